@@ -1,0 +1,37 @@
+"""Errors that this package raises on purpose.
+
+Every one derives from :class:`SegsrError` and from the builtin that a caller would expect, so both
+``except SegsrError`` and ``except ValueError`` work. Messages name the file or key at fault and say what to do.
+"""
+
+
+class SegsrError(Exception):
+    """Root of all errors raised on purpose by this package."""
+
+
+class ConfigError(SegsrError, ValueError):
+    """An option file, an option in it, or a constructor argument is wrong."""
+
+
+class DataError(SegsrError, ValueError):
+    """Images, LMDBs, split lists or folders are missing, broken or do not fit together."""
+
+
+class WeightsError(SegsrError, RuntimeError):
+    """Weights of a vision-language model cannot be had, read, or do not fit the architecture."""
+
+
+class CheckpointError(SegsrError, RuntimeError):
+    """A checkpoint is broken, unsafe, or belongs to another network."""
+
+
+class SaveError(SegsrError, OSError):
+    """A file could not be written; what was there before is intact."""
+
+
+class DivergenceError(SegsrError, ArithmeticError):
+    """The training loss is no longer a finite number."""
+
+
+class DependencyError(SegsrError, ImportError):
+    """A package that is needed here is not installed; the message holds the pip command."""
