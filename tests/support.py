@@ -25,3 +25,20 @@ def write_image(path, image):
     os.makedirs(path.parent, exist_ok=True)
     assert cv2.imwrite(str(path), image), path
     return path
+
+
+# A vision-language model that builds in milliseconds: 2 blocks of width 32, patches of 8, joint width 32.
+TINY_VLM = {
+    "embed_dim": 32,
+    "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
+    "quick_gelu": True,
+}
+TINY_SEMANTICS = {"vlm": TINY_VLM, "pretrained": None, "lora_rank": 2, "num_heads": 4, "modulation_channels": 8}
+TINY_HAT = {
+    "embed_dim": 12,
+    "depths": [2, 2],
+    "num_heads": [2, 2],
+    "window_size": 8,
+    "compress_ratio": 3,
+    "squeeze_factor": 6,
+}

@@ -1,0 +1,37 @@
+# make demo   the main job on data that it makes itself
+# make test   everything; CI runs this
+# Both install what they need into .venv; PYTHON=... chooses the interpreter, VENV=... the folder.
+
+VENV ?= .venv
+# basicsr's own archive builds up to Python 3.12; from 3.13 on our installer repairs it.
+PYTHON ?= $(shell for name in python3.12 python3.11 python3.10 python3 python; do \
+	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null \
+	&& echo $$name && break; done)
+RUN := $(VENV)/bin/python
+JOBS ?= 2
+PYTEST_ARGS ?=
+
+.PHONY: demo test lint clean
+
+$(VENV)/installed: setup.py segsr_arch/compat/install_basicsr.py
+	@test -n "$(PYTHON)" || { echo "error: no Python 3.10 to 3.14 with the venv module was found; install one or give PYTHON=/path/to/python"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --upgrade pip "setuptools<82" wheel
+	@echo "Installing torch and the rest (about 6 GB, one to five minutes) ..."
+	$(RUN) -m pip install --quiet "torch>=2.6" "torchvision>=0.21" "numpy>=1.26" cython
+	$(RUN) segsr_arch/compat/install_basicsr.py
+	$(RUN) -m pip install --quiet --no-build-isolation -e ".[test]"
+	touch $@
+
+demo: $(VENV)/installed
+	$(RUN) -m segsr_arch.cli.segsr demo
+
+test: $(VENV)/installed
+	$(RUN) -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+lint: $(VENV)/installed
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info

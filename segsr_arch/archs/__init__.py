@@ -1,0 +1,1 @@
+"""Networks that an option file builds by name."""

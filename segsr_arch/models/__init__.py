@@ -1,0 +1,1 @@
+"""Models: what trains and tests a network under BasicSR."""

@@ -1,0 +1,234 @@
+"""Training and testing of SeG-SR, and of any network beside it, in BasicSR's loops."""
+
+import contextlib
+import json
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import torch
+from basicsr.losses import build_loss
+from basicsr.models.sr_model import SRModel
+from basicsr.utils import get_root_logger
+from basicsr.utils.dist_util import master_only
+from basicsr.utils.registry import MODEL_REGISTRY
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from segsr_arch.archs.guided_network import GuidedNetwork
+from segsr_arch.atomic import atomic_write
+from segsr_arch.errors import ConfigError, DivergenceError
+from segsr_arch.models.ema import copy_sharing_frozen, update_average
+from segsr_arch.models.tiling import TileOptions, super_resolve_tiled
+from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions
+from segsr_arch.models.validation import mean_metrics, validate
+from segsr_arch.semantics.lora import is_lora
+
+
+@MODEL_REGISTRY.register()
+class SeGSRModel(SRModel):
+    """BasicSR's ``SRModel`` with what large guided networks need.
+
+    Beyond ``SRModel``: an optimizer over what is trainable only, LoRA with a learning rate of its own; a moving
+    average that shares the frozen vision-language model; ``train: amp``, ``grad_clip``, ``accumulate`` and
+    ``lora_lr_factor``; a stop on a loss that is not finite; ``tile: {size, overlap}`` in validation and test;
+    validation shared among ranks; ``net_g_best.pth`` by the first of ``val: metrics`` on the first validation set.
+
+    Args:
+        opt: The option mapping of BasicSR.
+
+    Raises:
+        ConfigError: If an option is wrong.
+    """
+
+    def __init__(self, opt: dict[str, Any]) -> None:
+        self.tile = TileOptions.from_options(opt.get("tile"))
+        self.train_options = TrainOptions.from_options(opt["train"]) if opt["is_train"] else TrainOptions()
+        self.trained_iter: int | None = None
+        super().__init__(opt)
+
+    @master_only
+    def print_network(self, net: nn.Module) -> None:
+        """Log the name and the parameter counts of a network, by part for a guided one."""
+        net = self.get_bare_model(net)
+        counts = {"all": sum(p.numel() for p in net.parameters())}
+        if isinstance(net, GuidedNetwork):
+            counts |= net.parameter_counts()
+        listed = ", ".join(f"{part} {count / 1e6:.2f} M" for part, count in counts.items())
+        get_root_logger().info(f"Network {type(net).__name__}, parameters: {listed}")
+        if isinstance(net, GuidedNetwork):
+            get_root_logger().info(f"Vision-language model: {net.guide.feature_extraction.identity}")
+
+    def init_training_settings(self) -> None:
+        """Build the moving average, the losses, the optimizer and the schedulers from ``train:``."""
+        self.net_g.train()
+        train_opt = self.opt["train"]
+        self.ema_decay = train_opt.get("ema_decay", 0)
+        if self.ema_decay > 0:
+            self.net_g_ema = copy_sharing_frozen(self.get_bare_model(self.net_g))
+            load_path = self.opt["path"].get("pretrain_network_g")
+            if load_path is not None:
+                strict = self.opt["path"].get("strict_load_g", True)
+                self.load_network(self.net_g_ema, load_path, strict, "params_ema")
+        self.cri_pix = self._build_loss("pixel_opt")
+        self.cri_perceptual = self._build_loss("perceptual_opt")
+        if self.cri_pix is None and self.cri_perceptual is None:
+            raise ConfigError("train: needs a loss: pixel_opt or perceptual_opt.")
+        batch = self.opt["datasets"]["train"]["batch_size_per_gpu"]
+        if batch % self.train_options.accumulate:
+            raise ConfigError(
+                f"train: accumulate: {self.train_options.accumulate} must divide datasets: train: "
+                f"batch_size_per_gpu: {batch}, because each batch is split into that many equal parts."
+            )
+        if self.train_options.accumulate > 1 and getattr(self.cri_pix, "reduction", "mean") != "mean":
+            raise ConfigError("train: accumulate: needs a pixel loss with reduction: mean.")
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.train_options.amp == "fp16")
+        self.setup_optimizers()
+        self.setup_schedulers()
+        self._best_file = Path(self.opt["path"]["models"]) / "net_g_best.json"
+        self._best_value = self._read_best_value()
+
+    def _build_loss(self, key: str) -> nn.Module | None:
+        options = self.opt["train"].get(key)
+        return build_loss(options).to(self.device) if options else None
+
+    def setup_optimizers(self) -> None:
+        """Set up one optimizer over what is trainable: everything but LoRA, then LoRA with its factor."""
+        options = dict(self.opt["train"]["optim_g"])
+        optim_type, lr = options.pop("type"), options.pop("lr")
+        trainable = [(name, p) for name, p in self.net_g.named_parameters() if p.requires_grad]
+        lora = [p for name, p in trainable if is_lora(name)]
+        groups = [{"params": [p for name, p in trainable if not is_lora(name)], "lr": lr}]
+        if lora:
+            groups.append({"params": lora, "lr": lr * self.train_options.lora_lr_factor})
+        self.optimizer_g = self.get_optimizer(optim_type, groups, lr, **options)
+        self.optimizers.append(self.optimizer_g)
+
+    def _autocast(self) -> contextlib.AbstractContextManager:
+        if self.train_options.amp is None:
+            return contextlib.nullcontext()
+        return torch.autocast(self.device.type, dtype=AMP_DTYPES[self.train_options.amp])
+
+    def _losses(self, output: Tensor, gt: Tensor) -> "OrderedDict[str, Tensor]":
+        losses = OrderedDict()
+        if self.cri_pix is not None:
+            losses["l_pix"] = self.cri_pix(output, gt)
+        if self.cri_perceptual is not None:
+            perceptual, style = self.cri_perceptual(output, gt)
+            losses |= {key: value for key, value in (("l_percep", perceptual), ("l_style", style)) if value is not None}
+        return losses
+
+    def optimize_parameters(self, current_iter: int) -> None:
+        """Take one training step on the batch that was fed.
+
+        Raises:
+            DivergenceError: If the loss is not finite; the parameters are those of the previous step.
+        """
+        options = self.train_options
+        parts = options.accumulate
+        self.optimizer_g.zero_grad(set_to_none=True)
+        sums: OrderedDict[str, Tensor] = OrderedDict()
+        for part, (lq, gt) in enumerate(zip(self.lq.chunk(parts), self.gt.chunk(parts), strict=True)):
+            # Ranks exchange gradients once, with the last part.
+            wait = self.opt["dist"] and part < parts - 1
+            with self.net_g.no_sync() if wait else contextlib.nullcontext():
+                with self._autocast():
+                    output = self.net_g(lq)
+                losses = self._losses(output.float(), gt)
+                total = sum(losses.values()) / parts
+                self._stop_unless_finite(total, current_iter)
+                self.scaler.scale(total).backward()
+            for key, loss in losses.items():
+                sums[key] = sums.get(key, 0) + loss.detach() / parts
+        self.output = output.detach()
+        if options.grad_clip is not None:
+            self.scaler.unscale_(self.optimizer_g)
+            nn.utils.clip_grad_norm_(self.net_g.parameters(), options.grad_clip)
+        self.scaler.step(self.optimizer_g)
+        self.scaler.update()
+        self.log_dict = self.reduce_loss_dict(sums)
+        if self.ema_decay > 0:
+            self.model_ema(decay=self.ema_decay)
+        self.trained_iter = current_iter
+
+    def _stop_unless_finite(self, loss: Tensor, current_iter: int) -> None:
+        if torch.isfinite(loss):
+            return
+        saved = sorted(Path(self.opt["path"]["training_states"]).glob("*.state"), key=lambda path: path.stat().st_mtime)
+        resume = f"the last saved state is {saved[-1]}" if saved else "no state was saved yet"
+        raise DivergenceError(
+            f"The loss is {loss.item()} at iteration {current_iter} (learning rate "
+            f"{self.get_current_learning_rate()[0]:.2e}); training stops, {resume}. Lower train: optim_g: lr, set "
+            f"train: grad_clip (1.0 is common), use amp: bf16 instead of fp16, or look for NaN in the images."
+        )
+
+    def model_ema(self, decay: float = 0.999) -> None:
+        """Update the moving average of what is trained."""
+        update_average(self.net_g_ema, self.get_bare_model(self.net_g), decay)
+
+    def test(self) -> None:
+        """Super-resolve ``self.lq`` into ``self.output``; the network's mode is afterwards what it was before."""
+        network = self.net_g_ema if hasattr(self, "net_g_ema") else self.get_bare_model(self.net_g)
+        was_training = network.training
+        network.eval()
+        try:
+            with torch.no_grad():
+                if self.tile is None:
+                    self.output = network(self.lq)
+                else:
+                    scale = self.opt["scale"]
+                    self.output = super_resolve_tiled(network, self.lq, scale=scale, options=self.tile)
+        finally:
+            network.train(was_training)
+
+    def validation(
+        self, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool = False
+    ) -> None:
+        """Validate, each rank its share; the mean is logged and the best network kept on rank 0.
+
+        Args:
+            dataloader: BasicSR validation loader.
+            current_iter: Iteration, or the name of a test run. BasicSR counts one too many after the last
+                iteration; here it is the last one trained.
+            tb_logger: TensorBoard writer or ``None``.
+            save_img: Whether SR images are written.
+        """
+        if self.opt["is_train"] and self.trained_iter is not None:
+            current_iter = self.trained_iter
+        results = validate(self, dataloader, current_iter, save_img)
+        self.metric_results = mean_metrics(results)
+        if self.opt["rank"] == 0 and self.metric_results:
+            dataset_name = dataloader.dataset.opt["name"]
+            self._initialize_best_metric_results(dataset_name)
+            for metric, value in self.metric_results.items():
+                self._update_best_metric_result(dataset_name, metric, value, current_iter)
+            self._log_validation_metric_values(current_iter, dataset_name, tb_logger)
+            if self.opt["is_train"]:
+                self._keep_best(dataset_name, current_iter)
+
+    def _read_best_value(self) -> float | None:
+        """Best value of an interrupted run, so that a resumed one does not replace a better network."""
+        if not self.opt["path"].get("resume_state") or not self._best_file.is_file():
+            return None
+        return json.loads(self._best_file.read_text(encoding="utf-8"))["value"]
+
+    def _keep_best(self, dataset_name: str, current_iter: int) -> None:
+        """Save ``net_g_best.pth`` if the first metric on the first validation set has improved."""
+        first_set = next(
+            (data["name"] for phase, data in self.opt["datasets"].items() if phase.split("_")[0] == "val"), None
+        )
+        if dataset_name != first_set:
+            return
+        metric, value = next(iter(self.metric_results.items()))
+        higher = self.opt["val"]["metrics"][metric].get("better", "higher") == "higher"
+        if self._best_value is not None and not (value > self._best_value if higher else value < self._best_value):
+            return
+        self._best_value = value
+        networks = [self.net_g, self.net_g_ema] if hasattr(self, "net_g_ema") else [self.net_g]
+        self.save_network(networks, "net_g", "best", param_key=["params", "params_ema"][: len(networks)])
+        record = {"dataset": dataset_name, "metric": metric, "value": value, "iter": current_iter}
+        with atomic_write(self._best_file) as file:
+            file.write(json.dumps(record).encode())
+        get_root_logger().info(
+            f"Best {metric} on {dataset_name} so far: {value:.4f} at iteration {current_iter}; saved net_g_best.pth."
+        )

@@ -1,0 +1,81 @@
+"""Options of the semantic guide, as they stand under ``network_g: semantics:`` in a YAML."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from segsr_arch.errors import ConfigError
+
+LORA_TARGETS = {
+    "none": (),
+    "qkv": ("q_proj", "k_proj", "v_proj"),
+    "qkv+ffn": ("q_proj", "k_proj", "v_proj", "c_fc", "c_proj"),
+}
+
+
+def _option(default: Any, help_text: str) -> Any:
+    return field(default=default, metadata={"help": help_text})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SemanticsConfig:
+    """What the semantic guide is made of (Chen et al., SeG-SR, section III; defaults are the paper's).
+
+    Raises:
+        ConfigError: If a value is of the wrong type or out of range.
+    """
+
+    vlm: str | Mapping[str, Any] = _option(
+        "ViT-B-16-quickgelu", "open_clip name, path of a .json/.yml configuration, or an inline configuration"
+    )
+    pretrained: str | None = _option("openai", "open_clip tag, path of a weights file, or null for random weights")
+    lora_rank: int = _option(32, "rank r of the low-rank matrices (eq. 2)")
+    lora_alpha: float = _option(32.0, "LoRA scaling numerator; the update is scaled by alpha / rank")
+    lora_dropout: float = _option(0.05, "dropout in front of each LoRA branch")
+    lora_targets: str = _option("qkv+ffn", "layers that get LoRA: qkv, qkv+ffn or none (table V)")
+    num_heads: int = _option(8, "heads of the self-attention over the descriptors (eq. 6)")
+    metanet_reduction: int = _option(16, "the MetaNet's bottleneck is the joint width divided by this (eq. 5)")
+    modulation_channels: int = _option(128, "channels of the shared convolution of the modulation (eq. 9)")
+    random_seed: int = _option(0, "seed of the frozen weights when pretrained is null")
+    cache_dir: str | None = _option(None, "folder of downloaded weights; null for open_clip's own")
+
+    def __post_init__(self) -> None:
+        if self.lora_targets is None:
+            object.__setattr__(self, "lora_targets", "none")
+        if self.lora_targets not in LORA_TARGETS:
+            raise ConfigError(
+                f"semantics: lora_targets: {self.lora_targets!r} is not known; use one of {', '.join(LORA_TARGETS)}."
+            )
+        for name in ("lora_rank", "num_heads", "metanet_reduction", "modulation_channels"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise ConfigError(f"semantics: {name}: must be a whole number of at least 1, got {value!r}.")
+        if not 0 <= self.lora_dropout < 1:
+            raise ConfigError(f"semantics: lora_dropout: must be in [0, 1), got {self.lora_dropout!r}.")
+        if self.pretrained is not None and not isinstance(self.pretrained, str):
+            raise ConfigError(f"semantics: pretrained: must be a tag, a path or null, got {self.pretrained!r}.")
+
+    @classmethod
+    def from_options(cls, options: "SemanticsConfig | Mapping[str, Any] | None") -> "SemanticsConfig":
+        """Build from the mapping of a YAML.
+
+        Args:
+            options: Mapping of option names to values; ``None`` takes every default.
+
+        Returns:
+            The configuration.
+
+        Raises:
+            ConfigError: If a key is not known; the nearest known one is named.
+        """
+        if isinstance(options, cls):
+            return options
+        options = dict(options or {})
+        known = [item.name for item in fields(cls)]
+        for key in options:
+            if key not in known:
+                near = difflib.get_close_matches(key, known, n=1)
+                hint = f"; did you mean {near[0]}?" if near else f"; known keys: {', '.join(known)}."
+                raise ConfigError(f"semantics: {key} is not an option{hint}")
+        return cls(**options)

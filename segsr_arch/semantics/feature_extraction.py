@@ -1,0 +1,98 @@
+"""Semantic Feature Extraction Module (SFEM): what a vision-language model sees in the LR image (SeG-SR eq. 1-4)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segsr_arch.padding import pad_to_multiple
+from segsr_arch.semantics.attention import split_attention
+from segsr_arch.semantics.config import SemanticsConfig
+from segsr_arch.semantics.lora import add_lora, is_lora, lock_vision_tower
+from segsr_arch.semantics.vision_tower import build_vision_tower
+
+
+class SemanticFeatureExtraction(nn.Module):
+    """SFEM: the frozen vision tower with LoRA, from an LR image to one global and many local features.
+
+    The frozen weights never enter a state dict; :attr:`identity` says which ones they are.
+
+    Args:
+        config: Which model, which weights, which LoRA.
+        scale: Upsampling factor s in front of the tower.
+
+    Attributes:
+        identity: Name, source and digest of the frozen tower.
+        patch_size: Side p of a patch, in pixels of the upsampled image.
+        embed_dim: Joint width C of the vision-language model.
+
+    Raises:
+        ConfigError: If the model is not known or is no plain ViT.
+        WeightsError: If its weights cannot be had, read, or do not fit.
+    """
+
+    def __init__(self, *, config: SemanticsConfig, scale: int) -> None:
+        super().__init__()
+        tower = build_vision_tower(config)
+        visual = tower.visual
+        visual.patch_dropout = nn.Identity()
+        split_attention(visual.transformer.resblocks)
+        self.visual = add_lora(lock_vision_tower(visual), config)
+        self.identity = tower.identity
+        self.scale = scale
+        self.patch_size = visual.conv1.kernel_size[0]
+        self.embed_dim = visual.proj.shape[1]
+        self.register_buffer("mean", torch.tensor(tower.mean).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(tower.std).view(1, 3, 1, 1), persistent=False)
+        self.register_state_dict_post_hook(_drop_frozen_weights)
+        self.register_load_state_dict_pre_hook(_supply_frozen_weights)
+
+    def _position_embedding(self, rows: int, columns: int) -> Tensor:
+        """Position embedding (1 + rows * columns, width), its patch grid resized in 2-D, the class entry kept."""
+        embedding = self.visual.positional_embedding
+        grid_rows, grid_columns = self.visual.grid_size
+        if (rows, columns) == (grid_rows, grid_columns):
+            return embedding
+        grid = embedding[1:].T.reshape(1, -1, grid_rows, grid_columns)
+        with torch.autocast(embedding.device.type, enabled=False):
+            grid = F.interpolate(grid.float(), size=(rows, columns), mode="bicubic", align_corners=False)
+        return torch.cat([embedding[:1], grid.to(embedding.dtype).flatten(2)[0].T])
+
+    def forward(self, lq: Tensor) -> tuple[Tensor, Tensor]:
+        """Extract the features.
+
+        Args:
+            lq: LR images (B, 3, H, W), RGB in [0, 1], of any size.
+
+        Returns:
+            I_g (B, C) and I_l (B, C, Hc, Wc) with Hc = ceil(scale * H / patch_size), both after the tower's last
+            normalisation and its projection into the joint space.
+        """
+        size = (lq.shape[-2] * self.scale, lq.shape[-1] * self.scale)
+        images = F.interpolate(lq, size=size, mode="bilinear", align_corners=False)
+        images = pad_to_multiple((images - self.mean.to(lq.dtype)) / self.std.to(lq.dtype), self.patch_size)
+        visual = self.visual
+        patches = visual.conv1(images)
+        rows, columns = patches.shape[-2:]
+        tokens = patches.flatten(2).transpose(1, 2)
+        class_token = visual.class_embedding.to(tokens.dtype).expand(len(tokens), 1, -1)
+        tokens = torch.cat([class_token, tokens], dim=1)
+        tokens = visual.ln_pre(tokens + self._position_embedding(rows, columns).to(tokens.dtype))
+        for block in visual.transformer.resblocks:
+            tokens = block(tokens)
+        joint = visual.ln_post(tokens) @ visual.proj.to(tokens.dtype)
+        local_features = joint[:, 1:].transpose(1, 2).unflatten(2, (rows, columns))
+        if visual.pool_type == "avg":
+            return joint[:, 1:].mean(dim=1), local_features
+        return joint[:, 0], local_features
+
+
+def _drop_frozen_weights(module: nn.Module, state_dict: dict, prefix: str, _metadata: dict) -> None:
+    for name in [name for name in state_dict if name.startswith(f"{prefix}visual.") and not is_lora(name)]:
+        del state_dict[name]
+
+
+def _supply_frozen_weights(module: nn.Module, state_dict: dict, prefix: str, *_: object) -> None:
+    """Let a strict load pass: the frozen weights are in no checkpoint, so they stand in for themselves."""
+    for name, parameter in module.visual.named_parameters():
+        if not is_lora(name):
+            state_dict[f"{prefix}visual.{name}"] = parameter.detach()

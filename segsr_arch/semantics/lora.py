@@ -1,0 +1,44 @@
+"""Low-rank adaptation of the vision tower (SeG-SR eq. 2-4), through peft."""
+
+from peft import LoraConfig, inject_adapter_in_model
+from torch import nn
+
+from segsr_arch.semantics.config import LORA_TARGETS, SemanticsConfig
+
+
+def lock_vision_tower(visual: nn.Module) -> nn.Module:
+    """Freeze every parameter of the vision tower in place and return it."""
+    for parameter in visual.parameters():
+        parameter.requires_grad_(False)
+    return visual
+
+
+def add_lora(visual: nn.Module, config: SemanticsConfig) -> nn.Module:
+    """Put LoRA branches beside the linear layers that ``config.lora_targets`` names, in place.
+
+    The second matrix of each branch starts at zero, so the tower computes what it did before.
+
+    Args:
+        visual: A locked tower whose attention has been split.
+        config: Rank, alpha, dropout and targets.
+
+    Returns:
+        The same tower; only the LoRA matrices are trainable.
+    """
+    targets = LORA_TARGETS[config.lora_targets]
+    if not targets:
+        return visual
+    blocks = r"transformer\.resblocks\.\d+\."
+    adapter = LoraConfig(
+        r=config.lora_rank,
+        lora_alpha=config.lora_alpha,
+        lora_dropout=config.lora_dropout,
+        target_modules=rf"{blocks}(attn|mlp)\.({'|'.join(targets)})",
+        bias="none",
+    )
+    return inject_adapter_in_model(adapter, visual)
+
+
+def is_lora(parameter_name: str) -> bool:
+    """Tell whether a parameter of a network belongs to a LoRA branch, by its name."""
+    return ".lora_A." in parameter_name or ".lora_B." in parameter_name

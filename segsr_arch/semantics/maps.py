@@ -1,0 +1,47 @@
+"""Semantic guidance maps: cosine similarity of embeddings and patches, and their resizing (SeG-SR eq. 8)."""
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def cosine_maps(embeddings: Tensor, local_features: Tensor) -> Tensor:
+    """Compare every localization embedding with every patch.
+
+    Args:
+        embeddings: e_1..e_k (B, k, C).
+        local_features: I_l (B, C, Hc, Wc).
+
+    Returns:
+        The maps (B, k, Hc, Wc) in float32, in [-1, 1] up to rounding.
+    """
+    with torch.autocast(embeddings.device.type, enabled=False):
+        queries = F.normalize(embeddings.float(), dim=-1)
+        patches = F.normalize(local_features.float(), dim=1)
+        return torch.einsum("bkc,bchw->bkhw", queries, patches)
+
+
+def _interpolation_matrix(source: int, target: int, step: float, like: Tensor) -> Tensor:
+    """Weights (target, source) of linear interpolation: cell i of the target has its centre at (i + 0.5) * step."""
+    centres = ((torch.arange(target, device=like.device, dtype=like.dtype) + 0.5) * step - 0.5).clamp(0, source - 1)
+    nodes = torch.arange(source, device=like.device, dtype=like.dtype)
+    return (1 - (centres[:, None] - nodes[None, :]).abs()).clamp_min(0)
+
+
+def resize_maps(maps: Tensor, size: tuple[int, int], *, step: float) -> Tensor:
+    """Resize maps bilinearly onto the grid of a unit, aligned by position in the image and not by the sizes.
+
+    The patch grid of the vision tower and the grid of a unit may both reach beyond the image, by different paddings;
+    what stays fixed is where a cell lies in the image.
+
+    Args:
+        maps: (B, k, Hc, Wc), one cell a patch.
+        size: Height and width of the target grid.
+        step: Side of a target cell in patches, for instance ``scale / patch_size`` for a grid of LR pixels.
+
+    Returns:
+        The maps (B, k, height, width), within the range of the input; cells beyond the patches take the last patch.
+    """
+    rows = _interpolation_matrix(maps.shape[-2], size[0], step, maps)
+    columns = _interpolation_matrix(maps.shape[-1], size[1], step, maps)
+    return rows @ maps @ columns.T

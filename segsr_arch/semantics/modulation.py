@@ -1,0 +1,42 @@
+"""Learnable Modulation Module (LMM): a guidance map scales and shifts a unit's features (SeG-SR eq. 9)."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class LearnableModulation(nn.Module):
+    """LMM of one unit: ``gain(M) * LayerNorm(F) + bias(M)``, the normalisation over the channels of F.
+
+    The last two convolutions start at zero weights with a gain bias of one, so an untrained module only normalises.
+
+    Args:
+        channels: Channel count F of the unit's output.
+        hidden_channels: Channels of the shared convolution.
+    """
+
+    def __init__(self, *, channels: int, hidden_channels: int = 128) -> None:
+        super().__init__()
+        self.channels = channels
+        self.shared = nn.Conv2d(1, hidden_channels, 3, padding=1)
+        self.gain = nn.Conv2d(hidden_channels, channels, 3, padding=1)
+        self.bias = nn.Conv2d(hidden_channels, channels, 3, padding=1)
+        for layer, start in ((self.gain, 1.0), (self.bias, 0.0)):
+            nn.init.zeros_(layer.weight)
+            nn.init.constant_(layer.bias, start)
+
+    def forward(self, features: Tensor, guidance_map: Tensor) -> Tensor:
+        """Modulate the features of a unit.
+
+        Args:
+            features: (B, H, W, F), channels last.
+            guidance_map: (B, 1, H, W), cosine similarities in [-1, 1].
+
+        Returns:
+            The modulated features (B, H, W, F).
+        """
+        hidden = F.relu(self.shared(guidance_map.contiguous(memory_format=torch.channels_last)))
+        gain = self.gain(hidden).permute(0, 2, 3, 1)
+        bias = self.bias(hidden).permute(0, 2, 3, 1)
+        normalised = F.layer_norm(features, (self.channels,))
+        return torch.addcmul(bias.to(normalised.dtype), gain.to(normalised.dtype), normalised)

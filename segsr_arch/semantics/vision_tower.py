@@ -1,0 +1,160 @@
+"""Building the vision tower of a vision-language model, and saying exactly which one it is."""
+
+import difflib
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import open_clip
+import torch
+import yaml
+from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+from torch import nn
+
+from segsr_arch.errors import ConfigError
+from segsr_arch.semantics.config import SemanticsConfig
+from segsr_arch.semantics.vision_weights import draw_random_weights, find_weights, load_visual_weights
+
+# Only the vision tower is used, so the text tower is built as small as open_clip allows and dropped at once.
+_SMALLEST_TEXT_TOWER = {"context_length": 4, "vocab_size": 4, "width": 8, "heads": 1, "layers": 1}
+
+
+@dataclass(frozen=True, kw_only=True)
+class VlmIdentity:
+    """Which frozen vision tower a network was trained with.
+
+    Attributes:
+        name: open_clip name, name of the configuration file, or ``inline``.
+        source: Weights tag, name of the weights file, or ``random(seed)``.
+        digest: SHA-256 (64 hex digits) over names, shapes and float32 values of the tower's weights.
+    """
+
+    name: str
+    source: str
+    digest: str
+
+    def __str__(self) -> str:
+        return f"{self.name} with weights {self.source} (digest {self.digest[:12]})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VisionTower:
+    """A vision tower with what its input needs.
+
+    Attributes:
+        visual: open_clip ``VisionTransformer``, float32, in evaluation mode.
+        mean: Per-channel mean (R, G, B) that the model expects to be subtracted, for values in [0, 1].
+        std: Per-channel standard deviation to divide by.
+        identity: Name, source and digest.
+    """
+
+    visual: VisionTransformer
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    identity: VlmIdentity
+
+
+def weights_digest(visual: nn.Module) -> str:
+    """SHA-256 over the names, shapes and float32 values of a module's state dict, in the order of the names."""
+    digest = hashlib.sha256()
+    for name, value in sorted(visual.state_dict().items()):
+        digest.update(f"{name} {tuple(value.shape)}\n".encode())
+        digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().data)
+    return digest.hexdigest()
+
+
+def _read_configuration(path: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))  # JSON is YAML
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: is not a JSON or YAML configuration of a vision-language model: {error}") from error
+    if not isinstance(content, Mapping):
+        raise ConfigError(f"{path}: must hold a mapping with embed_dim and vision_cfg.")
+    return content
+
+
+def _resolve_configuration(vlm: str | Mapping[str, Any]) -> tuple[str, str | None, Mapping[str, Any]]:
+    """Return the name for people, the open_clip name if it is one, and the configuration."""
+    if isinstance(vlm, Mapping):
+        return "inline", None, vlm
+    if not isinstance(vlm, str):
+        raise ConfigError(f"semantics: vlm: must be a name, a path or a mapping, got {vlm!r}.")
+    built_in = open_clip.get_model_config(vlm) if ":" not in vlm else None
+    if built_in is not None:
+        return vlm, vlm, built_in
+    path = Path(vlm)
+    if path.suffix.lower() in (".json", ".yml", ".yaml"):
+        if not path.is_file():
+            raise ConfigError(f"semantics: vlm: the configuration {vlm} does not exist (seen from {Path.cwd()}).")
+        return path.stem, None, _read_configuration(path)
+    near = difflib.get_close_matches(vlm, open_clip.list_models(), n=3)
+    hint = f"; did you mean {' or '.join(near)}?" if near else "."
+    raise ConfigError(
+        f"semantics: vlm: {vlm!r} is no open_clip model, nor the path of a .json or .yml configuration{hint}"
+    )
+
+
+def _build_visual(name: str, model_config: Mapping[str, Any]) -> VisionTransformer:
+    unknown = set(model_config) - {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "custom_text"}
+    if unknown or not {"embed_dim", "vision_cfg"} <= set(model_config):
+        raise ConfigError(
+            f"semantics: vlm: {name}: a configuration holds embed_dim and vision_cfg, and may hold quick_gelu and "
+            f"text_cfg; found {', '.join(sorted(model_config)) or 'nothing'}."
+        )
+    try:
+        with torch.random.fork_rng(devices=[]):  # these draws are overwritten; the caller's stream must not move
+            visual = open_clip.CLIP(
+                embed_dim=model_config["embed_dim"],
+                vision_cfg=dict(model_config["vision_cfg"]),
+                text_cfg=dict(_SMALLEST_TEXT_TOWER),
+                quick_gelu=bool(model_config.get("quick_gelu", False)),
+            ).visual
+    except (TypeError, ValueError, AssertionError, ZeroDivisionError) as error:
+        raise ConfigError(f"semantics: vlm: {name}: open_clip cannot build this vision_cfg: {error}") from error
+    plain = (
+        isinstance(visual, VisionTransformer)
+        and visual.attn_pool is None
+        and visual.pool_type in ("tok", "avg")
+        and all(type(block) is ResidualAttentionBlock for block in visual.transformer.resblocks)
+    )
+    if not plain:
+        raise ConfigError(
+            f"semantics: vlm: {name}: its vision tower is no plain ViT with a class token and patch tokens "
+            f"({type(visual).__name__}). Use a ViT of open_clip, for instance ViT-B-16-quickgelu, ViT-B-32 or ViT-L-14."
+        )
+    return visual
+
+
+def build_vision_tower(config: SemanticsConfig) -> VisionTower:
+    """Build the tower that the options name, load or draw its weights, and take their digest.
+
+    Args:
+        config: ``vlm``, ``pretrained``, ``random_seed`` and ``cache_dir`` are read.
+
+    Returns:
+        The tower with its normalisation and identity.
+
+    Raises:
+        ConfigError: If the model is not known or is no plain ViT.
+        WeightsError: If the weights cannot be had, read, or do not fit.
+    """
+    name, tag_owner, content = _resolve_configuration(config.vlm)
+    preprocessing = content.get("preprocess_cfg", {})
+    visual = _build_visual(name, content.get("model_cfg", {k: v for k, v in content.items() if k != "preprocess_cfg"}))
+    if config.pretrained is None:
+        draw_random_weights(visual, config.random_seed)
+        source = f"random({config.random_seed})"
+    else:
+        path = find_weights(tag_owner, config.pretrained, config.cache_dir)
+        load_visual_weights(visual, path, name)
+        source = config.pretrained if not Path(config.pretrained).is_file() else path.name
+        if tag_owner:
+            preprocessing = open_clip.get_pretrained_cfg(tag_owner, config.pretrained) or preprocessing
+    return VisionTower(
+        visual=visual.eval(),
+        mean=tuple(preprocessing.get("mean") or open_clip.OPENAI_DATASET_MEAN),
+        std=tuple(preprocessing.get("std") or open_clip.OPENAI_DATASET_STD),
+        identity=VlmIdentity(name=name, source=source, digest=weights_digest(visual)),
+    )

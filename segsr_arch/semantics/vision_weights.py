@@ -1,0 +1,179 @@
+"""Weights of a vision tower: found by tag or file, read safely, checked against the architecture, or random."""
+
+import difflib
+import logging
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import open_clip
+import torch
+from torch import Tensor, nn
+
+from segsr_arch.errors import WeightsError
+
+_VISUAL_PREFIX = "visual."
+
+
+def find_weights(model_name: str | None, pretrained: str, cache_dir: str | None) -> Path:
+    """Find the weights file for a tag or a path, downloading a tag's file once where there is a network.
+
+    Args:
+        model_name: open_clip model name; ``None`` for an architecture of one's own, which has no tags.
+        pretrained: Tag known to open_clip for this model, or the path of a file.
+        cache_dir: Folder of downloads; ``None`` for open_clip's own.
+
+    Returns:
+        Path of the file.
+
+    Raises:
+        WeightsError: If it is neither a file nor a tag of this model, or the tag's file cannot be fetched.
+    """
+    if os.path.isfile(pretrained):
+        return Path(pretrained)
+    tags = open_clip.list_pretrained_tags_by_model(model_name) if model_name else []
+    tag_config = open_clip.get_pretrained_cfg(model_name, pretrained) if model_name else None
+    if not tag_config:
+        near = difflib.get_close_matches(pretrained, tags, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        raise WeightsError(
+            f"semantics: pretrained: {pretrained!r} is neither a file nor a weights tag of "
+            f"{model_name or 'this configuration'} (tags: {', '.join(tags) or 'none'}).{hint} "
+            f"Give a tag, the path of a weights file, or null for random weights."
+        )
+    try:
+        return Path(open_clip.download_pretrained(tag_config, cache_dir=cache_dir))
+    except Exception as error:  # whatever the network, the hub client or the disk raises: the remedy is the same
+        raise WeightsError(
+            f"semantics: pretrained: the weights {pretrained!r} of {model_name} could not be fetched "
+            f"({type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else 'no message'}). "
+            f"On a machine with a network, run: python -c \"import open_clip; open_clip.create_model('{model_name}', "
+            f"pretrained='{pretrained}')\" and copy its cache here (semantics: cache_dir), or place any open_clip "
+            f"state dict of this model (.pt, .pth, .bin or .safetensors) on this machine and give its path as "
+            f"semantics: pretrained."
+        ) from error
+
+
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read a state dict without running code from the file.
+
+    Args:
+        path: A ``.safetensors`` file, or a torch file that holds tensors (perhaps under ``state_dict``).
+
+    Returns:
+        Names without a ``module.`` prefix, to tensors on the CPU.
+
+    Raises:
+        WeightsError: If the file is truncated, holds code, is a TorchScript archive, or is not a state dict.
+    """
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            content = load_file(path)
+        else:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch, zipfile, pickle and safetensors each raise their own kinds
+        raise WeightsError(_reason_unreadable(path, error)) from error
+    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
+        content = content["state_dict"]
+    if not isinstance(content, Mapping) or not content or not all(torch.is_tensor(value) for value in content.values()):
+        raise WeightsError(f"{path}: holds no state dict (a mapping of names to tensors). Give a weights file.")
+    return {name.removeprefix("module."): value for name, value in content.items()}
+
+
+def _reason_unreadable(path: Path, error: Exception) -> str:
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
+                return (
+                    f"{path}: is a TorchScript archive, which can hold code. If you trust its source, convert it once: "
+                    f"python -c \"import torch; torch.save(torch.jit.load('{path}', map_location='cpu').state_dict(), "
+                    f"'{path.with_suffix('.pth')}')\" and give the new file."
+                )
+        return (
+            f"{path}: was refused, because it holds more than tensors and could run code ({type(error).__name__}). "
+            f"Give a state dict, best as .safetensors."
+        )
+    size = path.stat().st_size
+    return (
+        f"{path}: cannot be read as weights; it is truncated or not a weights file ({size} bytes, "
+        f"{type(error).__name__}). Fetch it again and compare its size with the source."
+    )
+
+
+def load_visual_weights(visual: nn.Module, path: Path, description: str) -> nn.Module:
+    """Load the vision tower's part of a state dict strictly, in place.
+
+    Args:
+        visual: open_clip vision tower, float32.
+        path: Weights file of a whole model (names begin with ``visual.``) or of the tower alone.
+        description: Name of the architecture, for messages.
+
+    Returns:
+        The tower, changed.
+
+    Raises:
+        WeightsError: If names or shapes differ: the file belongs to another architecture.
+    """
+    state = read_state_dict(path)
+    if any(name.startswith(_VISUAL_PREFIX) for name in state):
+        state = {name.removeprefix(_VISUAL_PREFIX): value for name, value in state.items() if "visual." in name[:7]}
+    own = visual.state_dict()
+    missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
+    shapes = [
+        f"{name} {tuple(state[name].shape)} in the file, {tuple(own[name].shape)} in the model"
+        for name in sorted(own.keys() & state.keys())
+        if own[name].shape != state[name].shape
+    ]
+    if missing or unexpected or shapes:
+        details = [
+            f"{len(names)} {what} ({', '.join(names[:2])}{', ...' if len(names) > 2 else ''})"
+            for names, what in ((missing, "missing"), (unexpected, "unknown"), (shapes, "of another shape"))
+            if names
+        ]
+        raise WeightsError(
+            f"{path}: its weights belong to another architecture than {description}: {'; '.join(details)}. "
+            f"Set semantics: vlm: to the model that the file was made for."
+        )
+    visual.load_state_dict(state)
+    return visual
+
+
+def draw_random_weights(visual: nn.Module, seed: int) -> nn.Module:
+    """Fill a tower in place with random weights that are the same on every machine.
+
+    torch's own generators may differ in the last bit between processors, and a checkpoint is only accepted beside the
+    very weights that it was trained with. So: uniform numbers by exact arithmetic from numpy's raw PCG64 stream, with
+    a standard deviation of 1 / sqrt(fan in); biases zero and normalisations one.
+
+    Args:
+        visual: open_clip vision tower.
+        seed: Seed of the stream.
+
+    Returns:
+        The tower, changed.
+    """
+    logging.getLogger("basicsr").warning(
+        "The vision-language model has RANDOM weights (semantics: pretrained: null, random_seed %d): "
+        "its guidance carries no semantic knowledge.",
+        seed,
+    )
+    stream = np.random.PCG64(seed)
+    with torch.no_grad():
+        for name, parameter in visual.named_parameters():
+            if parameter.ndim < 2 and name != "class_embedding":
+                parameter.fill_(1.0 if name.endswith("weight") or name.endswith("gamma") else 0.0)
+                continue
+            count = parameter.numel()
+            integers = stream.random_raw(-(-count // 4)).view(np.uint16)[:count]
+            if name in ("class_embedding", "positional_embedding", "proj"):
+                fan_in = visual.proj.shape[0]
+            else:
+                fan_in = parameter[0].numel()
+            bound = (3.0 / fan_in) ** 0.5
+            values = ((integers.astype(np.float64) - 32767.5) / 32768.0 * bound).astype(np.float32)
+            parameter.copy_(torch.from_numpy(values).view_as(parameter))
+    return visual

@@ -1,0 +1,45 @@
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "segsr_arch/__init__.py").read_text("utf-8"), re.M).group(1)
+
+setup(
+    name="segsr",
+    version=VERSION,
+    description="Semantic-guided super-resolution of remote-sensing images, as a plugin of BasicSR",
+    long_description=(ROOT / "README.md").read_text("utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    packages=find_packages(include=["segsr_arch", "segsr_arch.*"]),
+    package_data={"segsr_arch": ["data/splits/*.txt"]},
+    python_requires=">=3.10",
+    install_requires=[
+        # From 3.13 on its source archive does not build; segsr_arch/compat/install_basicsr.py installs it there.
+        'basicsr==1.4.2; python_version < "3.13"',
+        "torch>=2.6",
+        "torchvision>=0.21",
+        "open_clip_torch>=2.30",
+        "peft>=0.14",
+        "safetensors>=0.4",
+        "opencv-python>=4.9",
+        "lmdb>=1.4",
+        "numpy>=1.26",
+        "pillow>=10",
+        "pyyaml>=6",
+        "tqdm>=4.66",
+        # basicsr imports distutils and TensorBoard imports pkg_resources: both come with setuptools below 82.
+        "setuptools<82",
+    ],
+    extras_require={
+        "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "spandrel>=0.4.2", "ruff>=0.14"],
+    },
+    entry_points={
+        "console_scripts": [
+            "basicsr = segsr_arch.cli.basicsr:main",
+            "segsr = segsr_arch.cli.segsr:main",
+        ]
+    },
+)
