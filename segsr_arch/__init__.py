@@ -22,5 +22,5 @@ from segsr_arch import compat  # noqa: E402
 
 compat.apply()
 
-from segsr_arch.archs import hat_arch, segsr_arch  # noqa: E402, F401
+from segsr_arch.archs import bicubic_arch, hat_arch, segsr_arch  # noqa: E402, F401
 from segsr_arch.models import segsr_model  # noqa: E402, F401

@@ -33,7 +33,14 @@ TINY_VLM = {
     "vision_cfg": {"image_size": 32, "layers": 2, "width": 32, "head_width": 16, "patch_size": 8},
     "quick_gelu": True,
 }
-TINY_SEMANTICS = {"vlm": TINY_VLM, "pretrained": None, "lora_rank": 2, "num_heads": 4, "modulation_channels": 8}
+TINY_SEMANTICS = {
+    "vlm": TINY_VLM,
+    "pretrained": None,
+    "lora_rank": 2,
+    "num_heads": 4,
+    "modulation_channels": 8,
+    "metanet_reduction": 4,
+}
 TINY_HAT = {
     "embed_dim": 12,
     "depths": [2, 2],

@@ -87,7 +87,8 @@ def _draw_comparison(folder: Path, path: Path) -> Path:
         }
         images = {label: cv2.imread(str(file)) for label, file in columns.items()}
         psnr = {
-            label: calculate_psnr(images[label], images["HR"], 4, test_y_channel=True) for label in ("bicubic", "SeG-SR")
+            label: calculate_psnr(images[label], images["HR"], 4, test_y_channel=True)
+            for label in ("bicubic", "SeG-SR")
         }
         rows.append((psnr["SeG-SR"] - psnr["bicubic"], gt_path.stem, images, psnr))
     drawn = []
@@ -122,7 +123,9 @@ def run(args: argparse.Namespace) -> int:
     write_scenes(folder / "scenes", _SCENES, _SIZE, args.seed)
     prepare = ("prepare", "folder", "scenes", "data", "--scale", "4", "--patch", "32")
     _step(folder, "Prepare HR and LR", "segsr_arch.cli.segsr", *prepare)
-    options = {name: str(_OPTIONS / f"demo_{name}.yml") for name in ("train_SeGSR_x4", "test_SeGSR_x4", "test_bicubic_x4")}
+    options = {
+        name: str(_OPTIONS / f"demo_{name}.yml") for name in ("train_SeGSR_x4", "test_SeGSR_x4", "test_bicubic_x4")
+    }
     seconds = _step(folder, "Train SeG-SR", "segsr_arch.cli.basicsr", "train", "-opt", options["train_SeGSR_x4"])
     _step(folder, "Test SeG-SR", "segsr_arch.cli.basicsr", "test", "-opt", options["test_SeGSR_x4"])
     _step(folder, "Test bicubic", "segsr_arch.cli.basicsr", "test", "-opt", options["test_bicubic_x4"])
@@ -132,7 +135,9 @@ def run(args: argparse.Namespace) -> int:
         for label, run_name in (("bicubic", "bicubic"), ("SeG-SR", "SeGSR"))
     }
     picture = _draw_comparison(folder, folder / "comparison.png")
-    print(f"\nx4, {rows['SeG-SR'][2]} drawn test scenes, protocol y-crop (Y of YCbCr, 4 pixels of border cut, mean over images)")
+    print(
+        f"\nx4, {rows['SeG-SR'][2]} drawn test scenes, protocol y-crop (Y of YCbCr, 4 pixels of border cut, mean over images)"
+    )
     print(f"{'method':<10}{'PSNR (dB)':>12}{'SSIM':>10}")
     for label, (psnr, ssim, _) in rows.items():
         print(f"{label:<10}{psnr:>12.2f}{ssim:>10.4f}")

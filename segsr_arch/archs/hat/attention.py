@@ -1,0 +1,159 @@
+"""The two attentions of HAT: within (shifted) windows, and from windows to larger overlapping ones.
+
+Both keep features as (B, H, W, C) and cost one copy of the tokens into windows and one back. The weights of ``qkv``
+and ``proj`` are padded on the fly so that the channels of a head fill whole vector registers (30 become 32): zeros
+that change no result, but make the matrix products of the attention a third faster. Therefore these two linear layers
+are read, not called: forward hooks on them, or wrappers in their place, have no effect.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from segsr_arch.archs.hat.fused_attention import window_attention
+from segsr_arch.archs.hat.geometry import WindowOrder, permute_rows
+
+_HEAD_ALIGNMENT = 8
+
+
+def make_linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
+    """Make a linear layer with HAT's initialisation: truncated normal of deviation 0.02, zero bias."""
+    linear = nn.Linear(inputs, outputs, bias=bias)
+    nn.init.trunc_normal_(linear.weight, std=0.02)
+    if bias:
+        nn.init.zeros_(linear.bias)
+    return linear
+
+
+def relative_bias(table: Tensor, index: Tensor, queries: int) -> Tensor:
+    """Look up the bias of each head for each pair of query and key.
+
+    Args:
+        table: (rows, heads).
+        index: (queries * keys,) int64, not negative.
+        queries: tokens of a window.
+
+    Returns:
+        (heads, queries, keys).
+    """
+    return table.t().index_select(1, index).unflatten(1, (queries, -1))
+
+
+class _HeadProjections(nn.Module):
+    """What the two attentions share: the position table and the way to heads and back."""
+
+    def __init__(self, *, dim: int, heads: int, table_rows: int, qkv_bias: bool) -> None:
+        super().__init__()
+        self.heads = heads
+        self.scale = (dim // heads) ** -0.5
+        self.relative_position_bias_table = nn.Parameter(torch.empty(table_rows, heads))
+        nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
+        self.qkv = make_linear(dim, 3 * dim, bias=qkv_bias)
+        self.proj = make_linear(dim, dim)
+        self._padding = -(dim // heads) % _HEAD_ALIGNMENT
+
+    def to_heads(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
+        """Project tokens (..., C) to padded heads: (..., heads * d) and (..., 2 * heads * d)."""
+        weight = F.pad(self.qkv.weight.unflatten(0, (3, self.heads, -1)), (0, 0, 0, self._padding))
+        bias = self.qkv.bias
+        query_bias = key_bias = None
+        if bias is not None:
+            query_bias, key_bias = F.pad(bias.view(3, self.heads, -1), (0, self._padding)).split((1, 2))
+            query_bias, key_bias = query_bias.flatten(), key_bias.flatten()
+        query_weight, key_weight = weight.split((1, 2))
+        return (
+            F.linear(queries, query_weight.flatten(0, 2), query_bias),
+            F.linear(keys, key_weight.flatten(0, 2), key_bias),
+        )
+
+    def from_heads(self, attended: Tensor) -> Tensor:
+        """Project (W, N, heads, d) to tokens (W * N, C)."""
+        weight = F.pad(self.proj.weight.unflatten(1, (self.heads, -1)), (0, self._padding)).flatten(1)
+        return F.linear(attended.flatten(2).flatten(0, 1), weight, self.proj.bias)
+
+    def extra_repr(self) -> str:
+        """Describe the heads in the printed network."""
+        return f"heads={self.heads}"
+
+
+class WindowAttention(_HeadProjections):
+    """Self-attention within the windows of an order (HAT: (S)W-MSA).
+
+    Args:
+        dim: channels C.
+        window: window side in tokens.
+        heads: attention heads, a divisor of ``dim``.
+        qkv_bias: whether query, key and value have a bias.
+    """
+
+    def __init__(self, *, dim: int, window: int, heads: int, qkv_bias: bool) -> None:
+        super().__init__(dim=dim, heads=heads, table_rows=(2 * window - 1) ** 2, qkv_bias=qkv_bias)
+        self.tokens = window * window
+
+    def forward(self, x: Tensor, windows: WindowOrder, index: Tensor, mask: Tensor | None) -> Tensor:
+        """Attend.
+
+        Args:
+            x: (B, H, W, C).
+            windows: order of the tokens in windows.
+            index: rows of the position table, see :class:`~segsr_arch.archs.hat.geometry.WindowPlan`.
+            mask: (kinds, N, N), added to the scores of the windows of each kind, or ``None`` if there is one kind.
+
+        Returns:
+            (B, H, W, C).
+        """
+        rows = permute_rows(x.reshape(-1, x.shape[3]), windows.order, windows.inverse)
+        query, key_value = self.to_heads(rows, rows)
+        bias = relative_bias(self.relative_position_bias_table, index, self.tokens).unsqueeze(0)
+        if mask is not None:
+            bias = bias + mask.unsqueeze(1)
+        attended = window_attention(
+            query.view(-1, self.tokens, self.heads, query.shape[1] // self.heads),
+            key_value.view(-1, self.tokens, 2, self.heads, query.shape[1] // self.heads),
+            bias,
+            windows.counts,
+            self.scale,
+        )
+        return permute_rows(self.from_heads(attended), windows.inverse, windows.order).view(x.shape)
+
+
+class OverlappingAttention(_HeadProjections):
+    """Attention from each window to a larger one around it (HAT: OCA). Keys beyond the border are zero.
+
+    Args:
+        dim: channels C.
+        window: side of the query windows in tokens.
+        key_window: side of the key windows in tokens.
+        heads: attention heads, a divisor of ``dim``.
+        qkv_bias: whether query, key and value have a bias.
+    """
+
+    def __init__(self, *, dim: int, window: int, key_window: int, heads: int, qkv_bias: bool) -> None:
+        super().__init__(dim=dim, heads=heads, table_rows=(window + key_window - 1) ** 2, qkv_bias=qkv_bias)
+        self.tokens = window * window
+        self.key_tokens = key_window * key_window
+
+    def attend(self, x: Tensor, windows: WindowOrder, keys: Tensor, margin: int, index: Tensor) -> Tensor:
+        """Attend.
+
+        Args:
+            x: (B, H, W, C).
+            windows: order of the queries in windows.
+            keys: which padded tokens are the keys of each window.
+            margin: zero padding of the keys on each side.
+            index: rows of the position table.
+
+        Returns:
+            (B, H, W, C).
+        """
+        rows = permute_rows(x.reshape(-1, x.shape[3]), windows.order, windows.inverse)
+        query, key_value = self.to_heads(rows, x)
+        key_value = F.pad(key_value, (0, 0, margin, margin, margin, margin)).flatten(0, 2).index_select(0, keys)
+        attended = window_attention(
+            query.view(-1, self.tokens, self.heads, query.shape[1] // self.heads),
+            key_value.view(-1, self.key_tokens, 2, self.heads, query.shape[1] // self.heads),
+            relative_bias(self.relative_position_bias_table, index, self.tokens).unsqueeze(0),
+            windows.counts,
+            self.scale,
+        )
+        return permute_rows(self.from_heads(attended), windows.inverse, windows.order).view(x.shape)

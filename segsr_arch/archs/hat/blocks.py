@@ -1,0 +1,236 @@
+"""The blocks of HAT and its groups, on features of shape (B, H, W, C).
+
+Convolutions see the same memory as a channels-last (B, C, H, W) view, so nothing is copied between attention and
+convolution. Module names follow the public HAT, so that its weights load strictly.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from segsr_arch.archs.hat.attention import OverlappingAttention, WindowAttention, make_linear
+from segsr_arch.archs.hat.geometry import WindowPlan
+
+
+def to_nchw(x: Tensor) -> Tensor:
+    """View (B, H, W, C) as a channels-last (B, C, H, W)."""
+    return x.permute(0, 3, 1, 2)
+
+
+def to_nhwc(x: Tensor) -> Tensor:
+    """View a channels-last (B, C, H, W) as (B, H, W, C)."""
+    return x.permute(0, 2, 3, 1)
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: in training leaves a whole branch out, per image, and scales what stays.
+
+    Args:
+        rate: probability of leaving out, in [0, 1).
+    """
+
+    def __init__(self, *, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop and scale (B, ...)."""
+        if not self.training or self.rate == 0:
+            return x
+        keep = 1 - self.rate
+        shape = (x.shape[0],) + (1,) * (x.dim() - 1)
+        return x * (torch.rand(shape, device=x.device, dtype=torch.float32) < keep).to(x.dtype).div_(keep)
+
+    def extra_repr(self) -> str:
+        """Show the rate in the printed network."""
+        return f"rate={self.rate:g}"
+
+
+class Mlp(nn.Module):
+    """Two linear layers with an exact GELU between them.
+
+    Args:
+        dim: channels.
+        hidden: hidden channels.
+    """
+
+    def __init__(self, *, dim: int, hidden: int) -> None:
+        super().__init__()
+        self.fc1 = make_linear(dim, hidden)
+        self.act = nn.GELU()
+        self.fc2 = make_linear(hidden, dim)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform (..., C)."""
+        return self.fc2(self.act(self.fc1(x)))
+
+
+class _ChannelGate(nn.Module):
+    """Weight of each channel from its mean over the image (RCAN's channel attention, without the product)."""
+
+    def __init__(self, *, dim: int, squeezed: int) -> None:
+        super().__init__()
+        self.attention = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(dim, squeezed, 1), nn.ReLU(), nn.Conv2d(squeezed, dim, 1), nn.Sigmoid()
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the weights (B, C, 1, 1) of (B, C, H, W)."""
+        return self.attention(x)
+
+
+class ChannelAttentionBlock(nn.Module):
+    """Two 3x3 convolutions with channel attention (HAT: CAB).
+
+    Args:
+        dim: channels C.
+        compressed: channels between the two convolutions.
+        squeezed: channels within the channel attention.
+    """
+
+    def __init__(self, *, dim: int, compressed: int, squeezed: int) -> None:
+        super().__init__()
+        self.cab = nn.Sequential(
+            nn.Conv2d(dim, compressed, 3, padding=1),
+            nn.GELU(),
+            nn.Conv2d(compressed, dim, 3, padding=1),
+            _ChannelGate(dim=dim, squeezed=squeezed),
+        )
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return features and their weights apart, so that the caller multiplies and adds in one pass.
+
+        Args:
+            x: (B, H, W, C).
+
+        Returns:
+            Features (B, H, W, C) and channel weights (B, 1, 1, C) in (0, 1).
+        """
+        first, activation, second, gate = self.cab
+        features = second(activation(first(to_nchw(x))))
+        return to_nhwc(features), to_nhwc(gate(features))
+
+
+class HybridAttentionBlock(nn.Module):
+    """Window attention and channel attention side by side, then an MLP (HAT: HAB).
+
+    Args:
+        dim: channels C.
+        window: window side in tokens.
+        heads: attention heads.
+        shifted: whether the windows are shifted by half their side.
+        compressed: channels between the convolutions of the channel attention block.
+        squeezed: channels within its channel attention.
+        conv_scale: weight of the channel attention block.
+        hidden: hidden channels of the MLP.
+        qkv_bias: whether query, key and value have a bias.
+        drop_path: stochastic depth rate of the attention and MLP branches.
+    """
+
+    def __init__(
+        self,
+        *,
+        dim: int,
+        window: int,
+        heads: int,
+        shifted: bool,
+        compressed: int,
+        squeezed: int,
+        conv_scale: float,
+        hidden: int,
+        qkv_bias: bool,
+        drop_path: float,
+    ) -> None:
+        super().__init__()
+        self.shifted = shifted
+        self.conv_scale = conv_scale
+        self.norm1 = nn.LayerNorm(dim)
+        self.attn = WindowAttention(dim=dim, window=window, heads=heads, qkv_bias=qkv_bias)
+        self.conv_block = ChannelAttentionBlock(dim=dim, compressed=compressed, squeezed=squeezed)
+        self.drop_path = DropPath(rate=drop_path)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = Mlp(dim=dim, hidden=hidden)
+
+    def forward(self, x: Tensor, plan: WindowPlan) -> Tensor:
+        """Transform (B, H, W, C)."""
+        normed = self.norm1(x)
+        features, gate = self.conv_block(normed)
+        if self.shifted:
+            attended = self.attn(normed, plan.shifted, plan.self_index, plan.mask)
+        else:
+            attended = self.attn(normed, plan.plain, plan.self_index, None)
+        x = torch.addcmul(x + self.drop_path(attended), features, gate, value=self.conv_scale)
+        return x + self.drop_path(self.mlp(self.norm2(x)))
+
+
+class OverlappingAttentionBlock(OverlappingAttention):
+    """Overlapping cross-attention, then an MLP (HAT: OCAB).
+
+    Args:
+        dim: channels C.
+        window: side of the query windows in tokens.
+        key_window: side of the key windows in tokens.
+        heads: attention heads.
+        hidden: hidden channels of the MLP.
+        qkv_bias: whether query, key and value have a bias.
+    """
+
+    def __init__(self, *, dim: int, window: int, key_window: int, heads: int, hidden: int, qkv_bias: bool) -> None:
+        super().__init__(dim=dim, window=window, key_window=key_window, heads=heads, qkv_bias=qkv_bias)
+        self.norm1 = nn.LayerNorm(dim)
+        self.norm2 = nn.LayerNorm(dim)
+        self.mlp = Mlp(dim=dim, hidden=hidden)
+
+    def forward(self, x: Tensor, plan: WindowPlan) -> Tensor:
+        """Transform (B, H, W, C)."""
+        x = x + self.attend(self.norm1(x), plan.plain, plan.keys, plan.key_margin, plan.cross_index)
+        return x + self.mlp(self.norm2(x))
+
+
+class AttentionBlocks(nn.Module):
+    """The attention blocks of a group: hybrid ones, then one overlapping.
+
+    Args:
+        blocks: the hybrid blocks.
+        overlap_attn: the overlapping block.
+    """
+
+    def __init__(self, *, blocks: list[HybridAttentionBlock], overlap_attn: OverlappingAttentionBlock) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+        self.overlap_attn = overlap_attn
+
+    def forward(self, x: Tensor, plan: WindowPlan) -> Tensor:
+        """Transform (B, H, W, C)."""
+        for block in self.blocks:
+            x = block(x, plan)
+        return self.overlap_attn(x, plan)
+
+
+class ResidualGroup(nn.Module):
+    """One group of HAT (RHAG): attention blocks and a convolution, around which the input is added.
+
+    This is a *unit* of the semantic guide. Input and output are (B, Hp, Wp, C) with the padded size of the LR image;
+    a forward hook may return another tensor of that shape and layout, which the next group then reads. With gradient
+    checkpointing the hook itself stays outside of what is computed twice.
+
+    Args:
+        residual_group: the attention blocks.
+        conv: 3x3 convolution, or the identity.
+        use_checkpoint: compute the group again in the backward pass, to save memory.
+    """
+
+    def __init__(self, *, residual_group: AttentionBlocks, conv: nn.Module, use_checkpoint: bool) -> None:
+        super().__init__()
+        self.residual_group = residual_group
+        self.conv = conv
+        self.use_checkpoint = use_checkpoint
+
+    def forward(self, x: Tensor, plan: WindowPlan) -> Tensor:
+        """Transform (B, Hp, Wp, C); ``plan`` is the network's layout of windows for that size."""
+        if self.use_checkpoint and torch.is_grad_enabled():
+            return checkpoint(self._transform, x, plan, use_reentrant=False)
+        return self._transform(x, plan)
+
+    def _transform(self, x: Tensor, plan: WindowPlan) -> Tensor:
+        return x + to_nhwc(self.conv(to_nchw(self.residual_group(x, plan))))

@@ -1,0 +1,1 @@
+"""Console commands: ``basicsr`` (train and test with the stock loops) and ``segsr`` (everything else)."""

@@ -1,0 +1,198 @@
+"""Console command ``basicsr``: train and test with BasicSR's own loops, options checked first."""
+
+import argparse
+import contextlib
+import os
+import shlex
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch.distributed as dist
+
+from segsr_arch.cli.interruption import Interrupted, TrainingInterruption
+from segsr_arch.cli.replacing import replaced
+from segsr_arch.config import apply_overrides, check_options, read_options
+from segsr_arch.errors import SegsrError
+
+USAGE_ERROR = 2
+# names under which a launcher tells a process who it is, before it has joined the others
+_RANK_NAMES = {"pytorch": ("RANK", "WORLD_SIZE"), "slurm": ("SLURM_PROCID", "SLURM_NTASKS")}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Arguments; ``None`` takes those of the process.
+
+    Returns:
+        Exit code: 0, 2 after an error that is explained, 130 after SIGINT, 143 after SIGTERM.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    parser = _parser()
+    args = parser.parse_args(given)
+    if args.command is None:
+        parser.print_help()
+        return 0
+    try:
+        with replaced(sys, "argv", ["basicsr", *given]):  # BasicSR writes it into the copy of the option file
+            return args.run(args, given)
+    except SegsrError as error:
+        print(f"error: {_own_text(error)}", file=sys.stderr)
+        return USAGE_ERROR
+    except Interrupted as stop:
+        return 128 + stop.signum
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 128 + signal.SIGINT
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="basicsr",
+        description="Train and test networks with BasicSR. Experiments and results go into the working directory.",
+    )
+    commands = parser.add_subparsers(dest="command", title="commands")
+    for name, run, text in (
+        ("train", _train, "train a network; writes to experiments/NAME"),
+        ("test", _test, "test a network; writes to results/NAME"),
+    ):
+        command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
+        command.add_argument("-opt", required=True, metavar="FILE", help="option file (YAML)")
+        command.add_argument("--auto_resume", action="store_true", help="go on from the newest state of this run")
+        command.add_argument(
+            "--launcher", choices=("none", "pytorch", "slurm"), default="none", help="pytorch: torchrun"
+        )
+        command.add_argument("--debug", action="store_true", help="validate and save every 8 iterations")
+        command.add_argument("--local_rank", "--local-rank", type=int, default=0, help="given by old launchers")
+        command.add_argument(
+            "--force_yml", nargs="+", default=[], metavar="KEY=VALUE", help="such as train:optim_g:lr=1e-4"
+        )
+        command.set_defaults(run=run)
+    return parser
+
+
+def _train(args: argparse.Namespace, given: Sequence[str]) -> int:
+    import basicsr.train
+
+    with TrainingInterruption() as interruption:
+        try:
+            seen = _run(args, basicsr.train, basicsr.train.train_pipeline, is_train=True)
+        except Interrupted as stop:
+            state = interruption.save_state()
+            _print_stop(args, given, stop, state)
+            return 128 + stop.signum
+        except Exception:
+            # rank 0 has stopped for the same signal and left this process without a peer
+            if interruption.signum is not None and _rank(args) > 0:
+                return 128 + interruption.signum
+            raise
+    _print_first(args, f"Models, states and log: {_shown(seen['path']['experiments_root'])}")
+    return 0
+
+
+def _test(args: argparse.Namespace, given: Sequence[str]) -> int:
+    import basicsr.test
+
+    seen = _run(args, basicsr.test, basicsr.test.test_pipeline, is_train=False)
+    _print_first(args, f"Results: {_shown(seen['path']['results_root'])}")
+    return 0
+
+
+def _run(args: argparse.Namespace, module: ModuleType, pipeline: Callable, *, is_train: bool) -> dict[str, Any]:
+    """Read and check the options, run a stock pipeline with them, return them as BasicSR completed them."""
+    opt = apply_overrides(read_options(args.opt), args.force_yml)
+    try:
+        check_options(opt, is_train=is_train, source=args.opt, world_size=_from_launcher(args, 1, 1))
+    except SegsrError:
+        if _rank(args) > 0:
+            raise SystemExit(USAGE_ERROR) from None  # the first process says what is wrong
+        raise
+    with _options_given(module, args, opt) as seen:
+        pipeline(os.getcwd())
+    if dist.is_initialized():
+        dist.destroy_process_group()
+    return seen
+
+
+@contextlib.contextmanager
+def _options_given(module: ModuleType, args: argparse.Namespace, opt: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Let a pipeline's ``parse_options`` do all it does, but with options that have been read already.
+
+    ``parse_options`` reads ``sys.argv``, opens the file in the locale's encoding, and evaluates ``--force_yml`` as
+    code. It gets the plain arguments, and a YAML loader that has the options and does not look into the file.
+
+    Yields:
+        A dictionary that is filled with the complete options once they are parsed.
+    """
+    from basicsr.utils import options
+
+    class Loader:
+        def __init__(self, stream: Any) -> None:
+            pass
+
+        def get_single_data(self) -> dict[str, Any]:
+            return opt
+
+        def dispose(self) -> None:
+            pass
+
+    plain = ["basicsr", "-opt", args.opt, "--launcher", args.launcher, "--local_rank", str(args.local_rank)]
+    plain += [f"--{name}" for name in ("auto_resume", "debug") if getattr(args, name)]
+    parse, seen = module.parse_options, {}
+
+    def parse_options(root_path: str, is_train: bool = True) -> tuple[dict[str, Any], argparse.Namespace]:
+        with replaced(options, "ordered_yaml", lambda: (Loader, None)), replaced(sys, "argv", plain):
+            parsed, parsed_args = parse(root_path, is_train)
+        seen.update(parsed)
+        return parsed, parsed_args
+
+    with replaced(module, "parse_options", parse_options):
+        yield seen
+
+
+def _from_launcher(args: argparse.Namespace, index: int, default: int) -> int:
+    names = _RANK_NAMES.get(args.launcher)
+    return int(os.environ.get(names[index], default)) if names else default
+
+
+def _rank(args: argparse.Namespace) -> int:
+    return _from_launcher(args, 0, 0)
+
+
+def _print_first(args: argparse.Namespace, text: str) -> None:
+    if _rank(args) == 0:
+        print(text, file=sys.stderr, flush=True)
+
+
+def _print_stop(args: argparse.Namespace, given: Sequence[str], stop: Interrupted, state: Path | None) -> None:
+    """Say what was saved and how to go on."""
+    if state is None:
+        _print_first(args, f"Stopped by {stop}: no iteration was completed in this run, nothing to save.")
+        if not args.auto_resume:
+            return
+    else:
+        _print_first(args, f"Stopped by {stop} after iteration {state.stem}. State saved: {_shown(state)}")
+    command = [*given] if args.auto_resume else [*given[:1], "--auto_resume", *given[1:]]
+    program = "basicsr"
+    if args.launcher == "pytorch":
+        program = f"torchrun --nproc_per_node {os.environ.get('LOCAL_WORLD_SIZE', 1)} -m segsr_arch.cli.basicsr"
+    _print_first(args, f"Resume with: {program} {shlex.join(command)}")
+
+
+def _shown(path: str | Path) -> str:
+    return os.path.relpath(path)
+
+
+def _own_text(error: SegsrError) -> str:
+    """Message of an error; if it comes from a worker of a data loader, without the traceback that torch puts in."""
+    name = f"{type(error).__module__}.{type(error).__qualname__}: "
+    return str(error).rsplit(name, 1)[-1].strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,205 @@
+"""``segsr prepare``: from an image archive to HR and LR images, LMDBs, split lists and a manifest."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from segsr_arch.data.lr_generation import MAX_SCALE
+from segsr_arch.data.preparation import prepare
+from segsr_arch.data.preparation_options import Outcome, PreparationOptions
+from segsr_arch.data.splits import SPLITS, published_lists
+from segsr_arch.errors import DataError
+
+_DATA_SETS = {
+    "ucmerced": (
+        "UC Merced Land Use (21 classes, 2100 TIFF images of 256 x 256)",
+        "SRC is UCMerced_LandUse.zip or its folder. Split: the lists of this project, 1470 / 105 / 525 images.",
+    ),
+    "aid": (
+        "AID (30 classes, 10000 JPEG images of 600 x 600)",
+        "SRC is AID.zip or its folder. Split: in each class a fifth for test, then 5 images for validation, by a "
+        "seeded rule over the sorted names.",
+    ),
+    "folder": (
+        "any images, in one folder for each class if there are classes",
+        "SRC is a folder or a .zip. Split: in each class a fifth for test, then a tenth for validation, by a seeded "
+        "rule over the sorted names.",
+    ),
+}
+_DEFAULT_VAL = {"aid": 5.0, "folder": 0.1}
+_DEFAULT_TEST = 0.2
+
+
+def _scale(text: str) -> int:
+    value = int(text)
+    if not 2 <= value <= MAX_SCALE:
+        raise argparse.ArgumentTypeError(f"{text} is not a scale from 2 to {MAX_SCALE}")
+    return value
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+    return value
+
+
+def _amount(text: str) -> float:
+    value = float(text)
+    if value < 0 or (value >= 1 and value != int(value)):
+        raise argparse.ArgumentTypeError(f"{text} is neither a fraction below 1 nor a whole number of images")
+    return value
+
+
+def _split_file(text: str) -> tuple[str, Path]:
+    split, equals, path = text.partition("=")
+    if split not in SPLITS or not equals or not path:
+        raise argparse.ArgumentTypeError(f"{text}: expected train=FILE, val=FILE or test=FILE")
+    return split, Path(path)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add ``prepare`` and its three data sets to the command line."""
+    parser = subparsers.add_parser(
+        "prepare",
+        help="turn an image archive into training, validation and test data",
+        description="Write HR and LR images as PNG folders and as BasicSR LMDBs, the split lists used and a manifest. "
+        "The same command goes on after an interruption, skips what is done, and adds scales.",
+    )
+    kinds = parser.add_subparsers(dest="data_set", required=True, metavar="DATA_SET")
+    for name, (title, description) in _DATA_SETS.items():
+        kind = kinds.add_parser(name, help=title, description=f"{title}. {description}")
+        kind.add_argument(
+            "source", metavar="SRC", type=Path, help="the official .zip, or the folder it was unpacked to"
+        )
+        kind.add_argument("root", metavar="DST", type=Path, help="folder of the prepared data set")
+        kind.add_argument(
+            "--scale", type=_scale, nargs="+", default=[4], metavar="S", help="one or more scales (default: 4)"
+        )
+        kind.add_argument(
+            "--split",
+            type=_split_file,
+            nargs="+",
+            metavar="SPLIT=FILE",
+            help="another split: train=FILE val=FILE test=FILE, one class/name a line",
+        )
+        if name != "ucmerced":
+            _add_rule(kind, name)
+        kind.add_argument(
+            "--patch",
+            type=_positive,
+            default=64,
+            metavar="N",
+            help="side of the LR training patch; smaller images are left out of training (default: 64)",
+        )
+        kind.add_argument(
+            "--range",
+            type=float,
+            nargs=2,
+            metavar=("LO", "HI"),
+            help="the values that become 0 and 255 in images of more than 8 bits; without it they are left out",
+        )
+        kind.add_argument("--no-lmdb", action="store_true", help="write PNG folders only")
+        kind.add_argument("--strict", action="store_true", help="stop at the first problem in the source")
+        kind.add_argument(
+            "--jobs", type=_positive, default=_cores(), metavar="N", help="processes (default: one a core, %(default)s)"
+        )
+        kind.set_defaults(run=run)
+
+
+def _add_rule(kind: argparse.ArgumentParser, name: str) -> None:
+    kind.add_argument(
+        "--val",
+        type=_amount,
+        default=_DEFAULT_VAL[name],
+        metavar="N",
+        help="images a class for validation, a fraction if below 1 (default: %(default)g)",
+    )
+    kind.add_argument(
+        "--test",
+        type=_amount,
+        default=_DEFAULT_TEST,
+        metavar="N",
+        help="images a class for test, a fraction if below 1 (default: %(default)g)",
+    )
+    kind.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split rule (default: 0)")
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _options(args: argparse.Namespace) -> PreparationOptions:
+    if args.split:
+        split_files = dict(args.split)
+        if len(split_files) < len(args.split):
+            raise DataError("--split: the same split is given twice")
+    else:
+        split_files = published_lists("ucmerced") if args.data_set == "ucmerced" else None
+    rule = {} if split_files is not None else {"val": args.val, "test": args.test, "seed": args.seed}
+    if args.range is not None and not args.range[0] < args.range[1]:
+        raise DataError(f"--range {args.range[0]:g} {args.range[1]:g}: the first value must be the smaller one")
+    return PreparationOptions(
+        data_set=args.data_set,
+        source=args.source,
+        root=args.root,
+        scales=tuple(args.scale),
+        split_files=split_files,
+        patch=args.patch,
+        value_range=None if args.range is None else tuple(args.range),
+        lmdb=not args.no_lmdb,
+        strict=args.strict,
+        jobs=args.jobs,
+        **rule,
+    )
+
+
+def _report(outcome: Outcome, root: Path) -> None:
+    """Say what was done, what was found, and what is there now."""
+    if outcome.missing:
+        some = ", ".join(outcome.missing[:3])
+        print(
+            f"warning: {len(outcome.missing)} of the {outcome.listed} listed images are not in the source "
+            f"({some}{', ...' if len(outcome.missing) > 3 else ''}); prepared without them",
+            file=sys.stderr,
+        )
+    lines = outcome.problems.summary()
+    if lines:
+        print("found in the source:")
+        print("\n".join(f"  {line}" for line in lines))
+    for path in outcome.changed:
+        print(f"changed since the last run, made again: {path}")
+    if outcome.removed:
+        print(f"removed {outcome.removed} pairs of an earlier run that no longer belong to the data set")
+    counts = outcome.manifest["counts"]
+    for scale in outcome.manifest["scales"]:
+        here = ", ".join(f"{split} {counts[split]['by_scale'][f'x{scale}']}" for split in SPLITS)
+        print(
+            f"x{scale}: {here}; written now {outcome.written.get(scale, 0)}, done before {outcome.intact.get(scale, 0)}"
+        )
+        if not counts["train"]["by_scale"][f"x{scale}"]:
+            print(f"warning: there is nothing to train on at x{scale}", file=sys.stderr)
+    if not (outcome.written or outcome.removed or outcome.databases):
+        print("nothing to do: everything was done before")
+    print(f"data digest {outcome.manifest['data_digest'][:16]}, manifest {root / 'manifest.json'}")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run ``segsr prepare``.
+
+    Returns:
+        0; 130 after Ctrl-C.
+
+    Raises:
+        SegsrError: See :func:`~segsr_arch.data.preparation.prepare`.
+    """
+    try:
+        outcome = prepare(_options(args))
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
+        return 130
+    _report(outcome, args.root)
+    return 0

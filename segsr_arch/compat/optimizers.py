@@ -1,0 +1,66 @@
+"""Row 12: every optimizer of torch."""
+
+import difflib
+import inspect
+
+import torch
+
+from segsr_arch.compat.patching import is_stock
+from segsr_arch.errors import ConfigError
+
+
+def optimizer_names():
+    """Names of all optimizers in ``torch.optim``, sorted."""
+    classes = inspect.getmembers(torch.optim, inspect.isclass)
+    return [
+        name for name, cls in classes if issubclass(cls, torch.optim.Optimizer) and cls is not torch.optim.Optimizer
+    ]
+
+
+def get_optimizer(self, optim_type, params, lr, **kwargs):
+    """Build an optimizer by its name in ``torch.optim``; takes the place of ``BaseModel.get_optimizer``.
+
+    Args:
+        self: The model.
+        optim_type: Name of a class, such as ``AdamW``.
+        params: Parameters or parameter groups.
+        lr: Learning rate.
+        **kwargs: Further arguments of the class, from the option file.
+
+    Returns:
+        The optimizer.
+
+    Raises:
+        ConfigError: If there is no such class, or it takes no argument of that name.
+    """
+    names = optimizer_names()
+    if optim_type not in names:
+        raise ConfigError(f"There is no optimizer {optim_type!r} in torch.optim; {_nearest(optim_type, names)}")
+    optimizer = getattr(torch.optim, optim_type)
+    known = list(inspect.signature(optimizer).parameters)[2:]
+    for key in kwargs:
+        if key not in known:
+            raise ConfigError(f"torch.optim.{optim_type} takes no {key!r}; {_nearest(key, known)}")
+    return optimizer(params, lr=lr, **kwargs)
+
+
+def _nearest(name, known):
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    near = [by_lower[match] for match in difflib.get_close_matches(str(name).lower(), by_lower, cutoff=0.5)]
+    return f"nearest: {', '.join(near)}" if near else f"known: {', '.join(known)}"
+
+
+def repair_get_optimizer():
+    """Build every optimizer of torch by its name.
+
+    Cause: ``BaseModel.get_optimizer`` knows Adam only.
+
+    Returns:
+        True if it was stock.
+    """
+    from basicsr.models.base_model import BaseModel
+
+    if not is_stock(BaseModel.get_optimizer, "Adam", "NotImplementedError"):
+        return False
+    BaseModel.get_optimizer = get_optimizer
+    return True

@@ -1,0 +1,72 @@
+"""Rows 11 and 13: option files and launchers of other machines."""
+
+import logging
+import sys
+
+import torch
+
+from segsr_arch.compat.patching import is_stock, substitute
+
+# Not get_root_logger(): it would leave the coming training without a log file.
+logger = logging.getLogger(__name__)
+
+
+def settle_devices(opt):
+    """Turn off what needs a GPU where there is none, with one warning for each kind; changes ``opt`` in place.
+
+    Args:
+        opt: Parsed options: ``num_gpu``, and ``prefetch_mode`` and ``pin_memory`` of the data sets.
+
+    Returns:
+        The same ``opt``.
+    """
+    if torch.cuda.is_available():
+        return opt
+    warn = logger.warning if opt.get("rank", 0) == 0 else logger.debug
+    if opt.get("num_gpu") not in (0, "auto", None):
+        warn("num_gpu: %s, but there is no GPU here: running on the CPU (num_gpu: 0)", opt["num_gpu"])
+        opt["num_gpu"] = 0
+    datasets = opt.get("datasets", {})
+    cuda = [name for name, dataset in datasets.items() if dataset.get("prefetch_mode") == "cuda"]
+    if cuda:
+        warn("prefetch_mode: cuda (%s), but there is no GPU here: using prefetch_mode: cpu", ", ".join(cuda))
+    for name, dataset in datasets.items():
+        if name in cuda:
+            dataset["prefetch_mode"] = "cpu"
+        if dataset.get("pin_memory"):  # of no use without a GPU; torch would warn at every iterator
+            dataset["pin_memory"] = False
+    return opt
+
+
+def underscore_local_rank(arguments):
+    """Spell ``--local-rank`` as ``--local_rank``, with a value attached or not; returns a new list."""
+    old, new = "--local-rank", "--local_rank"
+    return [new + text[len(old) :] if text.partition("=")[0] == old else text for text in arguments]
+
+
+def repair_parse_options():
+    """Accept both spellings of the launcher's option, and option files that were written for a GPU.
+
+    Cause: ``torch.distributed.launch`` spells ``--local-rank`` with a hyphen since torch 2.0; ``num_gpu: 1`` and
+    ``prefetch_mode: cuda`` end in errors of the CUDA runtime where there is no GPU.
+
+    Returns:
+        True if it was stock.
+    """
+    from basicsr.utils import options
+
+    stock = options.parse_options
+    if not is_stock(stock, "--local_rank", "num_gpu"):
+        return False
+
+    def parse_options(root_path, is_train=True):
+        given = sys.argv
+        sys.argv = underscore_local_rank(given)
+        try:
+            opt, args = stock(root_path, is_train)
+        finally:
+            sys.argv = given
+        return settle_devices(opt), args
+
+    substitute(stock, parse_options)
+    return True

@@ -1,0 +1,151 @@
+"""Checking options that become keyword arguments: networks, losses, metrics, optimizers, option dataclasses."""
+
+import dataclasses
+import inspect
+import types
+import typing
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.schema import describe, has_kind, is_number
+
+_KINDS = {
+    int: "int",
+    float: "number",
+    str: "text",
+    bool: "bool",
+    list: "list",
+    tuple: "list",
+    Sequence: "list",
+    dict: "mapping",
+    Mapping: "mapping",
+}
+
+
+def find_registered(problems: Problems, path: str, registry: Any, name: Any) -> Any:
+    """Look a name up in one of BasicSR's registries, without its printing.
+
+    Args:
+        problems: Where a name that is not registered goes.
+        path: Key path of the name.
+        registry: ``ARCH_REGISTRY`` or one of its kind.
+        name: The name in the option file.
+
+    Returns:
+        The registered object, or ``None``.
+    """
+    if not isinstance(name, str):
+        return None
+    objects = dict(iter(registry))
+    found = objects.get(name, objects.get(f"{name}_basicsr"))
+    if found is None:
+        names = {known.removesuffix("_basicsr") for known in objects}
+        problems.unknown(path, name, names, f"{name!r} is not registered")
+    return found
+
+
+def fits(value: Any, hint: Any) -> bool:
+    """Tell whether a value may stand where a parameter or field has this annotation.
+
+    Only annotations that name plain YAML types are judged; every other one fits everything.
+    """
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, part) for part in typing.get_args(hint))
+    if origin is typing.Literal:
+        return value in typing.get_args(hint)
+    if hint is types.NoneType:
+        return value is None
+    kind = _KINDS.get(origin or hint)
+    return kind is None or (value is not None and has_kind(value, kind))
+
+
+def _hint_text(hint: Any) -> str:
+    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "").replace("collections.abc.", "")
+
+
+def _annotations(target: Callable) -> dict[str, Any]:
+    function = target.__init__ if inspect.isclass(target) else target
+    try:
+        return typing.get_type_hints(function)
+    except (NameError, TypeError):
+        # names that only a type checker imports: such annotations say nothing here
+        return {}
+
+
+def check_argument(problems: Problems, path: str, value: Any, hint: Any, default: Any) -> None:
+    """Check one value against an annotation or, without one, against a numeric default.
+
+    Null is let through: what it means is the callee's business.
+    """
+    if value is None:
+        return
+    if hint is not inspect.Parameter.empty:
+        if not fits(value, hint):
+            problems.add(path, f"expected {_hint_text(hint)}, got {describe(value)}")
+    elif is_number(default) and isinstance(value, (str, bool)):
+        problems.add(path, f"expected a number such as the default {default!r}, got {describe(value)}")
+
+
+def check_call(
+    problems: Problems,
+    path: str,
+    options: Mapping[str, Any],
+    target: Callable,
+    *,
+    also_known: Iterable[str] = ("type",),
+    given: Iterable[str] = (),
+    kwargs_is_sink: bool = False,
+) -> None:
+    """Check that options can be passed to a callable as keyword arguments.
+
+    Args:
+        problems: Where problems go.
+        path: Key path of the options.
+        options: The options, with the keys of ``also_known``, which are not passed on.
+        target: Class or function.
+        also_known: Keys that somebody else reads.
+        given: Parameters that the caller fills in.
+        kwargs_is_sink: Whether ``**kwargs`` of the target swallows names unread, so that unknown ones are wrong.
+    """
+    parameters = dict(inspect.signature(target).parameters)
+    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values()) and not kwargs_is_sink
+    parameters = {
+        name: p
+        for name, p in parameters.items()
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and name not in given
+    }
+    hints = _annotations(target)
+    known = {*parameters, *also_known}
+    for name, value in options.items():
+        here = join_path(path, str(name))
+        if name in parameters:
+            check_argument(problems, here, value, hints.get(name, inspect.Parameter.empty), parameters[name].default)
+        elif name not in known and not open_ended:
+            problems.unknown(here, str(name), known, f"{getattr(target, '__name__', target)} has no such option")
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in options:
+            problems.add(join_path(path, name), f"is missing; {getattr(target, '__name__', target)} needs it")
+
+
+def check_dataclass(problems: Problems, path: str, options: Mapping[str, Any], cls: type) -> None:
+    """Check that options are fields of a configuration dataclass, of the right types.
+
+    Args:
+        problems: Where problems go.
+        path: Key path of the options.
+        options: The options.
+        cls: The dataclass.
+    """
+    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
+    hints = typing.get_type_hints(cls)
+    for name, value in options.items():
+        here = join_path(path, str(name))
+        if name in fields:
+            check_argument(problems, here, value, hints[name], fields[name].default)
+        else:
+            problems.unknown(here, str(name), fields)
+    for name, field in fields.items():
+        if name not in options and field.default is field.default_factory is dataclasses.MISSING:
+            problems.add(join_path(path, name), "is missing")

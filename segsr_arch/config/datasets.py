@@ -1,0 +1,184 @@
+"""Checks of ``datasets:``: keys, loader settings, and, for stock paired data, the images themselves."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from segsr_arch.config.calls import find_registered
+from segsr_arch.config.images import Listing, list_images
+from segsr_arch.config.pairs import check_pairs
+from segsr_arch.config.paths import check_file
+from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.schema import check_mapping, describe, is_number, is_whole, needed
+from segsr_arch.config.tables import DATASET, DATASET_KEYS, IO_BACKENDS, LOADER_NEEDED, PAIRED_TRAIN_NEEDED
+
+PAIRED_TYPES = ("PairedImageDataset", "RealESRGANPairedDataset")
+LISTED_TYPES = {
+    **dict.fromkeys(PAIRED_TYPES, ("dataroot_gt", "dataroot_lq")),
+    "SingleImageDataset": ("dataroot_lq",),
+    "FFHQDataset": ("dataroot_gt",),
+}
+
+
+def check_datasets(problems: Problems, opt: Mapping[str, Any], *, is_train: bool, world_size: int) -> None:
+    """Check every entry of ``datasets:``.
+
+    Args:
+        problems: Where problems go.
+        opt: The options.
+        is_train: Whether the run trains.
+        world_size: Number of processes.
+    """
+    section = opt.get("datasets")
+    if not isinstance(section, Mapping):
+        return
+    wanted = ("train", "val") if is_train else ("test", "val")
+    for name, options in section.items():
+        path, phase = join_path("datasets", str(name)), str(name).split("_")[0]
+        if phase not in wanted or (phase == "train" and name != "train"):
+            problems.unknown(
+                path, str(name), wanted, f"unknown phase; expected {' or '.join(wanted)}, or val_2 and the like"
+            )
+        elif not isinstance(options, Mapping):
+            problems.add(path, f"expected a mapping of keys, got {describe(options)}")
+        else:
+            _check_dataset(problems, path, phase, options, opt, world_size)
+    if is_train and "train" not in section:
+        problems.add("datasets:train", "is missing; expected a mapping of keys")
+    if not is_train and not section:
+        problems.add("datasets", "names no data set to test on")
+
+
+def _check_dataset(
+    problems: Problems, path: str, phase: str, options: Mapping[str, Any], opt: Mapping[str, Any], world_size: int
+) -> None:
+    from basicsr.utils.registry import DATASET_REGISTRY
+
+    type_name = options.get("type")
+    cls = find_registered(problems, join_path(path, "type"), DATASET_REGISTRY, type_name)
+    own_keys = DATASET_KEYS.get(type_name, getattr(cls, "option_keys", None))
+    keys = {**DATASET, **(own_keys or {})}
+    if phase == "train":
+        keys |= LOADER_NEEDED
+        keys |= PAIRED_TRAIN_NEEDED if type_name in PAIRED_TYPES else {}
+    check_mapping(problems, path, options, keys, strict=own_keys is not None)
+    lmdb = _check_backend(problems, path, options.get("io_backend"))
+    _check_loader(problems, path, options, trains=phase == "train")
+
+    roots = LISTED_TYPES.get(type_name, ())
+    for key in (key for key in options if str(key).startswith("dataroot") and key not in roots):
+        _check_root_exists(problems, join_path(path, key), options[key])
+    listings = _list_roots(problems, path, options, roots, lmdb)
+    if type_name in PAIRED_TYPES and len(listings) == 2:
+        check_pairs(problems, path, options, listings["dataroot_lq"], listings["dataroot_gt"], opt.get("scale"), phase)
+    if phase == "train" and listings:
+        count = min(len(listing.names) for listing in listings.values())
+        _check_batch(problems, path, options, opt, count, world_size)
+
+
+def _list_roots(
+    problems: Problems, path: str, options: Mapping[str, Any], roots: tuple[str, ...], lmdb: bool
+) -> dict[str, Listing]:
+    """List each data root; with a file of names, exactly the files that it names."""
+    listings: dict[str, Listing] = {}
+    names_key = "meta_info" if options.get("type") == "RealESRGANPairedDataset" else "meta_info_file"
+    names_file = None if lmdb else options.get(names_key)
+    if isinstance(names_file, str) and not check_file(problems, join_path(path, names_key), names_file):
+        return listings
+    for key in roots:
+        root = options.get(key)
+        if not isinstance(root, str):
+            continue
+        if isinstance(names_file, str):
+            _check_root_exists(problems, join_path(path, key), root)
+            continue
+        listing = list_images(problems, join_path(path, key), root, lmdb=lmdb)
+        if listing is not None:
+            listings[key] = listing
+    if isinstance(names_file, str) and names_key == "meta_info_file":
+        return _listings_from_names(problems, path, options, roots, names_file)
+    return listings
+
+
+def _listings_from_names(
+    problems: Problems, path: str, options: Mapping[str, Any], roots: tuple[str, ...], names_file: str
+) -> dict[str, Listing]:
+    names = [
+        line.split(" ")[0] for line in Path(os.path.expanduser(names_file)).read_text("utf-8").splitlines() if line
+    ]
+    template = options.get("filename_tmpl", "{}")
+    listings = {}
+    for key in roots:
+        here = join_path(path, key)
+        wanted = names
+        if key == "dataroot_lq" and "dataroot_gt" in roots:
+            wanted = [template.format(Path(name).stem) + Path(name).suffix for name in names]
+        root = Path(os.path.expanduser(options[key])) if isinstance(options.get(key), str) else None
+        if root is None or not root.is_dir():
+            continue
+        missing = [name for name in wanted if not (root / name).is_file()]
+        if missing:
+            problems.add(here, f"{len(missing)} files that {names_file} names are not in {root}, first: {missing[0]}")
+        else:
+            listings[key] = Listing(root, wanted)
+    return listings
+
+
+def _check_root_exists(problems: Problems, path: str, root: Any) -> None:
+    if isinstance(root, str) and not os.path.exists(os.path.expanduser(root)):
+        problems.add(path, f"{root} does not exist (looked in {os.getcwd()})")
+
+
+def _check_backend(problems: Problems, path: str, backend: Any) -> bool:
+    """Check ``io_backend``; returns whether it is LMDB."""
+    if not isinstance(backend, Mapping):
+        return False
+    here = join_path(path, "io_backend")
+    check_mapping(
+        problems, here, backend, {"type": needed("text", words=IO_BACKENDS)}, strict=backend.get("type") == "disk"
+    )
+    return backend.get("type") == "lmdb"
+
+
+def _check_loader(problems: Problems, path: str, options: Mapping[str, Any], *, trains: bool) -> None:
+    if options.get("prefetch_mode") == "cuda" and options.get("pin_memory") is not True and trains:
+        problems.add(join_path(path, "pin_memory"), "must be true with prefetch_mode: cuda")
+    workers = options.get("num_worker_per_gpu") if trains else 0
+    if options.get("persistent_workers") is True and workers == 0:
+        why = "num_worker_per_gpu is 0" if trains else "BasicSR validates and tests without workers"
+        problems.add(join_path(path, "persistent_workers"), f"must be false because {why}")
+
+
+def _check_batch(
+    problems: Problems, path: str, options: Mapping[str, Any], opt: Mapping[str, Any], count: int, world_size: int
+) -> None:
+    """Check that an epoch has at least one batch, and that a batch can be split."""
+    batch = options.get("batch_size_per_gpu")
+    if not is_whole(batch) or batch < 1:
+        return
+    train = opt.get("train")
+    parts = train.get("accumulate") if isinstance(train, Mapping) else None
+    if is_whole(parts) and parts > 0 and batch % parts:
+        problems.add("train:accumulate", f"batch_size_per_gpu: {batch} cannot be split into {parts} equal parts")
+    ratio = options.get("dataset_enlarge_ratio", 1)
+    if not is_number(ratio):
+        return
+    images = -(-int(count * ratio) // world_size)
+    batch *= _devices(opt.get("num_gpu")) if world_size == 1 else 1
+    if batch > images:
+        problems.add(
+            join_path(path, "batch_size_per_gpu"),
+            f"a batch of {batch} is larger than an epoch of {images} images (a process), so nothing would be trained; "
+            "take a smaller batch or a larger dataset_enlarge_ratio",
+        )
+
+
+def _devices(num_gpu: Any) -> int:
+    """Number of GPUs that one process without a launcher spreads a batch over."""
+    import torch
+
+    if num_gpu in (0, 1):
+        return 1
+    available = torch.cuda.device_count()
+    return max(1, min(num_gpu, available) if is_whole(num_gpu) else available)

@@ -1,0 +1,65 @@
+"""Checks of ``network_*``: registered type, constructor arguments, nested options, scale."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from segsr_arch.config.calls import check_call, check_dataclass, find_registered
+from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.schema import describe, is_whole
+
+SCALE_NAMES = ("upscale", "scale", "upscale_factor")
+
+
+def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
+    """Check every ``network_*`` of an option file.
+
+    A network class may name dataclasses for arguments that are mappings themselves, in a class attribute
+    ``nested_options = {"semantics": SemanticsConfig}``.
+
+    Args:
+        problems: Where problems go.
+        opt: The options.
+    """
+    for key, options in opt.items():
+        if not str(key).startswith("network_"):
+            continue
+        if not isinstance(options, Mapping):
+            problems.add(key, f"expected a mapping with the key type, got {describe(options)}")
+            continue
+        network = _check_network(problems, key, options)
+        if key == "network_g":
+            _check_scale(problems, key, options, opt.get("scale"), network)
+
+
+def _check_network(problems: Problems, key: str, options: Mapping[str, Any]) -> Any:
+    from basicsr.archs import ARCH_REGISTRY
+
+    if not isinstance(options.get("type"), str):
+        problems.add(join_path(key, "type"), "is missing; expected the name of a registered network")
+        return None
+    network = find_registered(problems, join_path(key, "type"), ARCH_REGISTRY, options["type"])
+    if network is None:
+        return None
+    check_call(problems, key, options, network)
+    for name, cls in getattr(network, "nested_options", {}).items():
+        nested = options.get(name)
+        if isinstance(nested, Mapping):
+            check_dataclass(problems, join_path(key, name), nested, cls)
+        elif nested is not None:
+            problems.add(join_path(key, name), f"expected a mapping of keys, got {describe(nested)}")
+    return network
+
+
+def _check_scale(problems: Problems, key: str, options: Mapping[str, Any], scale: Any, network: Any) -> None:
+    if not is_whole(scale) or network is None:
+        return
+    defaults = {name: p.default for name, p in inspect.signature(network).parameters.items()}
+    for name in SCALE_NAMES:
+        value = options.get(name, defaults.get(name))
+        if is_whole(value) and value != scale:
+            by_default = "" if name in options else " by default"
+            problems.add(
+                join_path(key, name),
+                f"the network enlarges x{value}{by_default}, but scale: is {scale}; they must be equal",
+            )

@@ -1,0 +1,70 @@
+"""Collecting what is wrong with an option file, so that one run of the check names all of it."""
+
+import difflib
+from collections.abc import Iterable
+
+from segsr_arch.errors import ConfigError
+
+
+def nearest_hint(name: str, known: Iterable[str]) -> str:
+    """Say which known name was probably meant.
+
+    Args:
+        name: The name that is not known.
+        known: Names that are.
+
+    Returns:
+        A clause that continues a sentence: the nearest known name, or all of them if there are few.
+    """
+    known = sorted(known)
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
+    if near:
+        return f"; did you mean {by_lower[near[0]]}?"
+    if 0 < len(known) <= 12:
+        return f"; known are: {', '.join(known)}"
+    return ""
+
+
+class Problems:
+    """A growing list of problems, each with the path of its key.
+
+    Attributes:
+        lines: One text per problem, ``section:key: what is wrong``.
+    """
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def add(self, path: str, text: str) -> None:
+        """Note one problem.
+
+        Args:
+            path: Key path with colons, as ``--force_yml`` writes it (``datasets:train:gt_size``).
+            text: What is wrong and what to do.
+        """
+        line = f"{path}: {text}" if path else text
+        if line not in self.lines:
+            self.lines.append(line)
+
+    def unknown(self, path: str, name: str, known: Iterable[str], what: str = "unknown key") -> None:
+        """Note a name that is not known, with the nearest one that is."""
+        self.add(path, f"{what}{nearest_hint(name, known)}")
+
+    def raise_if_any(self, source: str) -> None:
+        """Raise one error that lists everything.
+
+        Args:
+            source: File that the options came from, for the message.
+
+        Raises:
+            ConfigError: If there is at least one problem.
+        """
+        if self.lines:
+            count = f"{len(self.lines)} problem{'s' if len(self.lines) > 1 else ''}"
+            raise ConfigError(f"{source}: {count}\n" + "\n".join(f"  - {line}" for line in self.lines))
+
+
+def join_path(*parts: str) -> str:
+    """Join key names to a path (``datasets:train``); empty parts are left out."""
+    return ":".join(part for part in parts if part)

@@ -1,0 +1,34 @@
+"""Which keys a model type knows in each section of an option file.
+
+BasicSR's and this package's models are in :data:`segsr_arch.config.tables.MODEL_KEYS`. A model class from elsewhere
+takes part by a class attribute, keyed by section (``""`` is the top level)::
+
+    option_keys = {"": {"tile": Key("mapping")}, "train": {"amp": Key("text", words=("bf16",))}}
+
+Keys of base classes are inherited. Without the attribute its unknown keys are accepted, its known ones checked.
+"""
+
+from segsr_arch.config.schema import Key
+from segsr_arch.config.tables import MODEL_KEYS
+
+
+def is_declared(model: type | None) -> bool:
+    """Tell whether all keys of a model type are known, so that any other is a mistake."""
+    return model is not None and (model.__name__ in MODEL_KEYS or "option_keys" in vars(model))
+
+
+def model_keys(model: type | None, section: str) -> dict[str, Key]:
+    """Collect the keys that a model type and its bases know in a section.
+
+    Args:
+        model: The model class, or ``None`` for what every model knows.
+        section: ``train``, ``val``, ``path`` or ``""`` for the top level.
+
+    Returns:
+        Table of keys.
+    """
+    keys = dict(MODEL_KEYS["BaseModel"].get(section, {}))
+    for cls in reversed(model.__mro__ if model is not None else ()):
+        keys |= MODEL_KEYS.get(cls.__name__, {}).get(section, {})
+        keys |= vars(cls).get("option_keys", {}).get(section, {})
+    return keys

@@ -1,0 +1,187 @@
+"""Known options of BasicSR 1.4.2 and of this package, as tables. No logic here.
+
+A model or dataset class from elsewhere may declare its own in a class attribute ``option_keys``; see
+:mod:`segsr_arch.config.sections`.
+"""
+
+from segsr_arch.config.schema import Key, needed
+
+TOP = {
+    "name": needed("text"),
+    "model_type": needed("text"),
+    "scale": Key("int", nullable=False, minimum=1),
+    "num_gpu": needed("int", words=("auto",), minimum=0),
+    "manual_seed": Key("int", minimum=0),
+    "datasets": needed("mapping"),
+    "path": needed("mapping"),
+    "train": Key("mapping"),
+    "val": Key("mapping"),
+    "logger": Key("mapping"),
+    "dist_params": Key("mapping", nullable=False, keys={"backend": Key("text"), "port": Key("int", minimum=1)}),
+    "find_unused_parameters": Key("bool"),
+}
+
+# written by BasicSR itself while it parses; tolerated so that parsed options can be checked as well
+TOP_INTERNAL = {name: Key("any") for name in ("is_train", "auto_resume", "dist", "rank", "world_size", "root_path")}
+PATH_INTERNAL = {
+    name: Key("text")
+    for name in ("experiments_root", "results_root", "models", "training_states", "log", "visualization")
+}
+
+LOGGER = {
+    "print_freq": needed("count", minimum=1),
+    "save_checkpoint_freq": needed("count", minimum=1),
+    "use_tb_logger": Key("bool", required=True),
+    "wandb": Key("mapping", keys={"project": Key("text"), "resume_id": Key("text")}),
+}
+
+TRAIN = {
+    "total_iter": needed("count", minimum=1),
+    "warmup_iter": Key("count", nullable=False),
+    "scheduler": needed("mapping"),
+    "optim_g": needed("mapping"),
+}
+
+VAL = {
+    "save_img": Key("bool"),
+    "pbar": Key("bool"),
+    "suffix": Key("text"),
+    "val_freq": Key("count", nullable=False, minimum=1),
+    "metrics": Key("mapping"),
+}
+VAL_NEEDED = {True: ("val_freq", "save_img"), False: ("save_img", "suffix")}  # by is_train
+
+_LOSS = Key("mapping")
+_EMA = Key("number", nullable=False, minimum=0)
+_COUNT = Key("count", nullable=False, minimum=0)
+_GAN = {"gan_opt": _LOSS, "net_d_iters": _COUNT, "net_d_init_iters": _COUNT, "optim_d": needed("mapping")}
+_SECOND_ORDER = ("resize_prob", "resize_range", "gaussian_noise_prob", "noise_range", "poisson_scale_range")
+_DEGRADATION = {
+    **{f"{name}{order}": Key("any") for name in (*_SECOND_ORDER, "gray_noise_prob", "jpeg_range") for order in ("", 2)},
+    "second_blur_prob": Key("number"),
+    "gt_size": Key("int"),
+    "queue_size": Key("int"),
+    "high_order_degradation": Key("bool"),
+}
+_TILE = {"size": Key("int", nullable=False, minimum=1), "overlap": Key("int", nullable=False, minimum=0)}
+
+# by class name; a model has the keys of all its base classes too
+MODEL_KEYS: dict[str, dict[str, dict[str, Key]]] = {
+    "BaseModel": {"": {}, "train": TRAIN, "val": VAL},
+    "SRModel": {
+        "": {"scale": needed("int", minimum=1)},
+        "train": {"ema_decay": _EMA, "pixel_opt": _LOSS, "perceptual_opt": _LOSS},
+    },
+    "SeGSRModel": {
+        "": {"tile": Key("mapping", keys=_TILE)},
+        "train": {
+            "amp": Key("text", words=("bf16", "fp16")),
+            "grad_clip": Key("number", minimum=0),
+            "accumulate": Key("int", nullable=False, minimum=1),
+            "lora_lr_factor": Key("number", nullable=False, minimum=0),
+        },
+    },
+    "SRGANModel": {"train": {**_GAN, "ldl_opt": _LOSS}},
+    "RealESRNetModel": {"": {**_DEGRADATION, "gt_usm": Key("bool")}},
+    "RealESRGANModel": {
+        "": {**_DEGRADATION, **{f"{loss}_gt_usm": Key("bool") for loss in ("l1", "percep", "gan")}},
+    },
+    "HiFaceGANModel": {"train": {**_GAN, "feature_matching_opt": _LOSS}},
+    "EDVRModel": {"train": {"tsa_iter": _COUNT, "dcn_lr_mul": Key("number")}},
+    "VideoRecurrentModel": {
+        "train": {"fix_flow": Key("any"), "flow_lr_mul": Key("number")},
+        "val": {"flip_seq": Key("bool"), "center_frame_only": Key("bool")},
+    },
+    "VideoRecurrentGANModel": {
+        "train": {**_GAN, "fix_flow": Key("any"), "lr_flow": Key("number"), "ldl_opt": _LOSS},
+    },
+    "StyleGAN2Model": {
+        "train": {
+            **_GAN,
+            **{name: Key("number") for name in ("r1_reg_weight", "path_reg_weight", "mixing_prob")},
+            **dict.fromkeys(("path_batch_shrink", "net_g_reg_every", "net_d_reg_every"), _COUNT),
+        },
+        "val": {"num_val_samples": Key("int")},
+    },
+    "VideoBaseModel": {},
+    "VideoGANModel": {},
+    "ESRGANModel": {},
+    "SwinIRModel": {},
+}
+
+SCHEDULERS = {
+    **dict.fromkeys(
+        ("MultiStepLR", "MultiStepRestartLR"),
+        {
+            "type": needed("text"),
+            "milestones": needed("list"),
+            "gamma": Key("number", nullable=False),
+            "restarts": Key("list", nullable=False),
+            "restart_weights": Key("list", nullable=False),
+        },
+    ),
+    "CosineAnnealingRestartLR": {
+        "type": needed("text"),
+        "periods": needed("list"),
+        "restart_weights": Key("list", nullable=False),
+        "eta_min": Key("number", nullable=False),
+    },
+}
+
+OPTIMIZER = {
+    "type": needed("text"),
+    "lr": needed("number", minimum=0),
+    "betas": Key("list", nullable=False),
+    "weight_decay": Key("number", nullable=False, minimum=0),
+    "eps": Key("number", nullable=False, minimum=0),
+}
+
+METRIC = {"type": needed("text"), "better": Key("text", words=("higher", "lower"))}
+
+DATASET = {
+    "name": needed("text"),
+    "type": needed("text"),
+    "io_backend": needed("mapping"),
+    "dataroot_gt": Key("text"),
+    "dataroot_lq": Key("text"),
+    "phase": Key("text"),
+    "scale": Key("int"),
+    "mean": Key("list"),
+    "std": Key("list"),
+    "num_worker_per_gpu": Key("int", nullable=False, minimum=0),
+    "batch_size_per_gpu": Key("int", nullable=False, minimum=1),
+    "dataset_enlarge_ratio": Key("number", nullable=False, minimum=0),
+    "prefetch_mode": Key("text", words=("cpu", "cuda")),
+    "num_prefetch_queue": Key("int", nullable=False, minimum=1),
+    "pin_memory": Key("bool"),
+    "persistent_workers": Key("bool"),
+    "use_shuffle": Key("bool"),  # read by nobody, but in every published option file
+}
+LOADER_NEEDED = {
+    name: needed("int", minimum=low) for name, low in (("batch_size_per_gpu", 1), ("num_worker_per_gpu", 0))
+}
+
+IO_BACKENDS = ("disk", "lmdb", "memcached")
+_AUGMENT = ("use_hflip", "use_rot")
+_PAIRED = {
+    "dataroot_gt": needed("text"),
+    "dataroot_lq": needed("text"),
+    "filename_tmpl": Key("text", nullable=False),
+    "meta_info_file": Key("text"),
+    "color": Key("text", words=("y",)),
+    "gt_size": Key("int", minimum=1),
+    **{name: Key("bool") for name in _AUGMENT},
+}
+PAIRED_TRAIN_NEEDED = {"gt_size": needed("int", minimum=1), **{name: needed("bool") for name in _AUGMENT}}
+
+# by class name; types that are not here and declare nothing may have any keys
+DATASET_KEYS: dict[str, dict[str, Key]] = {
+    "PairedImageDataset": _PAIRED,
+    "SingleImageDataset": {
+        "dataroot_lq": needed("text"),
+        "meta_info_file": Key("text", nullable=False),
+        "color": Key("text", words=("y",)),
+    },
+    "RealESRGANPairedDataset": {**_PAIRED, "meta_info": Key("text")},
+    "FFHQDataset": {"dataroot_gt": needed("text"), "use_hflip": needed("bool")},
+}

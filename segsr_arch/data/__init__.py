@@ -1,0 +1,1 @@
+"""Data sets: preparation, generation of low-resolution images, and drawn scenes."""

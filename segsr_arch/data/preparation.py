@@ -1,0 +1,261 @@
+"""Preparation of a data set: from a folder or archive of images to HR and LR images, LMDBs, lists and a manifest."""
+
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from segsr_arch.data import worker_pool
+from segsr_arch.data.image_sources import ImageSource
+from segsr_arch.data.manifest import PreparedImage, build_manifest, write_manifest, write_split_lists
+from segsr_arch.data.preparation_databases import update_databases
+from segsr_arch.data.preparation_options import Outcome, PreparationOptions
+from segsr_arch.data.preparation_plan import PlannedImage, plan_images
+from segsr_arch.data.preparation_record import PreparationRecord
+from segsr_arch.data.preparation_worker import SIDES, Inspection, Job, digest_bytes
+from segsr_arch.data.problems import Kind, ProblemList
+from segsr_arch.data.splits import PRECEDENCE, SPLITS, read_splits
+from segsr_arch.data.worker_pool import WorkerPool
+from segsr_arch.errors import DataError
+
+
+def _settings(options: PreparationOptions, listed: dict[str, str] | None) -> dict:
+    """What every run on one folder must share."""
+    if listed is None:
+        rule = {"rule": "seeded", "seed": options.seed, "val": options.val, "test": options.test}
+    else:
+        lines = "".join(f"{split} {name}\n" for name, split in sorted(listed.items()))
+        rule = {"rule": "lists", "digest": digest_bytes(lines.encode())}
+    value_range = None if options.value_range is None else list(options.value_range)
+    return {"data_set": options.data_set, "split": rule, "patch": options.patch, "range": value_range}
+
+
+def _inspect_all(
+    planned: list[PlannedImage], pool: WorkerPool, record: PreparationRecord, problems: ProblemList
+) -> tuple[dict[str, Inspection], list[str]]:
+    """Look at every source image; give what was found, by path, and which changed since an earlier run."""
+    known = {}
+    for image in planned:
+        earlier = record.get("inspected", image.path)
+        known[image.path] = None if earlier is None else Inspection.from_record(earlier)
+    tasks = [(image.path, known[image.path]) for image in planned]
+    found, changed = {}, []
+    for inspection in tqdm(
+        pool.run(worker_pool.inspect, tasks, chunk=8), total=len(tasks), desc="inspecting", unit="image", leave=False
+    ):
+        found[inspection.path] = inspection
+        if known[inspection.path] not in (None, inspection):
+            changed.append(inspection.path)
+        record.note(inspection.as_record(), "inspected", inspection.path)
+        for kind, sentence in inspection.notes:
+            problems.add(inspection.path, Kind(kind), sentence)
+    for key in record.keys("inspected"):
+        if key[1] not in found:
+            record.note(None, *key)
+    return found, changed
+
+
+def _keep_identical_together(
+    planned: list[PlannedImage], found: dict[str, Inspection], problems: ProblemList
+) -> tuple[list[PlannedImage], list[list[str]]]:
+    """Drop images whose twin is in another split that has precedence; list the twins that stay in one split."""
+    twins = defaultdict(list)
+    for image in planned:
+        twins[found[image.path].pixel_digest].append(image)
+    dropped, together = set(), []
+    for same in twins.values():
+        keeper = min(same, key=lambda image: PRECEDENCE.index(image.split))
+        staying = [image.listed for image in same if image.split == keeper.split]
+        if len(staying) > 1:
+            together.append(staying)
+        for image in same:
+            if image.split != keeper.split:
+                dropped.add(image.path)
+                done = f"the same pixels as {keeper.path}, which stays in {keeper.split}; left out of {image.split}"
+                problems.add(image.path, Kind.DUPLICATE, done)
+    return [image for image in planned if image.path not in dropped], together
+
+
+def _scales_of(
+    image: PlannedImage, size: tuple[int, int], scales: list[int], patch: int, problems: ProblemList
+) -> list[int]:
+    """The scales at which an image is large enough: for one patch in training, for one LR pixel elsewhere."""
+    side = min(size)
+    needed = patch if image.split == "train" else 1
+    fitting = [scale for scale in scales if side // scale >= needed]
+    if len(fitting) < len(scales):
+        left_out = ", ".join(f"x{scale}" for scale in scales if scale not in fitting)
+        largest = max(scale for scale in scales if scale not in fitting)
+        done = (
+            f"{size[0]} x {size[1]} pixels, and {image.split} at x{largest} needs {needed * largest}; "
+            f"left out of {image.split} at {left_out}"
+        )
+        problems.add(image.path, Kind.SMALL, done)
+    return fitting
+
+
+def _key(job: Job) -> tuple[str, ...]:
+    return ("made", job.split, str(job.scale), job.name)
+
+
+def _plan_jobs(
+    kept: list[PlannedImage],
+    found: dict[str, Inspection],
+    scales: list[int],
+    patch: int,
+    problems: ProblemList,
+    record: PreparationRecord,
+) -> list[tuple[Job, ...]]:
+    """List what has to be there in the end, the jobs of one image together."""
+    jobs = []
+    for image in kept:
+        group = []
+        for scale in _scales_of(image, found[image.path].size, scales, patch, problems):
+            job = Job(
+                path=image.path,
+                pixel_digest=found[image.path].pixel_digest,
+                split=image.split,
+                name=image.name,
+                scale=scale,
+                record=None,
+            )
+            group.append(replace(job, record=record.get(*_key(job))))
+        if group:
+            jobs.append(tuple(group))
+    if not jobs:
+        raise DataError("no image can be used at any of the scales:\n  " + "\n  ".join(problems.summary()))
+    return jobs
+
+
+def _gather(
+    kept: list[PlannedImage], found: dict[str, Inspection], records: dict[tuple[str, ...], dict]
+) -> list[PreparedImage]:
+    """Put together what the manifest says of each image."""
+    outputs = defaultdict(dict)
+    for (_, _, scale, name), made in records.items():
+        outputs[name][int(scale)] = made
+    return [
+        PreparedImage(image=image, inspection=found[image.path], outputs=outputs[image.name])
+        for image in kept
+        if image.name in outputs
+    ]
+
+
+def _remove_stale(record: PreparationRecord, wanted: set[tuple[str, ...]]) -> int:
+    """Delete what earlier runs wrote and the data set no longer has."""
+    removed = 0
+    for key in record.keys("made"):
+        if key not in wanted:
+            record.begin_changing()
+            _, split, scale, name = key
+            for side in SIDES:
+                (record.root / split / f"{side}_x{scale}" / f"{name}.png").unlink(missing_ok=True)
+            record.note(None, *key)
+            removed += 1
+    return removed
+
+
+def _refuse_foreign_files(root: Path, record: PreparationRecord, wanted: set[tuple[str, ...]]) -> None:
+    """Training from folders would read any image that lies there."""
+    known = wanted.union(record.keys("made"))
+    for folder in sorted(root.glob("*/[HL]R_x*")):
+        split, scale = folder.parent.name, folder.name[4:]
+        if folder.is_dir() and split in SPLITS and folder.suffix != ".lmdb":
+            for path in sorted(folder.iterdir()):
+                if path.suffix != ".png" or ("made", split, scale, path.stem) not in known:
+                    raise DataError(f"{path}: was not written by this command; move it away, or choose another folder")
+
+
+def _make_all(
+    jobs: list[tuple[Job, ...]], pool: WorkerPool, record: PreparationRecord
+) -> tuple[dict[tuple[str, ...], dict], dict[int, int], dict[int, int]]:
+    """Write every image that is not intact; give the record of each, and counts of written and intact by scale."""
+    records, written, intact = {}, defaultdict(int), defaultdict(int)
+    for results in tqdm(pool.run(worker_pool.make, jobs), total=len(jobs), desc="writing", unit="image", leave=False):
+        for job, result, is_new in results:
+            records[_key(job)] = result
+            (written if is_new else intact)[job.scale] += 1
+            if is_new:
+                record.begin_changing()
+                record.note(result, *_key(job))
+    return records, dict(written), dict(intact)
+
+
+def prepare(options: PreparationOptions) -> Outcome:
+    """Prepare a data set, or go on with one, or add scales to one.
+
+    Args:
+        options: What and how.
+
+    Returns:
+        What was done. The folder then holds ``{train,val,test}/{HR,LR}_x{scale}`` as PNG folders and LMDBs,
+        ``splits/{train,val,test}.txt`` and ``manifest.json``.
+
+    Raises:
+        DataError: If the source has no images, is broken, or (strict) has any problem; if the folder was prepared
+            with other settings, holds foreign images, or is in use.
+        SaveError: If a file cannot be written.
+    """
+    source_path, root = options.source.resolve(), options.root.resolve()
+    if root == source_path or source_path in root.parents:
+        raise DataError(f"{options.root} lies in the source {options.source}: choose a folder outside of it")
+    problems = ProblemList(strict=options.strict)
+    listed = None if options.split_files is None else read_splits(options.split_files)
+    source = ImageSource(source_path)
+    planned, missing = plan_images(
+        options.data_set,
+        source,
+        listed=listed,
+        val=options.val,
+        test=options.test,
+        seed=options.seed,
+        problems=problems,
+    )
+    source.close()
+    record = PreparationRecord(root)
+    try:
+        scales = record.agree_on(_settings(options, listed), list(options.scales))
+        workshop = {
+            "source": source_path,
+            "root": root,
+            "value_range": options.value_range,
+        }
+        pool = WorkerPool(jobs=options.jobs, workshop=workshop)
+        try:
+            found, changed = _inspect_all(planned, pool, record, problems)
+            usable = [image for image in planned if found[image.path].pixel_digest]
+            kept, together = _keep_identical_together(usable, found, problems)
+            jobs = _plan_jobs(kept, found, scales, options.patch, problems, record)
+            wanted = {_key(job) for group in jobs for job in group}
+            _refuse_foreign_files(root, record, wanted)
+            removed = _remove_stale(record, wanted)
+            records, written, intact = _make_all(jobs, pool, record)
+            databases = update_databases(records, pool, record, wanted=options.lmdb)
+        finally:
+            pool.close()
+        prepared = _gather(kept, found, records)
+        manifest = build_manifest(
+            prepared,
+            data_set=options.data_set,
+            settings=_settings(options, listed),
+            scales=scales,
+            missing=missing,
+            identical=together,
+            problems=problems.items,
+        )
+        write_split_lists(root, prepared)
+        write_manifest(root, manifest)
+    finally:
+        record.close()
+    return Outcome(
+        manifest=manifest,
+        problems=problems,
+        missing=missing,
+        listed=0 if listed is None else len(listed),
+        written=written,
+        intact=intact,
+        removed=removed,
+        databases=databases,
+        changed=changed,
+    )

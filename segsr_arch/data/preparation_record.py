@@ -1,0 +1,157 @@
+"""What a preparation writes down while it runs, so that the next run knows what is done: ``DST/.prepare``."""
+
+import fcntl
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import IO
+
+from segsr_arch.atomic import atomic_write, partial_files
+from segsr_arch.errors import DataError, SaveError
+
+PATIENCE = 5.0
+"""Seconds to wait for another process to let go of the folder."""
+
+
+class PreparationRecord:
+    """The settings and the journal of a prepared data set, held by one process at a time.
+
+    The journal is a text file with one JSON record a line, appended as work is done. A line that a kill cut off is
+    passed over: its work is then done again, with the same result.
+
+    Args:
+        root: The prepared data set's folder; it is made if needed.
+
+    Raises:
+        DataError: If another process is preparing there.
+        SaveError: If the folder cannot be written to.
+    """
+
+    def __init__(self, root: Path):
+        self.root = root
+        self.folder = root / ".prepare"
+        self.scratch = self.folder / "unfinished"
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._lock: IO = open(self.folder / "lock", "w")  # noqa: SIM115 - held until close()
+        except OSError as error:
+            raise SaveError(f"{root}: cannot be written to ({error}); choose another folder") from error
+        self._wait_for_lock()
+        self._clean_up()
+        self.scratch.mkdir()
+        self._journal_path = self.folder / "journal.jsonl"
+        self._entries = self._read_journal()
+        self._compact()
+        self._journal: IO = open(self._journal_path, "a", encoding="utf-8")  # noqa: SIM115 - held until close()
+
+    def _wait_for_lock(self) -> None:
+        # The workers of a run that was killed hold its lock too, until they notice, a moment later.
+        give_up = time.monotonic() + PATIENCE
+        while True:
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError as error:
+                if time.monotonic() > give_up:
+                    self._lock.close()
+                    raise DataError(
+                        f"{self.root}: another process is preparing a data set there; wait for it to end"
+                    ) from error
+                time.sleep(0.05)
+
+    def _clean_up(self) -> None:
+        """Delete what a killed run left unfinished."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        for folder in (self.root, self.folder, self.root / "splits", *self.root.glob("*/[HL]R_x*")):
+            for path in partial_files(folder / "*"):
+                path.unlink()
+
+    def _read_journal(self) -> dict[tuple[str, ...], dict]:
+        entries: dict[tuple[str, ...], dict] = {}
+        if not self._journal_path.is_file():
+            return entries
+        with open(self._journal_path, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                try:
+                    key, value = json.loads(line)
+                except ValueError:
+                    continue  # the last line of a run that was killed while writing it
+                if value is None:
+                    entries.pop(tuple(key), None)
+                else:
+                    entries[tuple(key)] = value
+        return entries
+
+    def _compact(self) -> None:
+        lines = "".join(json.dumps([key, value]) + "\n" for key, value in sorted(self._entries.items()))
+        with atomic_write(self._journal_path) as file:
+            file.write(lines.encode())
+
+    def get(self, *key: str) -> dict | None:
+        """Give what was noted under a key."""
+        return self._entries.get(key)
+
+    def keys(self, first: str) -> list[tuple[str, ...]]:
+        """Give all keys that start with a word."""
+        return [key for key in self._entries if key[0] == first]
+
+    def note(self, value: dict | None, *key: str) -> None:
+        """Note a value under a key; ``None`` strikes it out.
+
+        Raises:
+            SaveError: If the journal cannot be written.
+        """
+        if self._entries.get(key) == value:
+            return
+        if value is None:
+            self._entries.pop(key, None)
+        else:
+            self._entries[key] = value
+        try:
+            self._journal.write(json.dumps([key, value]) + "\n")
+            self._journal.flush()
+        except OSError as error:
+            raise SaveError(f"{self._journal_path}: cannot be written ({error}); free some space and go on") from error
+
+    def begin_changing(self) -> None:
+        """Take the manifest away before the first change: a folder that has one is complete."""
+        (self.root / "manifest.json").unlink(missing_ok=True)
+
+    def agree_on(self, settings: dict, scales: list[int]) -> list[int]:
+        """Check that this run continues the earlier ones, and add its scales to theirs.
+
+        Args:
+            settings: What must be the same in every run on this folder.
+            scales: Scales asked for now.
+
+        Returns:
+            All scales of the data set, ascending.
+
+        Raises:
+            DataError: If a setting differs, naming each.
+        """
+        earlier = self.get("settings")
+        if earlier is None:
+            self.note({"settings": settings, "scales": sorted(set(scales))}, "settings")
+            return sorted(set(scales))
+        known = earlier["settings"]
+        wanted = json.loads(json.dumps(settings))
+        differing = [
+            f"{key}: {known.get(key)!r} then, {wanted[key]!r} now" for key in wanted if known.get(key) != wanted[key]
+        ]
+        if differing:
+            raise DataError(
+                f"{self.root} was prepared with other settings ({'; '.join(differing)}): "
+                "give those again, choose another folder, or delete this one"
+            )
+        together = sorted({*scales, *earlier["scales"]})
+        self.note({"settings": known, "scales": together}, "settings")
+        return together
+
+    def close(self) -> None:
+        """Write the journal in order, and let other processes in."""
+        self._journal.close()
+        self._compact()
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        self._lock.close()

@@ -1,0 +1,78 @@
+"""What can be wrong with a source's files, and the list in which preparation keeps what it did about each."""
+
+from dataclasses import asdict, dataclass
+from enum import Enum
+
+from segsr_arch.errors import DataError
+
+
+class Kind(str, Enum):
+    """The kinds of problem, by the words that the summary prints."""
+
+    BROKEN = "broken image"
+    STRAY = "stray file"
+    UNLISTED = "not on any split list"
+    SAME_NAME = "two images with one name"
+    RENAMED = "name changed"
+    DUPLICATE = "identical image in two splits"
+    SMALL = "smaller than the patch"
+    DEPTH = "more than 8 bits"
+    ALPHA = "alpha channel"
+    GRAYSCALE = "grayscale"
+    PALETTE = "palette"
+    BANDS = "other bands or colours"
+    PAGES = "several pages"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing found in the source.
+
+    Attributes:
+        file: The file it concerns, relative to the source.
+        kind: Which kind it is.
+        done: What was found and what was done about it.
+    """
+
+    file: str
+    kind: Kind
+    done: str
+
+    def as_record(self) -> dict[str, str]:
+        """Give it as plain strings, for the manifest."""
+        return {**asdict(self), "kind": self.kind.value}
+
+
+class ProblemList:
+    """Collects problems.
+
+    Args:
+        strict: Stop at the first one instead.
+    """
+
+    def __init__(self, *, strict: bool):
+        self.strict = strict
+        self.items: list[Problem] = []
+
+    def add(self, file: str, kind: Kind, done: str) -> None:
+        """Note one problem.
+
+        Raises:
+            DataError: If strict.
+        """
+        if self.strict:
+            raise DataError(f"{file}: {kind.value}: {done} (without --strict the preparation would go on)")
+        self.items.append(Problem(file=file, kind=kind, done=done))
+
+    def summary(self, *, examples: int = 3) -> list[str]:
+        """One line a kind: how many, and the first few by name with what was done."""
+        lines = []
+        for kind in Kind:
+            of_kind = [problem for problem in self.items if problem.kind is kind]
+            if not of_kind:
+                continue
+            lines.append(f"{kind.value}: {len(of_kind)}")
+            lines.extend(f"    {problem.file}: {problem.done}" for problem in of_kind[:examples])
+            if len(of_kind) > examples:
+                lines.append(f"    and {len(of_kind) - examples} more, all in manifest.json")
+        return lines

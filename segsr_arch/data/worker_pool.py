@@ -1,0 +1,95 @@
+"""A pool of preparation workers, one a core, that does not outlive its parent and leaves Ctrl-C to it."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+
+import cv2
+from PIL import Image
+
+from segsr_arch.data.lmdb_writing import write_lmdb
+from segsr_arch.data.preparation_worker import Workshop
+from segsr_arch.errors import DataError
+
+_workshop: Workshop | None = None
+
+
+def _leave_with_parent() -> None:
+    multiprocessing.parent_process().join()
+    os._exit(1)  # the parent was killed: nobody is left to clean up for
+
+
+def _set_up(workshop: dict) -> None:
+    """Prepare this process for work; ``workshop`` holds the arguments of :class:`Workshop`."""
+    global _workshop
+    cv2.setNumThreads(1)
+    Image.MAX_IMAGE_PIXELS = None  # aerial images are large on purpose
+    _workshop = Workshop(**workshop)
+
+
+def _set_up_worker(workshop: dict) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    _set_up(workshop)
+
+
+def inspect(task: tuple):
+    """Run :meth:`Workshop.inspect` in a worker."""
+    return _workshop.inspect(*task)
+
+
+def make(task: tuple):
+    """Run :meth:`Workshop.make` in a worker."""
+    return _workshop.make(task)
+
+
+def build_lmdb(task: tuple):
+    """Run :func:`write_lmdb` in a worker; the task is folder, entries and scratch folder."""
+    folder, entries, scratch = task
+    write_lmdb(folder, entries, scratch=scratch)
+    return folder
+
+
+class WorkerPool:
+    """Runs the functions of this module over many tasks, in order.
+
+    Args:
+        jobs: Number of processes; with 1 everything runs in this one.
+        workshop: Arguments of :class:`Workshop`.
+    """
+
+    def __init__(self, *, jobs: int, workshop: dict):
+        self._pool = None
+        if jobs == 1:
+            _set_up(workshop)
+            return
+        # A forked worker starts at once; elsewhere than on Linux forking is not safe.
+        context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_set_up_worker, initargs=(workshop,))
+
+    def run(self, function: Callable, tasks: Sequence, *, chunk: int = 4) -> Iterator:
+        """Yield the function's result for each task, in the order of the tasks.
+
+        Raises:
+            DataError: If a worker process was ended from outside.
+        """
+        if self._pool is None:
+            yield from map(function, tasks)
+            return
+        try:
+            yield from self._pool.map(function, tasks, chunksize=chunk)
+        except BrokenProcessPool as error:
+            raise DataError(
+                "a worker process was ended from outside, perhaps for lack of memory; "
+                "the same command goes on where it stopped, --jobs 1 needs the least memory"
+            ) from error
+
+    def close(self) -> None:
+        """End the processes; tasks that have not begun are dropped."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
