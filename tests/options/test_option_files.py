@@ -1,0 +1,135 @@
+"""Every option file is run as a user would run it: the real folders, but few small images and a tiny VLM."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+
+from segsr_arch.cli import basicsr, segsr
+from segsr_arch.config import check_options, read_options
+from tests.support import TINY_VLM, make_image, write_image
+
+OPTIONS = Path(__file__).parents[2] / "options"
+FILES = sorted(path.name for path in OPTIONS.glob("*.yml"))
+TRAINED = [name for name in FILES if "train_" in name]
+
+
+@pytest.fixture(scope="module")
+def workplace(tmp_path_factory):
+    """A working folder with miniatures of every data set, made by the command that users take."""
+    root = tmp_path_factory.mktemp("work")
+    for name, splits in (("ucmerced", ((1, 2, 4, 6, 7, 8, 9), (0,))), ("aid", (range(1, 21), ()))):
+        for part in splits:
+            for number in part:
+                if name == "ucmerced":
+                    path = root / "ucm/Images/agricultural" / f"agricultural{number:02d}.tif"
+                else:
+                    path = root / "aid/Airport" / f"airport_{number}.jpg"
+                write_image(path, make_image(number, 64, 64))
+    for number in range(20):
+        write_image(root / "scenes/roads" / f"roads{number:02d}.png", make_image(number, 64, 64))
+    commands = (
+        ("ucmerced", "ucm", "datasets/UCMerced", "2", "4"),
+        ("aid", "aid", "datasets/AID", "2", "4"),
+        ("folder", "scenes", "data", "4"),
+    )
+    for kind, source, destination, *scales in commands:
+        arguments = ["prepare", kind, str(root / source), str(root / destination), "--scale", *scales]
+        assert segsr.main([*arguments, "--patch", "16", "--jobs", "1"]) == 0
+    (root / "tiny_vlm.json").write_text(json.dumps(TINY_VLM))
+    return root
+
+
+def overrides(name):
+    """Settings that make a run small and leave the file's structure as it is."""
+    options = read_options(OPTIONS / name)
+    changed = ["manual_seed=0"]
+    if "semantics" in options["network_g"]:
+        changed += ["network_g:semantics:vlm=tiny_vlm.json", "network_g:semantics:pretrained=~"]
+    if "train" in options["datasets"]:
+        changed += [
+            f"datasets:train:gt_size={16 * options['scale']}",
+            "datasets:train:batch_size_per_gpu=1",
+            "datasets:train:num_worker_per_gpu=0",
+            "datasets:train:persistent_workers=false",
+            "train:total_iter=2",
+            "val:val_freq=2",
+            "logger:print_freq=1",
+        ]
+    return changed
+
+
+def run(command, name):
+    return basicsr.main([command, "-opt", str(OPTIONS / name), "--force_yml", *overrides(name)])
+
+
+@pytest.mark.parametrize("train", TRAINED)
+def test_two_iterations_and_the_test_of_what_came_out(workplace, monkeypatch, capfd, train):
+    monkeypatch.chdir(workplace)
+    assert run("train", train) == 0, capfd.readouterr().err
+    name = read_options(OPTIONS / train)["name"]
+    models = workplace / "experiments" / name / "models"
+    best = torch.load(models / "net_g_best.pth", weights_only=True)
+    assert set(best) == {"params", "params_ema"}
+    assert not [key for key in best["params"] if ".visual." in key and "lora_" not in key]
+    tests = [file for file in FILES if file == train.replace("train_", "test_")]
+    for file in tests:
+        capfd.readouterr()
+        assert run("test", file) == 0
+        log = capfd.readouterr().err  # BasicSR opens one log file a process, and this is its second run here
+        psnr = re.findall(r"# psnr: ([\d.]+)", log)
+        assert len(psnr) == 1 and 3 < float(psnr[0]) < 60
+        assert list((workplace / "results" / name).rglob("visualization/*/*.png"))
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if "bicubic" in name])
+def test_baselines_run_without_training(workplace, monkeypatch, name):
+    monkeypatch.chdir(workplace)
+    assert run("test", name) == 0
+
+
+def test_every_test_file_has_its_training():
+    for name in FILES:
+        if "test_" in name and "bicubic" not in name:
+            assert name.replace("test_", "train_") in FILES
+            test, train = (read_options(OPTIONS / file) for file in (name, name.replace("test_", "train_")))
+            assert test["network_g"] == train["network_g"] and test["scale"] == train["scale"]
+            assert f"experiments/{train['name']}/" in test["path"]["pretrain_network_g"]
+
+
+@pytest.mark.parametrize(
+    ("name", "iterations", "milestones"),
+    [
+        ("train_SeGSR_UCM_x2.yml", 80_000, [50_000]),
+        ("train_SeGSR_UCM_x4.yml", 80_000, [50_000]),
+        ("train_SeGSR_AID_x2.yml", 120_000, [60_000, 100_000]),
+        ("train_SeGSR_AID_x4.yml", 120_000, [60_000, 100_000]),
+    ],
+)
+def test_the_papers_settings(name, iterations, milestones):
+    options = read_options(OPTIONS / name)
+    assert options["train"]["total_iter"] == iterations
+    assert options["train"]["scheduler"] == {"type": "MultiStepLR", "milestones": milestones, "gamma": 0.5}
+    assert options["train"]["optim_g"]["type"] == "Adam" and options["train"]["optim_g"]["lr"] == 1e-4
+    assert options["train"]["pixel_opt"]["type"] == "L1Loss" and options["train"]["ema_decay"] == 0.999
+    data = options["datasets"]["train"]
+    assert data["batch_size_per_gpu"] == 4 and data["gt_size"] == 64 * options["scale"]
+    assert data["use_hflip"] and data["use_rot"]
+    net = options["network_g"]
+    assert (net["embed_dim"], net["depths"], net["window_size"]) == (180, [6] * 6, 16)
+    assert net["semantics"] == {
+        "vlm": "ViT-B-16-quickgelu",
+        "pretrained": "openai",
+        "lora_rank": 32,
+        "lora_targets": "qkv+ffn",
+    }
+
+
+def test_the_check_finds_missing_data_before_anything_is_built(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    options = read_options(OPTIONS / "train_SeGSR_UCM_x4.yml")
+    with pytest.raises(ValueError, match=r"datasets/UCMerced/train/HR_x4.lmdb(.|\n)*segsr prepare"):
+        check_options(options, is_train=True, source="train_SeGSR_UCM_x4.yml")
+    assert list(tmp_path.iterdir()) == []
