@@ -13,8 +13,9 @@ setup(
     long_description=(ROOT / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=find_packages(include=["segsr_arch", "segsr_arch.*"]),
-    package_data={"segsr_arch": ["data/splits/*.txt"]},
+    packages=[*find_packages(include=["segsr_arch", "segsr_arch.*"]), "segsr_arch.data.split_lists"],
+    package_dir={"segsr_arch.data.split_lists": "datasets/splits"},
+    package_data={"segsr_arch.data.split_lists": ["*.txt"]},
     python_requires=">=3.10",
     install_requires=[
         # From 3.13 on its source archive does not build; segsr_arch/compat/install_basicsr.py installs it there.

@@ -23,6 +23,10 @@ USAGE_ERROR = 2
 _RANK_NAMES = {"pytorch": ("RANK", "WORLD_SIZE"), "slurm": ("SLURM_PROCID", "SLURM_NTASKS")}
 
 
+class _ToldByFirst(SegsrError):
+    """Stops a process whose error the first process explains."""
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -42,7 +46,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with replaced(sys, "argv", ["basicsr", *given]):  # BasicSR writes it into the copy of the option file
             return args.run(args, given)
     except SegsrError as error:
-        print(f"error: {_own_text(error)}", file=sys.stderr)
+        if not isinstance(error, _ToldByFirst):
+            print(f"error: {_own_text(error)}", file=sys.stderr)
         return USAGE_ERROR
     except Interrupted as stop:
         return 128 + stop.signum
@@ -110,7 +115,7 @@ def _run(args: argparse.Namespace, module: ModuleType, pipeline: Callable, *, is
         check_options(opt, is_train=is_train, source=args.opt, world_size=_from_launcher(args, 1, 1))
     except SegsrError:
         if _rank(args) > 0:
-            raise SystemExit(USAGE_ERROR) from None  # the first process says what is wrong
+            raise _ToldByFirst from None
         raise
     with _options_given(module, args, opt) as seen:
         pipeline(os.getcwd())

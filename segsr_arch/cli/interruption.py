@@ -39,8 +39,11 @@ class TrainingInterruption:
     """Context in which ``basicsr.train.train_pipeline`` can be interrupted without loss.
 
     The first signal raises :class:`Interrupted` out of the block, after the step or save that it came in; then call
-    :meth:`save_state`. A second one ends the process at once. In a distributed run all processes stop after the same
-    iteration; only in a validation, where the others wait for rank 0, rank 0 stops by itself.
+    :meth:`save_state`. A second one ends the process at once.
+
+    In a distributed run rank 0 has the whole state, so it does not wait for the others in a validation or for data: a
+    launcher gives it half a minute. A signal that comes in a step, or to another rank only, stops all of them after
+    the same step.
 
     Attributes:
         signum: The first signal, ``None`` so far.
@@ -56,7 +59,6 @@ class TrainingInterruption:
         self._save: Any = None
         self._saved_iter = 0
         self._busy = False
-        self._validating = False
         self._agreed = False
         self._group: Any = None
         self._first_signal_at = 0.0
@@ -114,18 +116,17 @@ class TrainingInterruption:
             os._exit(128 + signum)
 
     def _may_stop_here(self) -> bool:
-        if self._busy:
-            return False
-        return self._group is None or (self._validating and dist.get_rank() == 0)
+        return not self._busy and (self._group is None or dist.get_rank() == 0)
 
-    def _stop_if_asked(self) -> None:
-        """Raise if any process got a signal; in a distributed run all of them must come here."""
+    def _end_of_step(self) -> None:
+        """Stop if any process got a signal; in a distributed run all of them must come here."""
         if self._group is not None:
             flag = torch.tensor([self.signum or 0])
             dist.all_reduce(flag, dist.ReduceOp.MAX, group=self._group)
+            self._agreed = bool(flag)
             self.signum = self.signum or int(flag) or None
-            self._agreed = self.signum is not None
-        if self.signum is not None:
+        self._busy = False
+        if self.signum is not None and (self._agreed or self._may_stop_here()):
             raise Interrupted(self.signum)
 
     def _noting_epoch(self, set_epoch: Callable) -> Callable:
@@ -151,7 +152,6 @@ class TrainingInterruption:
                 self._group = dist.new_group(backend="gloo")
             model.update_learning_rate = self._around_update(model.update_learning_rate)
             model.optimize_parameters = self._around_step(model.optimize_parameters)
-            model.validation = self._around_validation(model.validation)
             self._save = model.save
             model.save = self._around_save(model.save)
             self._model = model
@@ -171,18 +171,7 @@ class TrainingInterruption:
             # stays busy if the step fails: half a step must not be saved
             optimize_parameters(current_iter)
             self.last_iter = current_iter
-            self._busy = False
-            self._stop_if_asked()
-
-        return wrapper
-
-    def _around_validation(self, validation: Callable) -> Callable:
-        def wrapper(*args: Any, **options: Any) -> None:
-            self._validating = True
-            if self.signum is not None and self._may_stop_here():
-                raise Interrupted(self.signum)
-            validation(*args, **options)
-            self._validating = False
+            self._end_of_step()
 
         return wrapper
 
@@ -191,8 +180,7 @@ class TrainingInterruption:
             self._busy = True
             save(epoch, current_iter)
             self._saved_iter = max(current_iter, self._saved_iter)  # -1, the end of training, saves no state
-            self._busy = False
-            self._stop_if_asked()
+            self._end_of_step()
 
         return wrapper
 

@@ -22,10 +22,7 @@ def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
         opt: The options.
     """
     for key, options in opt.items():
-        if not str(key).startswith("network_"):
-            continue
-        if not isinstance(options, Mapping):
-            problems.add(key, f"expected a mapping with the key type, got {describe(options)}")
+        if not str(key).startswith("network_") or not isinstance(options, Mapping):
             continue
         network = _check_network(problems, key, options)
         if key == "network_g":

@@ -2,11 +2,12 @@
 
 import io
 import struct
+import warnings
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from segsr_arch.data.problems import Kind
 
@@ -37,6 +38,11 @@ def _has_wide_samples(data: bytes, image: Image.Image) -> bool:
     if image.format == "TIFF":
         return max(image.tag_v2.get(_BITS_PER_SAMPLE, (1,))) > 8
     return image.mode.startswith(("I", "F"))
+
+
+def _opencv_reads_wide(data: bytes) -> bool:
+    found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    return found is not None and found.dtype != np.uint8
 
 
 def _stretch(data: bytes, value_range: tuple[float, float] | None) -> Decoded:
@@ -99,11 +105,16 @@ def decode_image(data: bytes, *, value_range: tuple[float, float] | None = None)
         dropped, only the first page of several is used; transparency and other colour modes leave the image out.
     """
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            wide = _has_wide_samples(data, image)
-            pages = getattr(image, "n_frames", 1)
-            image.load()
-            decoded = _stretch(data, value_range) if wide else _to_rgb(image)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what Pillow grumbles about either decodes or raises as well
+            with Image.open(io.BytesIO(data)) as image:
+                wide = _has_wide_samples(data, image)
+                pages = getattr(image, "n_frames", 1)
+                image.load()
+                decoded = _stretch(data, value_range) if wide else _to_rgb(image)
+    except UnidentifiedImageError:
+        # Pillow does not know every combination of bands and wide samples that TIFF allows.
+        return _stretch(data, value_range) if _opencv_reads_wide(data) else _refuse(Kind.BROKEN, "not an image")
     except (OSError, SyntaxError, ValueError, IndexError, EOFError, struct.error, cv2.error) as error:
         # These are what Pillow's readers raise on bytes that are not what they claim to be.
         return _refuse(Kind.BROKEN, f"does not decode ({str(error) or type(error).__name__})")

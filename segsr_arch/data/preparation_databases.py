@@ -61,7 +61,7 @@ def update_databases(
         complete = all((target / name).is_file() for name in ("data.mdb", "meta_info.txt"))
         if not complete or record.get("lmdb", str(target.relative_to(record.root))) is None:
             tasks.append((target, members, record.scratch))
-    results = pool.run(worker_pool.build_lmdb, tasks, chunk=1)
+    results = pool.run(worker_pool.build_lmdb, tasks)
     for target in tqdm(results, total=len(tasks), desc="LMDB", unit="file", leave=False, disable=not tasks):
         record.begin_changing()
         key = str(target.relative_to(record.root))

@@ -49,6 +49,7 @@ class Canvas:
         self._turn = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
         sun = rng.uniform(0, 2 * math.pi)
         self._shade = np.array([math.cos(sun), math.sin(sun)])
+        self._facing = (self._shade @ self._turn).tolist()
         blotches = noise(rng, size, size / 6) + 0.6 * noise(rng, size, size / 24)
         field = np.asarray(ground, np.float32) + mottle * blotches[:, :, None]
         fine = cv2.resize(field, None, fx=_FINE, fy=_FINE, interpolation=cv2.INTER_LINEAR)
@@ -57,13 +58,18 @@ class Canvas:
     def vary(self, colour: Colour, amount: float) -> Colour:
         """A colour like the given one, lighter or darker by chance."""
         change = self.rng.uniform(-amount, amount)
-        return tuple(float(np.clip(value + change, 0, 255)) for value in colour)
+        return tuple(min(255.0, max(0.0, value + change)) for value in colour)
 
     def lit(self, colour: Colour, normal: Point) -> Colour:
         """A colour on a slope that faces ``normal`` (in the turned frame): lighter towards the sun."""
-        facing = self._turn @ np.asarray(normal)
-        factor = 1 - 0.22 * float(facing @ self._shade)
-        return tuple(float(np.clip(value * factor, 0, 255)) for value in colour)
+        factor = 1 - 0.22 * (normal[0] * self._facing[0] + normal[1] * self._facing[1])
+        return tuple(min(255.0, max(0.0, value * factor)) for value in colour)
+
+    def sees(self, centre: Point, margin: float) -> bool:
+        """Tell whether anything within ``margin`` pixels of a point can be in the picture."""
+        (a, b), (c, d) = self._turn
+        x, y = centre
+        return max(abs(a * x + b * y), abs(c * x + d * y)) < self.size / 2 + margin
 
     def _fixed(self, points: np.ndarray) -> np.ndarray:
         """From turned coordinates to OpenCV's fixed-point pixels on the fine grid."""
@@ -115,8 +121,8 @@ class Canvas:
         region = self._image[top:bottom, left:right]
         mask = np.zeros(region.shape[:2], np.uint8)
         cv2.fillPoly(mask, [outline - (np.array([left, top]) << _SHIFT).astype(np.int32)], 1, cv2.LINE_8, _SHIFT)
-        dark = (region * np.array([0.45, 0.48, 0.56])).astype(np.uint8)
-        region[mask > 0] = dark[mask > 0]
+        dark = region[mask > 0] * np.array([0.45, 0.48, 0.56], np.float32)
+        region[mask > 0] = dark.astype(np.uint8)
 
     def finish(self, *, grain: float) -> np.ndarray:
         """Give the picture, with a camera's grain of that many grey levels: (size, size, 3) uint8, RGB."""

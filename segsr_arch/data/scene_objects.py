@@ -29,6 +29,8 @@ def _turned(centre: Point, along: float, across: float, turn: float) -> Point:
 
 def car(canvas: Canvas, centre: Point, turn: float, length: float = 13.0) -> None:
     """A parked or driving car, its front towards ``turn`` radians."""
+    if not canvas.sees(centre, length):
+        return
     width = 0.45 * length
     paint = canvas.vary(pick(canvas.rng, _CARS), 10)
     glass = (30, 36, 44)
@@ -43,6 +45,8 @@ def car(canvas: Canvas, centre: Point, turn: float, length: float = 13.0) -> Non
 
 def truck(canvas: Canvas, centre: Point, turn: float) -> None:
     """A truck with a long box."""
+    if not canvas.sees(centre, 30):
+        return
     canvas.shadow(box_corners(centre, 38, 8.5, turn), 6)
     canvas.box(_turned(centre, 16, 0, turn), 6, 7.5, pick(canvas.rng, _CARS), turn)
     canvas.box(_turned(centre, 17.5, 0, turn), 1.4, 6.5, (30, 36, 44), turn)
@@ -54,6 +58,8 @@ def truck(canvas: Canvas, centre: Point, turn: float) -> None:
 
 def tree(canvas: Canvas, centre: Point, radius: float) -> None:
     """A tree seen from above: a shadow and a crown of clumps."""
+    if not canvas.sees(centre, 3 * radius):
+        return
     rng = canvas.rng
     angles = np.linspace(0, 2 * math.pi, 12, endpoint=False)
     canvas.shadow(np.stack([np.cos(angles), np.sin(angles)], axis=1) * radius + np.asarray(centre), 1.1 * radius)
@@ -68,6 +74,8 @@ def tree(canvas: Canvas, centre: Point, radius: float) -> None:
 
 def house(canvas: Canvas, centre: Point, width: float, depth: float) -> None:
     """A house with a gable or hip roof, its ridge along the longer side, and things on it."""
+    if not canvas.sees(centre, width + depth):
+        return
     rng = canvas.rng
     colour = canvas.vary(pick(rng, _ROOFS), 14)
     corners = box_corners(centre, width, depth)
@@ -116,6 +124,8 @@ def flat_roof(canvas: Canvas, centre: Point, width: float, depth: float) -> None
 
 def boat(canvas: Canvas, centre: Point, turn: float, length: float) -> None:
     """A moored boat, its bow towards ``turn`` radians."""
+    if not canvas.sees(centre, length):
+        return
     rng = canvas.rng
     width = 0.32 * length
     outline = [(-0.5, -0.42), (0.15, -0.5), (0.36, -0.3), (0.5, 0.0), (0.36, 0.3), (0.15, 0.5), (-0.5, 0.42)]

@@ -27,13 +27,13 @@ def _leave_with_parent() -> None:
 def _set_up(workshop: dict) -> None:
     """Prepare this process for work; ``workshop`` holds the arguments of :class:`Workshop`."""
     global _workshop
-    cv2.setNumThreads(1)
     Image.MAX_IMAGE_PIXELS = None  # aerial images are large on purpose
     _workshop = Workshop(**workshop)
 
 
 def _set_up_worker(workshop: dict) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of every GeoTIFF tag
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     _set_up(workshop)
 
@@ -68,11 +68,15 @@ class WorkerPool:
         if jobs == 1:
             _set_up(workshop)
             return
+        # OpenCV's threads do not survive a fork. A worker that sets their number waits for ever for the lost ones,
+        # so the number is set here, before.
+        self._threads = cv2.getNumThreads()
+        cv2.setNumThreads(0)
         # A forked worker starts at once; elsewhere than on Linux forking is not safe.
         context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_set_up_worker, initargs=(workshop,))
 
-    def run(self, function: Callable, tasks: Sequence, *, chunk: int = 4) -> Iterator:
+    def run(self, function: Callable, tasks: Sequence, *, chunk: int = 1) -> Iterator:
         """Yield the function's result for each task, in the order of the tasks.
 
         Raises:
@@ -93,3 +97,4 @@ class WorkerPool:
         """End the processes; tasks that have not begun are dropped."""
         if self._pool is not None:
             self._pool.shutdown(wait=True, cancel_futures=True)
+            cv2.setNumThreads(self._threads)

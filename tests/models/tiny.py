@@ -65,7 +65,7 @@ def tiny_options(root, *, is_train=True, train=None, network=None, model_type="S
             "suffix": None,
             "metrics": {"psnr": {"type": "calculate_psnr", "crop_border": 2, "test_y_channel": True}},
         },
-        "logger": {"print_freq": 1, "save_checkpoint_freq": 2},
+        "logger": {"print_freq": 1, "save_checkpoint_freq": 2, "use_tb_logger": False},
         **top,
     }
 

@@ -1,0 +1,61 @@
+import os
+
+import cv2
+import numpy as np
+import pytest
+
+from segsr_arch.data.worker_pool import WorkerPool
+from segsr_arch.errors import DataError
+
+
+def enlarge(side):
+    """Work on which OpenCV uses its threads."""
+    return cv2.resize(np.zeros((side, side, 3), np.uint8), (2000, 2000), interpolation=cv2.INTER_CUBIC).shape
+
+
+def whoami(_):
+    return os.getpid()
+
+
+def end_abruptly(_):
+    os._exit(1)
+
+
+@pytest.fixture
+def workshop(tmp_path):
+    return {"source": tmp_path, "root": tmp_path, "value_range": None}
+
+
+def test_results_come_in_order_from_several_processes(workshop):
+    pool = WorkerPool(jobs=2, workshop=workshop)
+    try:
+        assert list(pool.run(abs, range(-20, 0))) == list(range(20, 0, -1))
+        assert os.getpid() not in set(pool.run(whoami, range(8)))
+    finally:
+        pool.close()
+
+
+def test_one_job_stays_in_this_process(workshop):
+    pool = WorkerPool(jobs=1, workshop=workshop)
+    assert set(pool.run(whoami, range(3))) == {os.getpid()}
+    pool.close()
+
+
+def test_workers_do_not_wait_for_opencv_threads_of_the_parent(workshop):
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(4)
+    try:
+        enlarge(1500)
+        pool = WorkerPool(jobs=2, workshop=workshop)
+        assert list(pool.run(enlarge, [1000, 1500])) == [(2000, 2000, 3)] * 2
+        pool.close()
+        assert cv2.getNumThreads() == 4
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def test_a_worker_that_dies_is_explained(workshop):
+    pool = WorkerPool(jobs=2, workshop=workshop)
+    with pytest.raises(DataError, match="a worker process was ended from outside"):
+        list(pool.run(end_abruptly, range(4)))
+    pool.close()
