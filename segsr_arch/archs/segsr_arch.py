@@ -1,13 +1,15 @@
 """SeG-SR as the paper has it: HAT, each of its groups a unit, guided by semantics."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from basicsr.utils.registry import ARCH_REGISTRY
 
 from segsr_arch.archs.guided_network import GuidedNetwork
 from segsr_arch.archs.hat_arch import HAT
-from segsr_arch.semantics import SemanticsConfig
+from segsr_arch.errors import ConfigError
+from segsr_arch.semantics import SemanticsConfig, check_available
 
 
 @ARCH_REGISTRY.register()
@@ -43,6 +45,19 @@ class SeGSR(GuidedNetwork):
     """
 
     nested_options = {"semantics": SemanticsConfig}
+
+    @staticmethod
+    def check_options(options: Mapping[str, Any]) -> None:
+        """Find what is wrong with ``network_g`` before anything is built or moved.
+
+        Raises:
+            ConfigError: If an option of the guide is wrong, or ``pretrain_base`` does not exist.
+            WeightsError: If weights of the vision-language model cannot be had.
+        """
+        check_available(SemanticsConfig.from_options(options.get("semantics")))
+        path = options.get("pretrain_base")
+        if path is not None and not Path(path).is_file():
+            raise ConfigError(f"network_g: pretrain_base: there is no file {path} (seen from {Path.cwd()}).")
 
     def __init__(
         self,

@@ -1,6 +1,7 @@
 """Where the units of a network are, and in which layout their outputs come.
 
-To guide a network of your own, declare it once: ``UNIT_LAYOUTS["MyNet"] = UnitLayout(container="body", format="nchw")``.
+To guide a network of your own, declare it once:
+``UNIT_LAYOUTS["MyNet"] = UnitLayout(container="body", format="nchw")``.
 """
 
 import difflib

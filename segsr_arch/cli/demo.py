@@ -136,7 +136,8 @@ def run(args: argparse.Namespace) -> int:
     }
     picture = _draw_comparison(folder, folder / "comparison.png")
     print(
-        f"\nx4, {rows['SeG-SR'][2]} drawn test scenes, protocol y-crop (Y of YCbCr, 4 pixels of border cut, mean over images)"
+        f"\nx4, {rows['SeG-SR'][2]} drawn test scenes, protocol y-crop "
+        "(Y of YCbCr, 4 pixels of border cut, mean over images)"
     )
     print(f"{'method':<10}{'PSNR (dB)':>12}{'SSIM':>10}")
     for label, (psnr, ssim, _) in rows.items():

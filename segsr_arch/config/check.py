@@ -7,7 +7,7 @@ from typing import Any
 
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.datasets import check_datasets
-from segsr_arch.config.networks import check_networks
+from segsr_arch.config.networks import check_needs, check_networks
 from segsr_arch.config.paths import check_paths
 from segsr_arch.config.problems import Problems
 from segsr_arch.config.schema import Key, check_mapping, needed
@@ -55,6 +55,8 @@ def check_options(opt: Mapping[str, Any], *, is_train: bool, source: str, world_
         check_training(problems, opt["train"], strict=strict)
     if is_train and isinstance(opt.get("logger"), Mapping):
         check_mapping(problems, "logger", opt["logger"], LOGGER)
+    if not problems.lines:
+        check_needs(problems, opt)
     problems.raise_if_any(source)
 
 

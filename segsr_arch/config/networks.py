@@ -7,6 +7,7 @@ from typing import Any
 from segsr_arch.config.calls import check_call, check_dataclass, find_registered
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import describe, is_whole
+from segsr_arch.errors import SegsrError
 
 SCALE_NAMES = ("upscale", "scale", "upscale_factor")
 
@@ -15,7 +16,7 @@ def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
     """Check every ``network_*`` of an option file.
 
     A network class may name dataclasses for arguments that are mappings themselves, in a class attribute
-    ``nested_options = {"semantics": SemanticsConfig}``.
+    ``nested_options = {"semantics": SemanticsConfig}``, see also :func:`check_needs`.
 
     Args:
         problems: Where problems go.
@@ -27,6 +28,28 @@ def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
         network = _check_network(problems, key, options)
         if key == "network_g":
             _check_scale(problems, key, options, opt.get("scale"), network)
+
+
+def check_needs(problems: Problems, opt: Mapping[str, Any]) -> None:
+    """Let networks check what only they know, such as weights that have to be fetched.
+
+    A network class may have a static method ``check_options(options)`` that raises a SegsrError. It may take long,
+    so it is asked last, about options that are right otherwise.
+
+    Args:
+        problems: Where problems go.
+        opt: The options.
+    """
+    from basicsr.archs import ARCH_REGISTRY
+
+    for key, options in opt.items():
+        if str(key).startswith("network_"):
+            network = ARCH_REGISTRY.get(options["type"])
+            if hasattr(network, "check_options"):
+                try:
+                    network.check_options(options)
+                except SegsrError as error:
+                    problems.add(key, str(error))
 
 
 def _check_network(problems: Problems, key: str, options: Mapping[str, Any]) -> Any:

@@ -2,6 +2,6 @@
 
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.guide import SemanticGuide
-from segsr_arch.semantics.vision_tower import VlmIdentity
+from segsr_arch.semantics.vision_tower import VlmIdentity, check_available
 
-__all__ = ["SemanticGuide", "SemanticsConfig", "VlmIdentity"]
+__all__ = ["SemanticGuide", "SemanticsConfig", "VlmIdentity", "check_available"]

@@ -127,6 +127,18 @@ def _build_visual(name: str, model_config: Mapping[str, Any]) -> VisionTransform
     return visual
 
 
+def check_available(config: SemanticsConfig) -> None:
+    """Make sure that the model is known and its weights are on this machine, fetching them if need be.
+
+    Raises:
+        ConfigError: If the model is not known.
+        WeightsError: If the weights cannot be had.
+    """
+    _, tag_owner, _ = _resolve_configuration(config.vlm)
+    if config.pretrained is not None:
+        find_weights(tag_owner, config.pretrained, config.cache_dir)
+
+
 def build_vision_tower(config: SemanticsConfig) -> VisionTower:
     """Build the tower that the options name, load or draw its weights, and take their digest.
 

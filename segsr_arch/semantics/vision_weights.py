@@ -3,10 +3,14 @@
 import difflib
 import logging
 import os
+import socket
+import urllib.request
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import urlsplit
 
+import huggingface_hub
 import numpy as np
 import open_clip
 import torch
@@ -15,6 +19,7 @@ from torch import Tensor, nn
 from segsr_arch.errors import WeightsError
 
 _VISUAL_PREFIX = "visual."
+_CONNECT_SECONDS = 5
 
 
 def find_weights(model_name: str | None, pretrained: str, cache_dir: str | None) -> Path:
@@ -43,7 +48,11 @@ def find_weights(model_name: str | None, pretrained: str, cache_dir: str | None)
             f"{model_name or 'this configuration'} (tags: {', '.join(tags) or 'none'}).{hint} "
             f"Give a tag, the path of a weights file, or null for random weights."
         )
+    cached = _cached_weights(tag_config, cache_dir)
+    if cached is not None:
+        return cached
     try:
+        _require_network(tag_config)
         return Path(open_clip.download_pretrained(tag_config, cache_dir=cache_dir))
     except Exception as error:  # whatever the network, the hub client or the disk raises: the remedy is the same
         raise WeightsError(
@@ -54,6 +63,28 @@ def find_weights(model_name: str | None, pretrained: str, cache_dir: str | None)
             f"state dict of this model (.pt, .pth, .bin or .safetensors) on this machine and give its path as "
             f"semantics: pretrained."
         ) from error
+
+
+def _cached_weights(tag_config: Mapping[str, str], cache_dir: str | None) -> Path | None:
+    """A tag's file if an earlier run has fetched it; without asking the hub, which retries for long when offline."""
+    repository, filename = os.path.split(tag_config.get("hf_hub", ""))
+    if not repository:
+        return None
+    default_names = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+    for name in (filename,) if filename else default_names:
+        path = huggingface_hub.try_to_load_from_cache(repository, name, cache_dir=cache_dir)
+        if isinstance(path, str):
+            return Path(path)
+    return None
+
+
+def _require_network(tag_config: Mapping[str, str]) -> None:
+    """Raise OSError at once where the source of a tag cannot be reached; behind a proxy there is nothing to probe."""
+    if urllib.request.getproxies():
+        return
+    address = urlsplit(huggingface_hub.constants.ENDPOINT if tag_config.get("hf_hub") else tag_config["url"])
+    port = address.port or (443 if address.scheme == "https" else 80)
+    socket.create_connection((address.hostname, port), timeout=_CONNECT_SECONDS).close()
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

@@ -22,7 +22,10 @@ def write_options(root, *, is_train):
         options["val"] |= {"val_freq": 3}
     else:
         options |= {"train": None, "name": "shared"}
-        options["path"] = {"pretrain_network_g": "experiments/tiny/models/net_g_latest.pth", "param_key_g": "params_ema"}
+        options["path"] = {
+            "pretrain_network_g": "experiments/tiny/models/net_g_latest.pth",
+            "param_key_g": "params_ema",
+        }
         options["val"]["save_img"] = True
         del options["datasets"]["val"], options["train"], options["logger"]
     for dataset in options["datasets"].values():
