@@ -71,13 +71,11 @@ def atomic_torch_save(obj, path):
     Raises:
         SaveError: If it cannot be written; a file that was there before is intact.
     """
-    path = Path(path)
-    existed = path.exists()
     with atomic_write(path) as file:
         try:
             torch.save(obj, file)
         except RuntimeError as error:  # what torch makes of an OSError while it writes
-            raise SaveError(_refusal(path, existed, error.__context__ or error)) from error
+            raise OSError(str(error.__context__ or error)) from error
 
 
 def _refusal(path, existed, error):

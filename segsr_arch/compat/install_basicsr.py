@@ -35,12 +35,13 @@ SITECUSTOMIZE = """\
 import runpy, sys
 runpy.run_path({script!r})["repair_archive"](".")
 sys.path.remove({folder!r})
-del sys.modules["sitecustomize"]
+own = sys.modules.pop("sitecustomize")
 try:
     import sitecustomize
 except ModuleNotFoundError as error:
     if error.name != "sitecustomize":
         raise
+    sys.modules["sitecustomize"] = own
 """
 
 

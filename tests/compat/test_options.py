@@ -1,0 +1,71 @@
+import logging
+import sys
+
+import pytest
+import torch
+from basicsr.utils.options import parse_options
+
+from segsr_arch.compat.options import settle_devices
+from tests.compat.helpers import write_options
+
+without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+
+
+@pytest.fixture
+def options_file(tmp_path):
+    return write_options(tmp_path / "a.yml", "gt", "lq")
+
+
+@pytest.mark.parametrize(
+    "spelling", [["--local-rank=0"], ["--local-rank", "0"], ["--local_rank=0"], ["--local_rank", "0"]]
+)
+def test_both_spellings(tmp_path, options_file, monkeypatch, stock, capsys, spelling):
+    command = ["train.py", "-opt", str(options_file), *spelling]
+    monkeypatch.setattr(sys, "argv", list(command))
+    _, args = parse_options(str(tmp_path))
+    assert args.local_rank == 0
+    assert sys.argv == command, "BasicSR writes the command into the copy of the option file"
+    if "-rank" in spelling[0].replace("--", ""):
+        with pytest.raises(SystemExit):
+            stock("basicsr.utils.options").parse_options(str(tmp_path))
+        assert "unrecognized arguments: --local-rank" in capsys.readouterr().err
+
+
+@without_gpu
+@pytest.mark.parametrize("count", [1, 4])
+def test_gpu_that_is_not_there_gives_one_warning(tmp_path, monkeypatch, caplog, count):
+    path = write_options(tmp_path / "a.yml", "gt", "lq", num_gpu=count)
+    monkeypatch.setattr(sys, "argv", ["train.py", "-opt", str(path)])
+    opt, _ = parse_options(str(tmp_path))
+    assert opt["num_gpu"] == 0
+    assert [record.getMessage() for record in caplog.records] == [
+        f"num_gpu: {count}, but there is no GPU here: running on the CPU (num_gpu: 0)"
+    ]
+
+
+@without_gpu
+def test_prefetching_to_a_gpu_that_is_not_there_gives_one_warning(caplog):
+    loader = {"prefetch_mode": "cuda", "pin_memory": True}
+    opt = settle_devices({"num_gpu": 0, "datasets": {"train": dict(loader), "val": {"pin_memory": True}}})
+    assert opt["datasets"] == {"train": {"prefetch_mode": "cpu", "pin_memory": False}, "val": {"pin_memory": False}}
+    assert len(caplog.records) == 1 and "prefetch_mode: cuda (train)" in caplog.text
+
+
+@without_gpu
+def test_only_the_first_rank_warns(caplog):
+    caplog.set_level(logging.INFO)
+    assert settle_devices({"num_gpu": 2, "rank": 1, "datasets": {}})["num_gpu"] == 0
+    assert caplog.records == []
+
+
+def test_nothing_changes_where_there_is_a_gpu(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    opt = {"num_gpu": 2, "datasets": {"train": {"prefetch_mode": "cuda", "pin_memory": True}}}
+    assert settle_devices(opt) == {"num_gpu": 2, "datasets": {"train": {"prefetch_mode": "cuda", "pin_memory": True}}}
+
+
+def test_auto_gives_no_warning(tmp_path, monkeypatch, caplog):
+    path = write_options(tmp_path / "a.yml", "gt", "lq", num_gpu="auto")
+    monkeypatch.setattr(sys, "argv", ["train.py", "-opt", str(path)])
+    assert parse_options(str(tmp_path))[0]["num_gpu"] == torch.cuda.device_count()
+    assert caplog.records == []
