@@ -26,6 +26,8 @@ $(VENV)/installed: setup.py segsr_arch/compat/install_basicsr.py
 demo: $(VENV)/installed
 	$(RUN) -m segsr_arch.cli.segsr demo
 
+# One thread a process: several test processes with a thread a core each would wait for one another.
+test: export OMP_NUM_THREADS = 1
 test: $(VENV)/installed
 	$(RUN) -m pytest -n $(JOBS) $(PYTEST_ARGS)
 

@@ -1,9 +1,9 @@
 """Attention within windows with an additive bias that is shared by many windows.
 
-Scores of all windows at once are the largest tensors of HAT, and torch's fused kernel on CPUs gives the bias no
-gradient. Here the CPU works through the windows a few at a time, so that the scores never leave the cache, in the
-forward and in the backward pass, which computes them again instead of storing them. Other devices use torch's own
-fused attention.
+Scores of all windows at once would be the largest tensors of HAT, and torch's fused kernel on CPUs gives the bias no
+gradient: with a bias to be trained, torch stores all scores. So on the CPU the gradients come from here, where the
+windows are worked through a few at a time: their scores are computed again and never leave the cache. The forward
+pass is torch's fused kernel, but for bfloat16, where the same loop is faster. Other devices use torch for both.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,8 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# Scores that one thread holds at a time: 0.8 MB in float32, less than the second-level cache of a core.
-_SCORES_PER_THREAD = 200_000
+# Scores that one thread holds at a time: 1.6 MB in float32. Fewer would fit still better into the cache, but mean
+# more, shorter pieces between which the threads wait for each other, which is dear where other programs run as well.
+_SCORES_PER_THREAD = 400_000
 
 
 def window_attention(query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float) -> Tensor:
@@ -32,7 +33,12 @@ def window_attention(query: Tensor, key_value: Tensor, bias: Tensor, counts: Seq
     bias = bias.to(query.dtype)
     if query.device.type == "cpu":
         return _attend(query, key_value, bias, list(counts), scale)
+    return _attend_by_torch(query, key_value, bias, counts, scale)
+
+
+def _attend_by_torch(query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float) -> Tensor:
     query, (key, value) = query.transpose(1, 2), key_value.permute(2, 0, 3, 1, 4).unbind()
+    counts = list(counts)
     parts = zip(query.split(counts), key.split(counts), value.split(counts), bias.split(1), strict=True)
     outputs = [F.scaled_dot_product_attention(q, k, v, attn_mask=b, scale=scale) for q, k, v, b in parts if len(q)]
     return torch.cat(outputs).transpose(1, 2)
@@ -49,12 +55,12 @@ def _chunks(counts: Sequence[int], scores_per_window: int) -> Iterator[tuple[int
 
 
 def _heads_first(tensor: Tensor) -> Tensor:
-    """(w, N, heads, d) to (w * heads, N, d), contiguous."""
-    return tensor.transpose(1, 2).contiguous().flatten(0, 1)
+    """(W, N, heads, d) to (W, heads, N, d), contiguous."""
+    return tensor.transpose(1, 2).contiguous()
 
 
 def _probabilities(query: Tensor, key: Tensor, bias: Tensor, scale: float, scratch: Tensor) -> Tensor:
-    """Attention matrices (w * heads, N, M) of a run of windows, in the first rows of the scratch tensor."""
+    """Attention matrices (w * heads, N, M) of a run of w windows, in the first rows of the scratch tensor."""
     scores = scratch[: len(query)]
     scores.unflatten(0, (-1, len(bias))).copy_(bias)
     scores.baddbmm_(query, key.transpose(1, 2), alpha=scale)
@@ -63,45 +69,46 @@ def _probabilities(query: Tensor, key: Tensor, bias: Tensor, scale: float, scrat
 
 @torch.library.custom_op("segsr::window_attention", mutates_args=(), device_types="cpu")
 def _attend(query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float) -> Tensor:
-    output = query.new_empty(query.shape)
+    if query.dtype != torch.bfloat16:
+        # As fast as the loop below, and with fewer threads to wait for. A bias to be trained would rule out torch's
+        # fused kernel, even where no gradient is recorded, as here.
+        return _attend_by_torch(query, key_value, bias.detach(), counts, scale).contiguous()
     heads, rows, columns = bias.shape[1:]
-    scratch = None
+    q, k, v = (_heads_first(tensor) for tensor in (query, key_value[:, :, 0], key_value[:, :, 1]))
+    output, scratch = torch.empty_like(q), None
     for kind, run in _chunks(counts, heads * rows * columns):
-        q = _heads_first(query[run])
-        k, v = _heads_first(key_value[run, :, 0]), _heads_first(key_value[run, :, 1])
-        if scratch is None or len(q) > len(scratch):
-            scratch = q.new_empty(len(q), rows, columns)
-        attended = torch.bmm(_probabilities(q, k, bias[kind], scale, scratch), v)
-        output[run] = attended.unflatten(0, (-1, heads)).transpose(1, 2)
-    return output
+        run_q = q[run].flatten(0, 1)
+        if scratch is None or len(run_q) > len(scratch):
+            scratch = q.new_empty(len(run_q), rows, columns)
+        weights = _probabilities(run_q, k[run].flatten(0, 1), bias[kind], scale, scratch)
+        torch.bmm(weights, v[run].flatten(0, 1), out=output[run].flatten(0, 1))
+    return output.transpose(1, 2).contiguous()
 
 
 @torch.library.custom_op("segsr::window_attention_backward", mutates_args=(), device_types="cpu")
 def _attend_backward(
     gradient: Tensor, query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    query_gradient, key_value_gradient = query.new_empty(query.shape), key_value.new_empty(key_value.shape)
+    heads, rows, columns = bias.shape[1:]
+    q, k, v, g = (_heads_first(tensor) for tensor in (query, key_value[:, :, 0], key_value[:, :, 1], gradient))
+    q_gradient, k_gradient, v_gradient = (torch.empty_like(tensor) for tensor in (q, k, v))
     # Summed over windows, hence in float32 at least.
     bias_gradient = torch.zeros_like(bias, dtype=torch.promote_types(bias.dtype, torch.float32))
-    heads, rows, columns = bias.shape[1:]
     scratch = None
-
-    def store(target: Tensor, run_gradient: Tensor) -> None:
-        target.copy_(run_gradient.unflatten(0, (-1, heads)).transpose(1, 2))
-
     for kind, run in _chunks(counts, heads * rows * columns):
-        q, g = _heads_first(query[run]), _heads_first(gradient[run])
-        k, v = _heads_first(key_value[run, :, 0]), _heads_first(key_value[run, :, 1])
-        if scratch is None or len(q) > scratch.shape[1]:
-            scratch = q.new_empty(2, len(q), rows, columns)
-        weights = _probabilities(q, k, bias[kind], scale, scratch[0])
-        store(key_value_gradient[run, :, 1], torch.bmm(weights.transpose(1, 2), g))
-        scores = torch.bmm(g, v.transpose(1, 2), out=scratch[1, : len(q)])
+        run_q, run_k, run_v, run_g = (tensor[run].flatten(0, 1) for tensor in (q, k, v, g))
+        if scratch is None or len(run_q) > scratch.shape[1]:
+            scratch = q.new_empty(2, len(run_q), rows, columns)
+        weights = _probabilities(run_q, run_k, bias[kind], scale, scratch[0])
+        torch.bmm(weights.transpose(1, 2), run_g, out=v_gradient[run].flatten(0, 1))
+        scores = torch.bmm(run_g, run_v.transpose(1, 2), out=scratch[1, : len(run_q)])
         torch.ops.aten._softmax_backward_data.out(scores, weights, -1, weights.dtype, grad_input=scores)
         for window_scores in scores.unflatten(0, (-1, heads)):
             bias_gradient[kind].add_(window_scores)
-        store(query_gradient[run], torch.bmm(scores, k).mul_(scale))
-        store(key_value_gradient[run, :, 0], torch.bmm(scores.transpose(1, 2), q).mul_(scale))
+        torch.bmm(scores, run_k, out=q_gradient[run].flatten(0, 1))
+        torch.bmm(scores.transpose(1, 2), run_q, out=k_gradient[run].flatten(0, 1))
+    query_gradient = q_gradient.mul_(scale).transpose(1, 2).contiguous()
+    key_value_gradient = torch.stack((k_gradient.mul_(scale), v_gradient)).permute(1, 3, 0, 2, 4).contiguous()
     return query_gradient, key_value_gradient, bias_gradient.to(bias.dtype)
 
 

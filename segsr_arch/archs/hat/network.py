@@ -143,7 +143,7 @@ class HATNetwork(nn.Module):
 
         self.conv_first = nn.Conv2d(in_chans, embed_dim, 3, padding=1)
         self.patch_embed = _PatchEmbedding(dim=embed_dim)
-        rates = iter(torch.linspace(0, drop_path_rate, sum(depths)).tolist())
+        rates = iter([drop_path_rate * place / max(sum(depths) - 1, 1) for place in range(sum(depths))])
         self.layers = nn.ModuleList()
         for depth, heads in zip(depths, num_heads, strict=True):
             overlap_attn = OverlappingAttentionBlock(
