@@ -155,8 +155,9 @@ def test_every_trainable_parameter_gets_a_gradient(build):
     assert without == []
     assert not [name for name, p in network.named_parameters() if not p.requires_grad and p.grad is not None]
     zero = [name for name, p in network.named_parameters() if p.requires_grad and not p.grad.abs().sum() > 0]
-    # The key biases of an attention shift every score of a row alike, so their true gradient is zero.
-    assert all("bias" in name or "lora_" in name for name in zero), zero
+    # The key biases of an attention shift every score of a row alike, so their true gradient is zero; and two hidden
+    # channels, as the channel attention of this tiny network has, may both be off behind their ReLU.
+    assert all("bias" in name or "lora_" in name or ".cab.3.attention." in name for name in zero), zero
 
 
 @pytest.mark.parametrize("build", [toy, segsr])

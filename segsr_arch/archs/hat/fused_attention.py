@@ -67,7 +67,13 @@ def _probabilities(query: Tensor, key: Tensor, bias: Tensor, scale: float, scrat
     return torch.softmax(scores, -1, out=scores)
 
 
-@torch.library.custom_op("segsr::window_attention", mutates_args=(), device_types="cpu")
+# The schemas are written out, because torch reads collections.abc.Sequence from annotations only since 2.7.
+_ARGUMENTS = "Tensor query, Tensor key_value, Tensor bias, SymInt[] counts, float scale"
+
+
+@torch.library.custom_op(
+    "segsr::window_attention", mutates_args=(), device_types="cpu", schema=f"({_ARGUMENTS}) -> Tensor"
+)
 def _attend(query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float) -> Tensor:
     if query.dtype != torch.bfloat16:
         # As fast as the loop below, and with fewer threads to wait for. A bias to be trained would rule out torch's
@@ -85,7 +91,12 @@ def _attend(query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int
     return output.transpose(1, 2).contiguous()
 
 
-@torch.library.custom_op("segsr::window_attention_backward", mutates_args=(), device_types="cpu")
+@torch.library.custom_op(
+    "segsr::window_attention_backward",
+    mutates_args=(),
+    device_types="cpu",
+    schema=f"(Tensor gradient, {_ARGUMENTS}) -> (Tensor, Tensor, Tensor)",
+)
 def _attend_backward(
     gradient: Tensor, query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float
 ) -> tuple[Tensor, Tensor, Tensor]:
