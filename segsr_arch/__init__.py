@@ -18,8 +18,9 @@ if importlib.util.find_spec("basicsr") is None:
         f'The package basicsr (1.4.2) is not installed. Install it with: "{sys.executable}" "{_installer}"'
     )
 
-from segsr_arch import compat  # noqa: E402
+from segsr_arch import compat, logs  # noqa: E402
 
+logs.connect()
 compat.apply()
 
 from segsr_arch.archs import bicubic_arch, hat_arch, segsr_arch  # noqa: E402, F401

@@ -1,15 +1,19 @@
 """SeG-SR as the paper has it: HAT, each of its groups a unit, guided by semantics."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 
-from segsr_arch.archs.guided_network import GuidedNetwork
+from segsr_arch.archs.guided_network import GuidedNetwork, check_description, check_identity, load_base_weights
 from segsr_arch.archs.hat_arch import HAT
-from segsr_arch.errors import ConfigError
+from segsr_arch.archs.unit_layouts import find_layout, select_units
+from segsr_arch.errors import CheckpointError, ConfigError
 from segsr_arch.semantics import SemanticsConfig, check_available
+from segsr_arch.semantics.vision_tower import known_identity
 
 
 @ARCH_REGISTRY.register()
@@ -50,14 +54,50 @@ class SeGSR(GuidedNetwork):
     def check_options(options: Mapping[str, Any]) -> None:
         """Find what is wrong with ``network_g`` before anything is built or moved.
 
+        Args:
+            options: Constructor arguments by name, and ``type``.
+
         Raises:
-            ConfigError: If an option of the guide is wrong, or ``pretrain_base`` does not exist.
-            WeightsError: If weights of the vision-language model cannot be had.
+            ConfigError: If an option of HAT or of the guide is wrong, or ``pretrain_base`` does not exist.
+            WeightsError: If weights of the vision-language model cannot be had, read, or do not fit.
+            CheckpointError: If ``pretrain_base`` cannot be read or does not fit.
         """
-        check_available(SemanticsConfig.from_options(options.get("semantics")))
         path = options.get("pretrain_base")
         if path is not None and not Path(path).is_file():
             raise ConfigError(f"network_g: pretrain_base: there is no file {path} (seen from {Path.cwd()}).")
+        HAT.check_options(options)
+        base = _outline(options)
+        select_units(base, find_layout(base), options.get("units"))
+        check_available(SemanticsConfig.from_options(options.get("semantics")))
+        if path is not None:
+            load_base_weights(base.to_empty(device="cpu"), path)
+
+    @staticmethod
+    def check_checkpoint(options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
+        """Find out whether a checkpoint fits options that :meth:`check_options` has passed.
+
+        Args:
+            options: Constructor arguments by name, and ``type``.
+            state: Weights by name, as they stand in the checkpoint.
+            strict: Whether they must fit exactly.
+
+        Raises:
+            CheckpointError: If it belongs to another scale, base or vision-language model. A large one's digest is
+                left to the constructor.
+        """
+        base = _outline(options)
+        units = select_units(base, find_layout(base), options.get("units"))
+        own = {"upscale": base.upscale, "base": type(base).__name__, "units": len(units)}
+        description = check_description(state, own, strict=strict)
+        identity = known_identity(SemanticsConfig.from_options(options.get("semantics")))
+        if identity is not None:
+            check_identity(description, identity)
+        if strict:
+            of_base = {name.removeprefix("base."): value for name, value in state.items() if name.startswith("base.")}
+            try:
+                base.load_state_dict(of_base, strict=True, assign=True)
+            except RuntimeError as error:
+                raise CheckpointError(f"The checkpoint does not fit the HAT of network_g: {error}") from error
 
     def __init__(
         self,
@@ -97,3 +137,11 @@ class SeGSR(GuidedNetwork):
             use_checkpoint=use_checkpoint,
         )
         super().__init__(base=base, semantics=semantics, upscale=upscale, units=units, pretrain_base=pretrain_base)
+
+
+def _outline(options: Mapping[str, Any]) -> HAT:
+    """HAT as SeGSR builds it from these options, without memory for its weights."""
+    known = inspect.signature(HAT).parameters
+    own = {name: p.default for name, p in inspect.signature(SeGSR).parameters.items() if name in known}
+    with torch.device("meta"):
+        return HAT(**{name: options.get(name, default) for name, default in own.items()})

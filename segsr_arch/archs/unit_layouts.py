@@ -68,6 +68,8 @@ def select_units(network: nn.Module, layout: UnitLayout, units: int | Sequence[s
     """
     names = dict(network.named_modules())
     if units is not None and not isinstance(units, int):
+        if not units or len(set(units)) < len(units):
+            raise ConfigError(f"units: the list of module paths must name at least one, each once; got {list(units)}.")
         for path in units:
             if path not in names:
                 near = difflib.get_close_matches(path, names, n=3)

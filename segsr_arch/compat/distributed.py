@@ -6,6 +6,7 @@ import subprocess
 import torch
 import torch.distributed
 import torch.multiprocessing
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parallel import DataParallel, DistributedDataParallel
 
 from segsr_arch.compat.patching import is_stock, substitute
@@ -17,7 +18,7 @@ def init_dist(launcher, backend="nccl", **kwargs):
 
     Args:
         launcher: ``pytorch`` (torchrun) or ``slurm``.
-        backend: Backend of ``torch.distributed``; ``nccl`` becomes ``gloo`` where there is no GPU or no NCCL.
+        backend: Backend of ``torch.distributed``; ``nccl`` stands for NCCL on GPUs and gloo on the CPU.
         **kwargs: As in BasicSR: ``port`` for slurm, arguments of ``init_process_group`` for pytorch.
 
     Raises:
@@ -41,8 +42,10 @@ def init_dist(launcher, backend="nccl", **kwargs):
         if local_rank >= count:
             raise ConfigError(f"Process {local_rank} of this machine has no GPU: start at most {count} a machine.")
         torch.cuda.set_device(local_rank)
-    if backend == "nccl" and not (torch.cuda.is_available() and torch.distributed.is_nccl_available()):
-        backend = "gloo"
+    if backend == "nccl":
+        # A run with num_gpu: 0 on a machine with GPUs exchanges tensors of the CPU.
+        usable = torch.cuda.is_available() and torch.distributed.is_nccl_available()
+        backend = "cpu:gloo,cuda:nccl" if usable else "gloo"
     torch.distributed.init_process_group(backend=backend, **kwargs)
 
 
@@ -93,7 +96,12 @@ def model_to_device(self, net):
     if self.opt["dist"]:
         devices = [torch.cuda.current_device()] if self.device.type == "cuda" else None
         unused = self.opt.get("find_unused_parameters", False)
-        return DistributedDataParallel(net, device_ids=devices, find_unused_parameters=unused)
+        # Buffers are exchanged at every forward pass, even in evaluation. Rank 0 validates alone and would wait for
+        # the others; networks whose buffers change in training (batch normalisation) still need the exchange.
+        changing = any(isinstance(module, _BatchNorm) for module in net.modules())
+        return DistributedDataParallel(
+            net, device_ids=devices, find_unused_parameters=unused, broadcast_buffers=changing
+        )
     if self.opt["num_gpu"] > 1:
         return DataParallel(net)
     return net
@@ -102,7 +110,8 @@ def model_to_device(self, net):
 def repair_model_to_device():
     """Wrap networks for distributed training on CPU.
 
-    Cause: ``BaseModel.model_to_device`` gives DistributedDataParallel ``torch.cuda.current_device()`` in any case.
+    Cause: ``BaseModel.model_to_device`` gives DistributedDataParallel ``torch.cuda.current_device()`` in any case,
+    and lets it exchange buffers in the validation that rank 0 does alone.
 
     Returns:
         True if it was stock.

@@ -55,6 +55,67 @@ def _offender(error):
     return lines[0]
 
 
+def read_weights(load_path, param_key):
+    """Read the entry of a checkpoint that holds a network's weights.
+
+    Args:
+        load_path: Checkpoint file.
+        param_key: Entry of the file to use. ``params`` stands in for one that is missing; None uses the whole file.
+
+    Returns:
+        The weights by name, without a ``module.`` prefix, and the name of the entry that was used.
+
+    Raises:
+        CheckpointError: If the file cannot be read or lacks the entry.
+    """
+    weights = read_checkpoint(load_path)
+    if not isinstance(weights, dict):
+        raise CheckpointError(f"{load_path} holds a {type(weights).__name__}, not a dictionary of weights.")
+    if param_key is not None:
+        if param_key not in weights and "params" in weights:
+            param_key = "params"
+        if param_key not in weights:
+            raise CheckpointError(
+                f"{load_path} has neither {param_key!r} nor 'params', only: {', '.join(map(str, list(weights)[:8]))}. "
+                "Set path: param_key_g to one of these, or to ~ if the file is a bare state_dict."
+            )
+        weights = weights[param_key]
+    if not isinstance(weights, dict) or not all(torch.is_tensor(value) for value in weights.values()):
+        raise CheckpointError(
+            f"{load_path}: {'the file' if param_key is None else f'its entry {param_key}'} holds no weights (names and "
+            "tensors). Set path: param_key_g to the entry that does."
+        )
+    for name in list(weights):  # in place: a state_dict carries versions of its modules, too
+        weights[name.removeprefix("module.")] = weights.pop(name)
+    return weights, param_key
+
+
+def put_weights(net, weights, load_path, *, strict, assign=False):
+    """Give a network its weights, in place.
+
+    Args:
+        net: The bare network.
+        weights: Tensors by name.
+        load_path: File that they come from, for messages.
+        strict: Whether the names must match exactly.
+        assign: As in ``torch.nn.Module.load_state_dict``.
+
+    Raises:
+        CheckpointError: If they belong to another network.
+    """
+    try:
+        net.load_state_dict(weights, strict=strict, assign=assign)
+    except CheckpointError as error:  # the network itself has said what is wrong, and what to do
+        raise CheckpointError(f"{load_path}: {error}") from error
+    except RuntimeError as error:
+        lines = str(error).splitlines()
+        details = "\n".join(lines[:6]) + (f"\n\t({len(lines) - 6} more)" if len(lines) > 6 else "")
+        raise CheckpointError(
+            f"{load_path} belongs to another network than the one in the option file; compare network_g "
+            f"(upscale, sizes, depths) with the option file it was trained with.\n{details}"
+        ) from error
+
+
 def load_network(self, net, load_path, strict=True, param_key="params"):
     """Load a network's weights; takes the place of ``BaseModel.load_network``.
 
@@ -72,32 +133,12 @@ def load_network(self, net, load_path, strict=True, param_key="params"):
 
     logger = get_root_logger()
     net = self.get_bare_model(net)
-    weights = read_checkpoint(load_path)
-    if not isinstance(weights, dict):
-        raise CheckpointError(f"{load_path} holds a {type(weights).__name__}, not a dictionary of weights.")
-    if param_key is not None:
-        if param_key not in weights and "params" in weights:
-            logger.info(f"{load_path} has no {param_key}: using params.")
-            param_key = "params"
-        if param_key not in weights:
-            raise CheckpointError(
-                f"{load_path} has neither {param_key!r} nor 'params', only: {', '.join(map(str, list(weights)[:8]))}. "
-                "Set path: param_key_g to one of these, or to ~ if the file is a bare state_dict."
-            )
-        weights = weights[param_key]
-    logger.info(f"Loading {type(net).__name__} from {load_path}, entry {param_key}.")
-    for name in list(weights):  # in place: a state_dict carries versions of its modules, too
-        weights[name.removeprefix("module.")] = weights.pop(name)
+    weights, entry = read_weights(load_path, param_key)
+    if entry != param_key:
+        logger.info(f"{load_path} has no {param_key}: using {entry}.")
+    logger.info(f"Loading {type(net).__name__} from {load_path}, entry {entry}.")
     self._print_different_keys_loading(net, weights, strict)
-    try:
-        net.load_state_dict(weights, strict=strict)
-    except RuntimeError as error:
-        lines = str(error).splitlines()
-        details = "\n".join(lines[:6]) + (f"\n\t({len(lines) - 6} more)" if len(lines) > 6 else "")
-        raise CheckpointError(
-            f"{load_path} belongs to another network than the one in the option file; compare network_g "
-            f"(upscale, sizes, depths) with the option file it was trained with.\n{details}"
-        ) from error
+    put_weights(net, weights, load_path, strict=strict)
 
 
 def repair_load_network():

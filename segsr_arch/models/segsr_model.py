@@ -2,11 +2,14 @@
 
 import contextlib
 import json
+import math
 from collections import OrderedDict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from basicsr.losses import build_loss
 from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
@@ -17,10 +20,10 @@ from torch.utils.data import DataLoader
 
 from segsr_arch.archs.guided_network import GuidedNetwork
 from segsr_arch.atomic import atomic_write
-from segsr_arch.errors import ConfigError, DivergenceError
+from segsr_arch.errors import DivergenceError
 from segsr_arch.models.ema import copy_sharing_frozen, update_average
 from segsr_arch.models.tiling import TileOptions, super_resolve_tiled
-from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions
+from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions, check_training
 from segsr_arch.models.validation import mean_metrics, validate
 from segsr_arch.semantics.lora import is_lora
 
@@ -40,6 +43,20 @@ class SeGSRModel(SRModel):
     Raises:
         ConfigError: If an option is wrong.
     """
+
+    @staticmethod
+    def check_options(opt: Mapping[str, Any]) -> None:
+        """Find what is wrong with the options before anything is built or moved.
+
+        Args:
+            opt: The whole options with ``is_train``.
+
+        Raises:
+            ConfigError: What the constructor would raise.
+        """
+        TileOptions.from_options(opt.get("tile"))
+        if opt["is_train"]:
+            check_training(opt)
 
     def __init__(self, opt: dict[str, Any]) -> None:
         self.tile = TileOptions.from_options(opt.get("tile"))
@@ -69,24 +86,17 @@ class SeGSRModel(SRModel):
             load_path = self.opt["path"].get("pretrain_network_g")
             if load_path is not None:
                 strict = self.opt["path"].get("strict_load_g", True)
-                self.load_network(self.net_g_ema, load_path, strict, "params_ema")
+                # A file without entries (param_key_g: ~) has no average of its own.
+                key = "params_ema" if self.opt["path"].get("param_key_g", "params") is not None else None
+                self.load_network(self.net_g_ema, load_path, strict, key)
         self.cri_pix = self._build_loss("pixel_opt")
         self.cri_perceptual = self._build_loss("perceptual_opt")
-        if self.cri_pix is None and self.cri_perceptual is None:
-            raise ConfigError("train: needs a loss: pixel_opt or perceptual_opt.")
-        batch = self.opt["datasets"]["train"]["batch_size_per_gpu"]
-        if batch % self.train_options.accumulate:
-            raise ConfigError(
-                f"train: accumulate: {self.train_options.accumulate} must divide datasets: train: "
-                f"batch_size_per_gpu: {batch}, because each batch is split into that many equal parts."
-            )
-        if self.train_options.accumulate > 1 and getattr(self.cri_pix, "reduction", "mean") != "mean":
-            raise ConfigError("train: accumulate: needs a pixel loss with reduction: mean.")
+        check_training(self.opt)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.train_options.amp == "fp16")
         self.setup_optimizers()
         self.setup_schedulers()
         self._best_file = Path(self.opt["path"]["models"]) / "net_g_best.json"
-        self._best_value = self._read_best_value()
+        self._best_value: float | None = None
 
     def _build_loss(self, key: str) -> nn.Module | None:
         options = self.opt["train"].get(key)
@@ -122,7 +132,8 @@ class SeGSRModel(SRModel):
         """Take one training step on the batch that was fed.
 
         Raises:
-            DivergenceError: If the loss is not finite; the parameters are those of the previous step.
+            DivergenceError: If the loss or a gradient is not finite, on any rank; every rank raises, and the
+                parameters are those of the previous step.
         """
         options = self.train_options
         parts = options.accumulate
@@ -135,15 +146,13 @@ class SeGSRModel(SRModel):
                 with self._autocast():
                     output = self.net_g(lq)
                 losses = self._losses(output.float(), gt)
-                total = sum(losses.values()) / parts
-                self._stop_unless_finite(total, current_iter)
-                self.scaler.scale(total).backward()
+                self.scaler.scale(sum(losses.values()) / parts).backward()
             for key, loss in losses.items():
                 sums[key] = sums.get(key, 0) + loss.detach() / parts
         self.output = output.detach()
-        if options.grad_clip is not None:
-            self.scaler.unscale_(self.optimizer_g)
-            nn.utils.clip_grad_norm_(self.net_g.parameters(), options.grad_clip)
+        self.scaler.unscale_(self.optimizer_g)
+        norm = nn.utils.clip_grad_norm_(self.net_g.parameters(), options.grad_clip or math.inf)
+        self._stop_unless_finite(sum(sums.values()), norm, current_iter)
         self.scaler.step(self.optimizer_g)
         self.scaler.update()
         self.log_dict = self.reduce_loss_dict(sums)
@@ -151,15 +160,21 @@ class SeGSRModel(SRModel):
             self.model_ema(decay=self.ema_decay)
         self.trained_iter = current_iter
 
-    def _stop_unless_finite(self, loss: Tensor, current_iter: int) -> None:
-        if torch.isfinite(loss):
+    def _stop_unless_finite(self, loss: Tensor, gradient_norm: Tensor, current_iter: int) -> None:
+        finite = torch.isfinite(loss)
+        if not self.scaler.is_enabled():  # loss scaling expects overflowing gradients and skips such steps
+            finite &= torch.isfinite(gradient_norm)
+        diverged = (~finite).float()
+        if self.opt["dist"]:
+            dist.all_reduce(diverged, op=dist.ReduceOp.MAX)
+        if not diverged:
             return
         saved = sorted(Path(self.opt["path"]["training_states"]).glob("*.state"), key=lambda path: path.stat().st_mtime)
         resume = f"the last saved state is {saved[-1]}" if saved else "no state was saved yet"
         raise DivergenceError(
-            f"The loss is {loss.item()} at iteration {current_iter} (learning rate "
-            f"{self.get_current_learning_rate()[0]:.2e}); training stops, {resume}. Lower train: optim_g: lr, set "
-            f"train: grad_clip (1.0 is common), use amp: bf16 instead of fp16, or look for NaN in the images."
+            f"The loss is {loss.item()} and the norm of its gradient {gradient_norm.item()} at iteration "
+            f"{current_iter} (learning rate {self.get_current_learning_rate()[0]:.2e}); training stops, {resume}. "
+            f"Lower train: optim_g: lr, set train: grad_clip (1.0 is common), use amp: bf16 instead of fp16, or look for NaN in the images."
         )
 
     def model_ema(self, decay: float = 0.999) -> None:
@@ -206,20 +221,42 @@ class SeGSRModel(SRModel):
             if self.opt["is_train"]:
                 self._keep_best(dataset_name, current_iter)
 
-    def _read_best_value(self) -> float | None:
-        """Best value of an interrupted run, so that a resumed one does not replace a better network."""
-        if not self.opt["path"].get("resume_state") or not self._best_file.is_file():
-            return None
-        return json.loads(self._best_file.read_text(encoding="utf-8"))["value"]
+    def more_training_state(self) -> dict[str, Any]:
+        """Entries of a training state beyond BasicSR's: loss scale and best metrics."""
+        return {"scaler": self.scaler.state_dict(), "best_metrics": getattr(self, "best_metric_results", {})}
+
+    def resume_training(self, resume_state: dict[str, Any]) -> None:
+        """Go on from a training state: optimizer, scheduler, loss scale, best metrics, and the best network so far.
+
+        Args:
+            resume_state: As :meth:`save_training_state` wrote it; one of stock BasicSR serves, too.
+        """
+        super().resume_training(resume_state)
+        if resume_state.get("scaler"):
+            self.scaler.load_state_dict(resume_state["scaler"])
+        if resume_state.get("best_metrics"):
+            self.best_metric_results = resume_state["best_metrics"]
+        if self._best_file.is_file():
+            record = json.loads(self._best_file.read_text(encoding="utf-8"))
+            if (record["dataset"], record["metric"]) == self._selection():
+                self._best_value = record["value"]
+            else:
+                get_root_logger().warning(
+                    f"{self._best_file} was selected by {record['metric']} on {record['dataset']}; this run selects by "
+                    f"another metric or data set, so the next validation replaces it."
+                )
+
+    def _selection(self) -> tuple[str | None, str | None]:
+        """Data set and metric by which the best network is selected: the first of each."""
+        sets = [data["name"] for phase, data in self.opt["datasets"].items() if phase.split("_")[0] == "val"]
+        return next(iter(sets), None), next(iter((self.opt.get("val") or {}).get("metrics") or {}), None)
 
     def _keep_best(self, dataset_name: str, current_iter: int) -> None:
         """Save ``net_g_best.pth`` if the first metric on the first validation set has improved."""
-        first_set = next(
-            (data["name"] for phase, data in self.opt["datasets"].items() if phase.split("_")[0] == "val"), None
-        )
-        if dataset_name != first_set:
+        first_set, metric = self._selection()
+        value = self.metric_results[metric]
+        if dataset_name != first_set or math.isnan(value):
             return
-        metric, value = next(iter(self.metric_results.items()))
         higher = self.opt["val"]["metrics"][metric].get("better", "higher") == "higher"
         if self._best_value is not None and not (value > self._best_value if higher else value < self._best_value):
             return

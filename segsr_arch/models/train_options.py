@@ -39,3 +39,30 @@ class TrainOptions:
         """Pick these options out of the whole ``train:`` mapping."""
         names = {item.name for item in fields(cls)}
         return cls(**{key: value for key, value in train_options.items() if key in names})
+
+
+def check_training(opt: Mapping[str, Any]) -> TrainOptions:
+    """Check what ``train:`` and the training data set have to agree on.
+
+    Args:
+        opt: The whole options of a training.
+
+    Returns:
+        The additions to ``train:``.
+
+    Raises:
+        ConfigError: If one of them is wrong, there is no loss, or a batch cannot be split as ``accumulate`` says.
+    """
+    train = opt["train"]
+    options = TrainOptions.from_options(train)
+    if not (train.get("pixel_opt") or train.get("perceptual_opt")):
+        raise ConfigError("train: needs a loss: pixel_opt or perceptual_opt.")
+    batch = opt["datasets"]["train"]["batch_size_per_gpu"]
+    if batch % options.accumulate:
+        raise ConfigError(
+            f"train: accumulate: {options.accumulate} must divide datasets: train: "
+            f"batch_size_per_gpu: {batch}, because each batch is split into that many equal parts."
+        )
+    if options.accumulate > 1 and (train.get("pixel_opt") or {}).get("reduction", "mean") != "mean":
+        raise ConfigError("train: accumulate: needs a pixel loss with reduction: mean.")
+    return options

@@ -1,6 +1,7 @@
 """Options of the semantic guide, as they stand under ``network_g: semantics:`` in a YAML."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -12,6 +13,10 @@ LORA_TARGETS = {
     "qkv": ("q_proj", "k_proj", "v_proj"),
     "qkv+ffn": ("q_proj", "k_proj", "v_proj", "c_fc", "c_proj"),
 }
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _option(default: Any, help_text: str) -> Any:
@@ -33,7 +38,7 @@ class SemanticsConfig:
     lora_rank: int = _option(32, "rank r of the low-rank matrices (eq. 2)")
     lora_alpha: float = _option(32.0, "LoRA scaling numerator; the update is scaled by alpha / rank")
     lora_dropout: float = _option(0.05, "dropout in front of each LoRA branch")
-    lora_targets: str = _option("qkv+ffn", "layers that get LoRA: qkv, qkv+ffn or none (table V)")
+    lora_targets: str | None = _option("qkv+ffn", "layers that get LoRA: qkv, qkv+ffn or none (table V)")
     num_heads: int = _option(8, "heads of the self-attention over the descriptors (eq. 6)")
     metanet_reduction: int = _option(16, "the MetaNet's bottleneck is the joint width divided by this (eq. 5)")
     modulation_channels: int = _option(128, "channels of the shared convolution of the modulation (eq. 9)")
@@ -43,7 +48,7 @@ class SemanticsConfig:
     def __post_init__(self) -> None:
         if self.lora_targets is None:
             object.__setattr__(self, "lora_targets", "none")
-        if self.lora_targets not in LORA_TARGETS:
+        if not isinstance(self.lora_targets, str) or self.lora_targets not in LORA_TARGETS:
             raise ConfigError(
                 f"semantics: lora_targets: {self.lora_targets!r} is not known; use one of {', '.join(LORA_TARGETS)}."
             )
@@ -51,10 +56,18 @@ class SemanticsConfig:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < 1:
                 raise ConfigError(f"semantics: {name}: must be a whole number of at least 1, got {value!r}.")
-        if not 0 <= self.lora_dropout < 1:
+        seed = self.random_seed
+        if isinstance(seed, bool) or not isinstance(seed, int) or seed < 0:
+            raise ConfigError(f"semantics: random_seed: must be a whole number of at least 0, got {seed!r}.")
+        if not _is_number(self.lora_alpha) or not 0 < self.lora_alpha < math.inf:
+            raise ConfigError(f"semantics: lora_alpha: must be a number above 0, got {self.lora_alpha!r}.")
+        if not _is_number(self.lora_dropout) or not 0 <= self.lora_dropout < 1:
             raise ConfigError(f"semantics: lora_dropout: must be in [0, 1), got {self.lora_dropout!r}.")
         if self.pretrained is not None and not isinstance(self.pretrained, str):
             raise ConfigError(f"semantics: pretrained: must be a tag, a path or null, got {self.pretrained!r}.")
+
+        if self.cache_dir is not None and not isinstance(self.cache_dir, str):
+            raise ConfigError(f"semantics: cache_dir: must be a folder or null, got {self.cache_dir!r}.")
 
     @classmethod
     def from_options(cls, options: "SemanticsConfig | Mapping[str, Any] | None") -> "SemanticsConfig":

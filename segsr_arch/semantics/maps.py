@@ -42,6 +42,7 @@ def resize_maps(maps: Tensor, size: tuple[int, int], *, step: float) -> Tensor:
     Returns:
         The maps (B, k, height, width), within the range of the input; cells beyond the patches take the last patch.
     """
-    rows = _interpolation_matrix(maps.shape[-2], size[0], step, maps)
-    columns = _interpolation_matrix(maps.shape[-1], size[1], step, maps)
-    return rows @ maps @ columns.T
+    with torch.autocast(maps.device.type, enabled=False):
+        rows = _interpolation_matrix(maps.shape[-2], size[0], step, maps)
+        columns = _interpolation_matrix(maps.shape[-1], size[1], step, maps)
+        return rows @ maps @ columns.T

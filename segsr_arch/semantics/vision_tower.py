@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,12 @@ from torch import nn
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.semantics.config import SemanticsConfig
+from segsr_arch.semantics.localization import SemanticLocalization
 from segsr_arch.semantics.vision_weights import draw_random_weights, find_weights, load_visual_weights
 
 # Only the vision tower is used, so the text tower is built as small as open_clip allows and dropped at once.
 _SMALLEST_TEXT_TOWER = {"context_length": 4, "vocab_size": 4, "width": 8, "heads": 1, "layers": 1}
+_QUICKLY_BUILT = 100_000_000  # parameters
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,16 +130,82 @@ def _build_visual(name: str, model_config: Mapping[str, Any]) -> VisionTransform
     return visual
 
 
+def _model_config(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    return content.get("model_cfg", {key: value for key, value in content.items() if key != "preprocess_cfg"})
+
+
+def _outline(name: str, content: Mapping[str, Any]) -> VisionTransformer:
+    """Build the tower without memory for its weights or, if it reads values while it is built, with."""
+    model_config = _model_config(content)
+    if not isinstance(model_config, Mapping):
+        raise ConfigError(f"semantics: vlm: {name}: model_cfg must be a mapping with embed_dim and vision_cfg.")
+    try:
+        with torch.device("meta"):
+            return _build_visual(name, model_config)
+    except RuntimeError:
+        pass
+    try:
+        return _build_visual(name, model_config)
+    except RuntimeError as error:
+        raise ConfigError(f"semantics: vlm: {name}: open_clip cannot build this vision_cfg: {error}") from error
+
+
+def _check_preprocessing(name: str, content: Mapping[str, Any]) -> None:
+    preprocessing = content.get("preprocess_cfg", {})
+    right = isinstance(preprocessing, Mapping)
+    for key in ("mean", "std"):
+        value = preprocessing.get(key) if right else None
+        right &= value is None or (
+            isinstance(value, (list, tuple)) and len(value) == 3 and all(type(v) in (int, float) for v in value)
+        )
+    if not right:
+        raise ConfigError(f"semantics: vlm: {name}: preprocess_cfg: mean and std must be lists of three numbers.")
+
+
 def check_available(config: SemanticsConfig) -> None:
-    """Make sure that the model is known and its weights are on this machine, fetching them if need be.
+    """Make sure that the guide can be built, and that its weights are on this machine, fetching them if need be.
+
+    Weights that are given as a file are read and compared with the tower; those of a tag are open_clip's business.
 
     Raises:
-        ConfigError: If the model is not known.
-        WeightsError: If the weights cannot be had.
+        ConfigError: If the model is not known or is no plain ViT, or another option does not fit it.
+        WeightsError: If the weights cannot be had, read, or do not fit.
     """
-    _, tag_owner, _ = _resolve_configuration(config.vlm)
-    if config.pretrained is not None:
-        find_weights(tag_owner, config.pretrained, config.cache_dir)
+    name, tag_owner, content = _resolve_configuration(config.vlm)
+    _check_preprocessing(name, content)
+    visual = _outline(name, content)
+    with torch.device("meta"):
+        SemanticLocalization(
+            num_units=1,
+            embed_dim=visual.proj.shape[1],
+            num_heads=config.num_heads,
+            reduction=config.metanet_reduction,
+        )
+    if config.pretrained is None:
+        return
+    path = find_weights(tag_owner, config.pretrained, config.cache_dir)
+    if Path(config.pretrained).is_file():
+        load_visual_weights(visual.to_empty(device="cpu"), path, name)
+
+
+def known_identity(config: SemanticsConfig) -> VlmIdentity | None:
+    """Give the identity of the tower that :func:`build_vision_tower` would build, if it is of moderate size.
+
+    Args:
+        config: Options that :func:`check_available` has passed.
+
+    Returns:
+        The identity; ``None`` for a tower of more than 100 million parameters, which takes long to build twice.
+    """
+    name, _, content = _resolve_configuration(config.vlm)
+    if sum(p.numel() for p in _outline(name, content).parameters()) > _QUICKLY_BUILT:
+        return None
+    log = logging.getLogger("basicsr")
+    disabled, log.disabled = log.disabled, True  # the run itself warns of random weights
+    try:
+        return build_vision_tower(config).identity
+    finally:
+        log.disabled = disabled
 
 
 def build_vision_tower(config: SemanticsConfig) -> VisionTower:
@@ -154,7 +223,7 @@ def build_vision_tower(config: SemanticsConfig) -> VisionTower:
     """
     name, tag_owner, content = _resolve_configuration(config.vlm)
     preprocessing = content.get("preprocess_cfg", {})
-    visual = _build_visual(name, content.get("model_cfg", {k: v for k, v in content.items() if k != "preprocess_cfg"}))
+    visual = _build_visual(name, _model_config(content))
     if config.pretrained is None:
         draw_random_weights(visual, config.random_seed)
         source = f"random({config.random_seed})"

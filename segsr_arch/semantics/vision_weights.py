@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 from segsr_arch.errors import WeightsError
 
+logger = logging.getLogger(__name__)
+
 _VISUAL_PREFIX = "visual."
 _CONNECT_SECONDS = 5
 
@@ -36,8 +38,9 @@ def find_weights(model_name: str | None, pretrained: str, cache_dir: str | None)
     Raises:
         WeightsError: If it is neither a file nor a tag of this model, or the tag's file cannot be fetched.
     """
-    if os.path.isfile(pretrained):
-        return Path(pretrained)
+    path = Path(pretrained).expanduser()
+    if path.is_file():
+        return path
     tags = open_clip.list_pretrained_tags_by_model(model_name) if model_name else []
     tag_config = open_clip.get_pretrained_cfg(model_name, pretrained) if model_name else None
     if not tag_config:
@@ -187,7 +190,7 @@ def draw_random_weights(visual: nn.Module, seed: int) -> nn.Module:
     Returns:
         The tower, changed.
     """
-    logging.getLogger("basicsr").warning(
+    logger.warning(
         "The vision-language model has RANDOM weights (semantics: pretrained: null, random_seed %d): "
         "its guidance carries no semantic knowledge.",
         seed,

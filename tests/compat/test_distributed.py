@@ -78,7 +78,7 @@ def test_each_process_takes_the_gpu_of_its_local_rank(launched):
     launched.setenv("RANK", "2")
     launched.setenv("LOCAL_RANK", "1")
     init_dist("pytorch")
-    assert chosen == [1] and groups == [{"backend": "nccl"}]
+    assert chosen == [1] and groups == [{"backend": "cpu:gloo,cuda:nccl"}]
     launched.setenv("LOCAL_RANK", "2")
     with pytest.raises(ConfigError, match="at most 2"):
         init_dist("pytorch")

@@ -130,7 +130,7 @@ def test_keys_of_this_package(train_opt):
     check_options(opt, is_train=True, source="some.yml")
     assert "train:amp: expected bf16 or fp16" in problems(changed(opt, "train:amp", "bfloat16"))[0]
     assert "tile:overlp: unknown key; did you mean overlap?" in problems(changed(opt, "tile:overlp", 4))[0]
-    assert "cannot be split into 3" in problems(changed(opt, "train:accumulate", 3))[0]
+    assert "accumulate: 3 must divide" in problems(changed(opt, "train:accumulate", 3))[0]
     assert "tile: unknown key" in problems(changed(changed(train_opt, "tile", {}), "model_type", "SRModel"))[0]
 
 
@@ -141,7 +141,7 @@ def test_nested_options_of_the_guide(train_opt):
     line = problems(changed(opt, "network_g:semantics:lora_rnk", 4))[0]
     assert "network_g:semantics:lora_rnk: unknown key; did you mean lora_rank?" in line
     line = problems(changed(opt, "network_g:semantics:lora_rank", "many"))[0]
-    assert "network_g:semantics:lora_rank: expected int, got 'many' (text)" in line
+    assert "network_g:semantics:lora_rank: expected a whole number, got 'many' (text)" in line
     assert "semantics: expected a mapping" in problems(changed(opt, "network_g:semantics", 3))[0]
 
 

@@ -4,22 +4,22 @@ import re
 import subprocess
 import sys
 
+import pytest
 import torch
 import yaml
 
 from tests.models.tiny import tiny_options
 
 
-def write_options(root, *, is_train):
-    options = tiny_options(root, is_train=is_train)
+def write_options(root, *, is_train, model_type="SeGSRModel", **train):
+    options = tiny_options(root, is_train=is_train, model_type=model_type, train=train)
     for key in ("is_train", "dist", "rank", "world_size"):
         del options[key]
     options["path"] = {"pretrain_network_g": None}
     if is_train:
         options["train"]["total_iter"] = 3
-        options["train"]["accumulate"] = 2
         options["datasets"]["train"]["batch_size_per_gpu"] = 2
-        options["val"] |= {"val_freq": 3}
+        options["val"] |= {"val_freq": 2}
     else:
         options |= {"train": None, "name": "shared"}
         options["path"] = {
@@ -45,7 +45,7 @@ def run(root, processes, command, name, *extra):
 
 
 def test_two_ranks_train_without_unused_parameters_and_validate_as_one(tmp_path):
-    log = run(tmp_path, 2, "train", write_options(tmp_path, is_train=True))
+    log = run(tmp_path, 2, "train", write_options(tmp_path, is_train=True, accumulate=2))
     assert log.count("Validation made_val") >= 1
     content = torch.load(tmp_path / "experiments/tiny/models/net_g_latest.pth", weights_only=True)
     assert set(content) == {"params", "params_ema"}
@@ -57,3 +57,37 @@ def test_two_ranks_train_without_unused_parameters_and_validate_as_one(tmp_path)
         images = sorted(path.name for path in (tmp_path / f"results/shared{processes}/visualization/made").iterdir())
         assert images == [f"im{index}_shared{processes}.png" for index in range(5)]
     assert len(results[0]) == 1 and results[0] == results[1]
+
+
+def test_stock_model_without_average_validates_on_one_rank_while_the_others_wait(tmp_path):
+    name = write_options(tmp_path, is_train=True, model_type="SRModel", ema_decay=0)
+    log = run(tmp_path, 2, "train", name)
+    assert len(re.findall(r"# psnr: ([\d.]+)", log)) == 2  # at iteration 2 and at the end
+
+
+def test_one_image_for_two_ranks_and_the_loss_of_one_process(tmp_path):
+    """Two ranks with two images each take the same steps as one process with the four of them."""
+    losses, metrics = [], []
+    for processes in (0, 2):
+        root = tmp_path / str(processes)
+        root.mkdir()
+        name = write_options(root, is_train=True, grad_clip=0.5, optim_g={"type": "SGD", "lr": 0.05})
+        options = yaml.safe_load((root / name).read_text())
+        options["network_g"]["semantics"]["lora_dropout"] = 0.0
+        options["datasets"]["train"] |= {"batch_size_per_gpu": 4 // max(processes, 1), "dataset_enlarge_ratio": 3}
+        for folder in ("HR", "LR"):  # one and the same image everywhere, so that the order does not matter
+            first = root / f"data/{folder}/im0.png"
+            for index in range(1, 5):
+                (root / f"data/{folder}/im{index}.png").write_bytes(first.read_bytes())
+            single = root / f"single/{folder}/im0.png"
+            single.parent.mkdir(parents=True)
+            single.write_bytes(first.read_bytes())
+        roots = {"dataroot_gt": str(root / "single/HR"), "dataroot_lq": str(root / "single/LR")}
+        options["datasets"]["val"] |= roots
+        (root / name).write_text(yaml.safe_dump(options, sort_keys=False))
+        log = run(root, processes, "train", name)
+        losses.append([float(value) for value in re.findall(r"l_pix: (\S+)", log)])
+        metrics.append(re.findall(r"# psnr: ([\d.]+)", log))
+    assert len(losses[0]) == 3 and losses[0][0] != losses[0][2]
+    assert losses[1] == pytest.approx(losses[0], rel=2e-3)
+    assert metrics[0] == metrics[1] and len(metrics[0]) == 2

@@ -72,7 +72,7 @@ def test_random_weights_are_announced_seeded_and_leave_the_callers_stream_alone(
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    with caplog.at_level(logging.WARNING, logger="basicsr"):
+    with caplog.at_level(logging.WARNING, logger="segsr_arch"):
         first = build(pretrained=None)
     assert torch.equal(torch.rand(3), expected)
     assert "RANDOM weights" in caplog.text

@@ -1,6 +1,8 @@
 """The whole HAT, from an LR image to an SR image."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -164,6 +166,20 @@ class HATNetwork(nn.Module):
         )
         self.upsample = _make_upsampler(upscale, _UPSAMPLER_CHANNELS)
         self.conv_last = nn.Conv2d(_UPSAMPLER_CHANNELS, in_chans, 3, padding=1)
+
+    @staticmethod
+    def check_options(options: Mapping[str, Any]) -> None:
+        """Check constructor arguments before anything is built; those that are missing have their defaults.
+
+        Args:
+            options: Arguments by name; other entries are not looked at.
+
+        Raises:
+            ConfigError: If some are wrong; all of them are named.
+        """
+        checked = inspect.signature(check_arguments).parameters
+        defaults = inspect.signature(HATNetwork).parameters
+        check_arguments(**{name: options.get(name, defaults[name].default) for name in checked})
 
     def forward(self, lq: Tensor) -> Tensor:
         """Super-resolve.

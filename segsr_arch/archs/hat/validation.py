@@ -1,5 +1,6 @@
 """Checks of HAT's arguments, before anything is built."""
 
+import math
 from collections.abc import Sequence
 
 from segsr_arch.errors import ConfigError
@@ -39,11 +40,15 @@ def check_arguments(
     for key, value in (("in_chans", in_chans), ("embed_dim", embed_dim), ("window_size", window_size)):
         demand(_is_count(value), key, value, "give a whole number of at least 1.")
     for key, value in (("depths", depths), ("num_heads", num_heads)):
-        listed = not isinstance(value, (str, int, float)) and len(value) > 0 and all(map(_is_count, value))
+        listed = (
+            isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0 and all(map(_is_count, value))
+        )
         demand(listed, key, value, "give a list of whole numbers of at least 1, one for each group.")
     for key, value in (("img_range", img_range), ("mlp_ratio", mlp_ratio)):
         demand(_is_number(value) and value > 0, key, value, "give a number above 0.")
-    demand(upscale in UPSCALES, "upscale", upscale, f"give one of {', '.join(map(str, UPSCALES))}.")
+    demand(
+        _is_count(upscale) and upscale in UPSCALES, "upscale", upscale, f"give one of {', '.join(map(str, UPSCALES))}."
+    )
     demand(
         _is_number(drop_path_rate) and 0 <= drop_path_rate < 1,
         "drop_path_rate",
@@ -93,4 +98,4 @@ def _is_count(value: object) -> bool:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -1,0 +1,23 @@
+"""Messages of this package go where BasicSR's go: to the screen and into the run's log file."""
+
+import logging
+
+
+class _ToBasicSR(logging.Handler):
+    """Hands records to BasicSR's logger once it is set up; before that, to the screen where nobody else listens."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass one record on."""
+        basicsr = logging.getLogger("basicsr")
+        if basicsr.handlers:
+            basicsr.handle(record)
+        elif not logging.getLogger().handlers and record.levelno >= logging.WARNING:
+            logging.lastResort.emit(record)
+
+
+def connect() -> logging.Logger:
+    """Connect the logger ``segsr_arch`` to BasicSR's, once, and return it."""
+    logger = logging.getLogger("segsr_arch")
+    if not any(isinstance(handler, _ToBasicSR) for handler in logger.handlers):
+        logger.addHandler(_ToBasicSR())
+    return logger

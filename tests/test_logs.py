@@ -1,0 +1,21 @@
+import logging
+
+from segsr_arch import logs
+
+
+def test_messages_reach_basicsrs_log_file_once(tmp_path, monkeypatch):
+    logs.connect()
+    logs.connect()
+    basicsr = logging.getLogger("basicsr")
+    handler = logging.FileHandler(tmp_path / "run.log")
+    monkeypatch.setattr(basicsr, "handlers", [handler])
+    logging.getLogger("segsr_arch.semantics.somewhere").warning("weights are random")
+    handler.close()
+    assert (tmp_path / "run.log").read_text().count("weights are random") == 1
+
+
+def test_before_basicsr_is_set_up_warnings_reach_the_screen(monkeypatch, capsys):
+    monkeypatch.setattr(logging.getLogger("basicsr"), "handlers", [])
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    logging.getLogger("segsr_arch.compat").warning("fell back to the CPU")
+    assert "fell back to the CPU" in capsys.readouterr().err
