@@ -24,18 +24,19 @@ setup(
         "torchvision>=0.21",
         "open_clip_torch>=2.30",
         "peft>=0.14",
-        "safetensors>=0.4",
+        "huggingface_hub",  # these two are bounded by open_clip and peft
+        "safetensors",
         "opencv-python>=4.9",
         "lmdb>=1.4",
         "numpy>=1.26",
-        "pillow>=10",
-        "pyyaml>=6",
-        "tqdm>=4.66",
+        "pillow>=10.1",
+        "pyyaml>=6.0.1",
+        "tqdm>=4.66.1",
         # basicsr imports distutils and TensorBoard imports pkg_resources: both come with setuptools below 82.
         "setuptools<82",
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "spandrel>=0.4.2", "ruff>=0.14"],
+        "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "spandrel>=0.4.2", "ruff>=0.17,<0.18"],
     },
     entry_points={
         "console_scripts": [

@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segsr_arch.archs.checkpoint_description import check_description, check_identity, decode_description
 from segsr_arch.archs.unit_layouts import UnitLayout, find_layout, select_units
 from segsr_arch.errors import CheckpointError, ConfigError
-from segsr_arch.semantics import SemanticGuide, SemanticsConfig, VlmIdentity
+from segsr_arch.semantics import SemanticGuide, SemanticsConfig
 
 # Fixed, because BasicSR compares the sizes of equally named entries of two checkpoints.
 _EXTRA_STATE_BYTES = 1024
@@ -73,7 +74,7 @@ class GuidedNetwork(nn.Module):
         super().__init__()
         layout = find_layout(base)
         self.unit_paths = select_units(base, layout, units)
-        _refuse_units_that_are_recomputed(base, self.unit_paths)
+        refuse_units_that_are_recomputed(base, self.unit_paths)
         self.upscale = upscale
         self.base = base
         self.guide = SemanticGuide(
@@ -162,7 +163,7 @@ class GuidedNetwork(nn.Module):
         Raises:
             CheckpointError: If the VLM of the checkpoint has another digest; both are named.
         """
-        check_identity(_decode_description(state), self.guide.feature_extraction.identity)
+        check_identity(decode_description(state), self.guide.feature_extraction.identity)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load a checkpoint of a guided network, after checking that it is one of this network.
@@ -183,67 +184,12 @@ class GuidedNetwork(nn.Module):
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
 
-def _decode_description(state: Tensor) -> dict[str, Any]:
-    try:
-        description = json.loads(bytes(state.cpu().tolist()))
-        return {key: description[key] for key in ("upscale", "base", "units", "vlm")}
-    except (AttributeError, TypeError, ValueError, KeyError) as error:
-        raise CheckpointError(
-            f"The description of the network (_extra_state) cannot be read ({type(error).__name__}: {error}); the "
-            f"checkpoint is damaged. Copy it again, or use an older one."
-        ) from error
-
-
-def check_description(state_dict: Mapping[str, Any], own: Mapping[str, Any], *, strict: bool) -> dict[str, Any]:
-    """Check that a checkpoint is one of a guided network, and of which.
-
-    Args:
-        state_dict: Its weights by name.
-        own: ``upscale``, ``base`` and ``units`` of the network that is to get them.
-        strict: Whether these must be equal.
-
-    Returns:
-        The description in the checkpoint.
+def refuse_units_that_are_recomputed(base: nn.Module, paths: Sequence[str]) -> None:
+    """Refuse units below a module with gradient checkpointing: the backward pass would run their hooks without maps.
 
     Raises:
-        CheckpointError: If it belongs to another network, or is no guided network's.
+        ConfigError: If there is such a unit; it is named.
     """
-    if "_extra_state" not in state_dict:
-        raise CheckpointError(
-            f"This is no checkpoint of a guided network (it begins with {next(iter(state_dict), 'nothing')!r}). "
-            f"Weights of the {own['base']} alone belong to network_g: pretrain_base."
-        )
-    description = _decode_description(state_dict["_extra_state"])
-    differing = [key for key, value in own.items() if description[key] != value]
-    if strict and differing:
-        raise CheckpointError(
-            "The checkpoint belongs to another network: "
-            + ", ".join(f"{key} {description[key]} in the file, {own[key]} here" for key in differing)
-            + ". Correct network_g, or set path: strict_load_g: false to load what fits."
-        )
-    return description
-
-
-def check_identity(description: Mapping[str, Any], own: VlmIdentity) -> None:
-    """Check that a checkpoint was trained beside the same frozen vision-language model.
-
-    Args:
-        description: What :func:`check_description` returns.
-        own: Identity of the model that is here.
-
-    Raises:
-        CheckpointError: If the digests differ; both models are named.
-    """
-    theirs = VlmIdentity(**description["vlm"])
-    if theirs.digest != own.digest:
-        raise CheckpointError(
-            f"The checkpoint was trained with the vision-language model {theirs}, but this network has {own}. "
-            f"Set network_g: semantics: vlm and pretrained to the one that the checkpoint was trained with."
-        )
-
-
-def _refuse_units_that_are_recomputed(base: nn.Module, paths: Sequence[str]) -> None:
-    """Refuse units below a module with gradient checkpointing: the backward pass would run their hooks without maps."""
     for path in paths:
         parts = path.split(".")
         for length in range(1, len(parts)):

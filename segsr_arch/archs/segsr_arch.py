@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 
-from segsr_arch.archs.guided_network import GuidedNetwork, check_description, check_identity, load_base_weights
+from segsr_arch.archs.checkpoint_description import check_description, check_identity
+from segsr_arch.archs.guided_network import GuidedNetwork, load_base_weights, refuse_units_that_are_recomputed
 from segsr_arch.archs.hat_arch import HAT
 from segsr_arch.archs.unit_layouts import find_layout, select_units
 from segsr_arch.errors import CheckpointError, ConfigError
@@ -67,7 +68,7 @@ class SeGSR(GuidedNetwork):
             raise ConfigError(f"network_g: pretrain_base: there is no file {path} (seen from {Path.cwd()}).")
         HAT.check_options(options)
         base = _outline(options)
-        select_units(base, find_layout(base), options.get("units"))
+        refuse_units_that_are_recomputed(base, select_units(base, find_layout(base), options.get("units")))
         check_available(SemanticsConfig.from_options(options.get("semantics")))
         if path is not None:
             load_base_weights(base.to_empty(device="cpu"), path)

@@ -6,12 +6,10 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-
-import torch.distributed as dist
 
 from segsr_arch.cli.interruption import Interrupted, TrainingInterruption
 from segsr_arch.cli.replacing import replaced
@@ -112,16 +110,32 @@ def _run(args: argparse.Namespace, module: ModuleType, pipeline: Callable, *, is
     """Read and check the options, run a stock pipeline with them, return them as BasicSR completed them."""
     opt = apply_overrides(read_options(args.opt), args.force_yml)
     try:
-        check_options(opt, is_train=is_train, source=args.opt, world_size=_from_launcher(args, 1, 1))
+        warnings = check_options(
+            opt,
+            is_train=is_train,
+            source=args.opt,
+            world_size=_from_launcher(args, 1, 1),
+            states=_states_folder(args, opt) if args.auto_resume else None,
+        )
     except SegsrError:
         if _rank(args) > 0:
             raise _ToldByFirst from None
         raise
+    for text in warnings:
+        _print_first(args, f"warning: {text}")
     with _options_given(module, args, opt) as seen:
         pipeline(os.getcwd())
-    if dist.is_initialized():
-        dist.destroy_process_group()
+    # The process group is left to the end of the process: destroying a gloo group can deadlock in torch 2.6, which
+    # joins its threads while it holds the GIL.
     return seen
+
+
+def _states_folder(args: argparse.Namespace, opt: Mapping[str, Any]) -> Path:
+    """Where BasicSR saves the states of this run."""
+    name = str(opt.get("name"))
+    if args.debug and not name.startswith("debug"):
+        name = f"debug_{name}"
+    return Path("experiments", name, "training_states")
 
 
 @contextlib.contextmanager

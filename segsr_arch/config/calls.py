@@ -2,25 +2,13 @@
 
 import dataclasses
 import inspect
-import types
 import typing
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from segsr_arch.config.hints import fits, hint_text
 from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.schema import describe, has_kind, is_number
-
-_KINDS = {
-    int: "int",
-    float: "number",
-    str: "text",
-    bool: "bool",
-    list: "list",
-    tuple: "list",
-    Sequence: "list",
-    dict: "mapping",
-    Mapping: "mapping",
-}
+from segsr_arch.config.schema import describe, is_number
 
 
 def find_registered(problems: Problems, path: str, registry: Any, name: Any) -> Any:
@@ -45,26 +33,6 @@ def find_registered(problems: Problems, path: str, registry: Any, name: Any) -> 
     return found
 
 
-def fits(value: Any, hint: Any) -> bool:
-    """Tell whether a value may stand where a parameter or field has this annotation.
-
-    Only annotations that name plain YAML types are judged; every other one fits everything.
-    """
-    origin = typing.get_origin(hint)
-    if origin in (typing.Union, types.UnionType):
-        return any(fits(value, part) for part in typing.get_args(hint))
-    if origin is typing.Literal:
-        return value in typing.get_args(hint)
-    if hint is types.NoneType:
-        return value is None
-    kind = _KINDS.get(origin or hint)
-    return kind is None or (value is not None and has_kind(value, kind))
-
-
-def _hint_text(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) else str(hint).replace("typing.", "").replace("collections.abc.", "")
-
-
 def _annotations(target: Callable) -> dict[str, Any]:
     function = target.__init__ if inspect.isclass(target) else target
     try:
@@ -77,13 +45,14 @@ def _annotations(target: Callable) -> dict[str, Any]:
 def check_argument(problems: Problems, path: str, value: Any, hint: Any, default: Any) -> None:
     """Check one value against an annotation or, without one, against a numeric default.
 
-    Null is let through: what it means is the callee's business.
+    Null is let through where it is the default, and where there is no annotation: what it means is the callee's
+    business then.
     """
-    if value is None:
+    if value is None and default is None:
         return
     if hint is not inspect.Parameter.empty:
         if not fits(value, hint):
-            problems.add(path, f"expected {_hint_text(hint)}, got {describe(value)}")
+            problems.add(path, f"expected {hint_text(hint)}, got {describe(value)}")
     elif is_number(default) and isinstance(value, (str, bool)):
         problems.add(path, f"expected a number such as the default {default!r}, got {describe(value)}")
 

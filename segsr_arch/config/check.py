@@ -3,31 +3,48 @@
 import dataclasses
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from segsr_arch.config.calls import find_registered
+from segsr_arch.config.checkpoints import check_checkpoints, random_weights, unread_keys
 from segsr_arch.config.datasets import check_datasets
+from segsr_arch.config.metrics import check_ground_truth, check_metrics
 from segsr_arch.config.networks import check_needs, check_networks
 from segsr_arch.config.paths import check_paths
 from segsr_arch.config.problems import Problems
 from segsr_arch.config.schema import Key, check_mapping, needed
 from segsr_arch.config.sections import is_declared, model_keys
 from segsr_arch.config.tables import LOGGER, TOP, TOP_INTERNAL, VAL_NEEDED
-from segsr_arch.config.training import check_metrics, check_training
+from segsr_arch.config.training import check_some_loss, check_training
 
 
-def check_options(opt: Mapping[str, Any], *, is_train: bool, source: str, world_size: int = 1) -> None:
-    """Check the options of a BasicSR run; nothing is built and nothing is changed.
+def check_options(
+    opt: Mapping[str, Any],
+    *,
+    is_train: bool,
+    source: str,
+    world_size: int = 1,
+    parsed: bool = False,
+    states: Path | None = None,
+) -> list[str]:
+    """Check the options of a BasicSR run; nothing is written and nothing is changed.
 
     Unknown and missing keys, wrong types, files and folders that are not there, images that do not fit together,
-    names that are not registered, arguments that a class does not take, and scales that contradict each other. Keys
-    of model, data set and network types that are unknown here are let through.
+    names that are not registered, arguments that a class does not take, and scales that contradict each other; then
+    losses, optimizers, metrics and networks are tried on something small, and checkpoints are read. Keys of model,
+    data set and network types that are unknown here are let through.
 
     Args:
         opt: Options as read from YAML, or as BasicSR's ``parse_options`` returns them.
         is_train: Whether the run trains (``basicsr train``) or tests.
         source: Option file, for the message.
         world_size: Number of processes that the run is spread over.
+        parsed: Whether ``parse_options`` has added BasicSR's own keys, which are no business of an option file.
+        states: Folder of the states that ``--auto_resume`` looks at; ``None`` without it.
+
+    Returns:
+        Warnings: what is right, but hardly meant.
 
     Raises:
         ConfigError: If anything is wrong; the message lists all of it, one line a problem.
@@ -44,24 +61,37 @@ def check_options(opt: Mapping[str, Any], *, is_train: bool, source: str, world_
     model = find_registered(problems, "model_type", MODEL_REGISTRY, opt.get("model_type"))
     strict = is_declared(model)
 
-    check_mapping(problems, "", opt, _top_keys(opt, model, is_train=is_train, strict=strict), strict=strict)
+    own = TOP_INTERNAL.keys() - model_keys(model, "").keys()
+    shown = {name: value for name, value in opt.items() if name not in own}
+    for name in opt if not parsed else ():
+        if name in own:
+            problems.add(name, f"is set by BasicSR itself, remove it; {TOP_INTERNAL[name]}")
+    check_mapping(problems, "", shown, _top_keys(opt, model, is_train=is_train, strict=strict), strict=strict)
     _check_name(problems, opt.get("name"))
     check_networks(problems, opt)
-    check_paths(problems, opt, model_keys(model, "path"))
+    unread = unread_keys(opt, is_train=is_train, states=states)
+    check_paths(problems, opt, model_keys(model, "path"), parsed=parsed, unread=unread)
     check_datasets(problems, opt, is_train=is_train, world_size=world_size)
+    check_ground_truth(problems, opt)
     _check_val(problems, opt.get("val"), model, is_train=is_train, strict=strict)
     if is_train and isinstance(opt.get("train"), Mapping):
         check_mapping(problems, "train", opt["train"], model_keys(model, "train"), strict=strict)
         check_training(problems, opt["train"], strict=strict)
+        check_some_loss(problems, opt["train"], model)
     if is_train and isinstance(opt.get("logger"), Mapping):
-        check_mapping(problems, "logger", opt["logger"], LOGGER)
+        _check_logger(problems, opt)
+    warnings = []
     if not problems.lines:
-        check_needs(problems, opt)
+        networks = check_needs(problems, opt, model, is_train=is_train)
+        check_checkpoints(problems, opt, model, networks, unread=unread)
+        if not is_train:
+            warnings = random_weights(opt, networks)
     problems.raise_if_any(source)
+    return warnings
 
 
 def _top_keys(opt: Mapping[str, Any], model: type | None, *, is_train: bool, strict: bool) -> dict[str, Key]:
-    keys = {**TOP, **TOP_INTERNAL, "network_g": needed("mapping"), "network_d": Key("mapping")}
+    keys = {**TOP, "network_g": needed("mapping"), "network_d": Key("mapping")}
     if not strict:
         del keys["network_g"]  # a model from elsewhere names its networks itself
     for name in opt:
@@ -73,8 +103,17 @@ def _top_keys(opt: Mapping[str, Any], model: type | None, *, is_train: bool, str
 
 
 def _check_name(problems: Problems, name: Any) -> None:
-    if isinstance(name, str) and (not name or {os.sep, "/"} & set(name)):
-        problems.add("name", f"{name!r} becomes a folder name: it must not be empty or contain slashes")
+    if isinstance(name, str) and (name.strip() in ("", ".", "..") or {os.sep, "/", "\0"} & set(name)):
+        problems.add("name", f"{name!r} becomes a folder name: it must not be empty, . or .., or contain slashes")
+
+
+def _check_logger(problems: Problems, opt: Mapping[str, Any]) -> None:
+    options = opt["logger"]
+    check_mapping(problems, "logger", options, LOGGER)
+    wandb = options.get("wandb")
+    wanted = isinstance(wandb, Mapping) and wandb.get("project") is not None and "debug" not in str(opt.get("name"))
+    if wanted and options.get("use_tb_logger") is not True:
+        problems.add("logger:use_tb_logger", "must be true with logger:wandb, which is fed from TensorBoard's records")
 
 
 def _check_val(problems: Problems, val: Any, model: type | None, *, is_train: bool, strict: bool) -> None:

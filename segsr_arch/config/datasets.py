@@ -84,7 +84,7 @@ def _list_roots(
     listings: dict[str, Listing] = {}
     names_key = "meta_info" if options.get("type") == "RealESRGANPairedDataset" else "meta_info_file"
     names_file = None if lmdb else options.get(names_key)
-    if isinstance(names_file, str) and not check_file(problems, join_path(path, names_key), names_file):
+    if isinstance(names_file, str) and not check_file(problems, join_path(path, names_key), names_file, expands=False):
         return listings
     for key in roots:
         root = options.get(key)
@@ -104,9 +104,7 @@ def _list_roots(
 def _listings_from_names(
     problems: Problems, path: str, options: Mapping[str, Any], roots: tuple[str, ...], names_file: str
 ) -> dict[str, Listing]:
-    names = [
-        line.split(" ")[0] for line in Path(os.path.expanduser(names_file)).read_text("utf-8").splitlines() if line
-    ]
+    names = [line.split(" ")[0] for line in Path(names_file).read_text("utf-8").splitlines() if line]
     template = options.get("filename_tmpl", "{}")
     listings = {}
     for key in roots:
@@ -153,14 +151,10 @@ def _check_loader(problems: Problems, path: str, options: Mapping[str, Any], *, 
 def _check_batch(
     problems: Problems, path: str, options: Mapping[str, Any], opt: Mapping[str, Any], count: int, world_size: int
 ) -> None:
-    """Check that an epoch has at least one batch, and that a batch can be split."""
+    """Check that an epoch has at least one batch."""
     batch = options.get("batch_size_per_gpu")
     if not is_whole(batch) or batch < 1:
         return
-    train = opt.get("train")
-    parts = train.get("accumulate") if isinstance(train, Mapping) else None
-    if is_whole(parts) and parts > 0 and batch % parts:
-        problems.add("train:accumulate", f"batch_size_per_gpu: {batch} cannot be split into {parts} equal parts")
     ratio = options.get("dataset_enlarge_ratio", 1)
     if not is_number(ratio):
         return

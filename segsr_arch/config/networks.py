@@ -1,12 +1,17 @@
 """Checks of ``network_*``: registered type, constructor arguments, nested options, scale."""
 
+import copy
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
+import torch
+from torch import nn
+
 from segsr_arch.config.calls import check_call, check_dataclass, find_registered
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import describe, is_whole
+from segsr_arch.config.trials import reported
 from segsr_arch.errors import SegsrError
 
 SCALE_NAMES = ("upscale", "scale", "upscale_factor")
@@ -30,26 +35,62 @@ def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
             _check_scale(problems, key, options, opt.get("scale"), network)
 
 
-def check_needs(problems: Problems, opt: Mapping[str, Any]) -> None:
-    """Let networks check what only they know, such as weights that have to be fetched.
+def check_needs(
+    problems: Problems, opt: Mapping[str, Any], model: type | None, *, is_train: bool
+) -> dict[str, nn.Module | None]:
+    """Let the model and the networks check what only they know, and build the networks without weights.
 
-    A network class may have a static method ``check_options(options)`` that raises a SegsrError. It may take long,
-    so it is asked last, about options that are right otherwise.
+    A model class may have a static method ``check_options(opt)``, given all options and ``is_train``, a network class
+    ``check_options(options)``; both raise a SegsrError. It may take long, so it is asked last, about options that are
+    right otherwise. Networks are built, too, unless they have ``check_checkpoint``, see
+    :mod:`segsr_arch.config.checkpoints`.
 
     Args:
         problems: Where problems go.
         opt: The options.
+        model: The model class, or ``None`` if it is not known.
+        is_train: Whether the run trains.
+
+    Returns:
+        The networks that are right by key; ``None`` for one that was not built.
     """
     from basicsr.archs import ARCH_REGISTRY
 
+    if hasattr(model, "check_options"):
+        try:
+            model.check_options({**opt, "is_train": is_train})
+        except SegsrError as error:
+            problems.add("", str(error))
+    right: dict[str, nn.Module | None] = {}
     for key, options in opt.items():
-        if str(key).startswith("network_"):
-            network = ARCH_REGISTRY.get(options["type"])
-            if hasattr(network, "check_options"):
-                try:
-                    network.check_options(options)
-                except SegsrError as error:
-                    problems.add(key, str(error))
+        if not str(key).startswith("network_") or not isinstance(options, Mapping):
+            continue
+        network = find_registered(problems, join_path(key, "type"), ARCH_REGISTRY, options.get("type"))
+        before = len(problems.lines)
+        if hasattr(network, "check_options"):
+            try:
+                network.check_options(options)
+            except SegsrError as error:
+                problems.add(key, str(error).removeprefix(f"{key}: "))
+        module = None
+        if len(problems.lines) == before and not hasattr(network, "check_checkpoint"):
+            module = _build(problems, key, options, network)
+        if len(problems.lines) == before:
+            right[key] = module
+    return right
+
+
+def _build(problems: Problems, key: str, options: Mapping[str, Any], network: type) -> nn.Module | None:
+    """Build a network without memory for its weights or, if it reads values while it is built, with."""
+    arguments = {name: value for name, value in options.items() if name != "type"}
+    outline = Problems()
+    for device, collected in (("meta", outline), ("cpu", problems)):
+        before = len(collected.lines)
+        with reported(collected, key, "the network cannot be built"), torch.device(device):
+            module = network(**copy.deepcopy(arguments))
+        if len(collected.lines) == before:
+            return module
+    return None
 
 
 def _check_network(problems: Problems, key: str, options: Mapping[str, Any]) -> Any:

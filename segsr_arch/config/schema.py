@@ -1,12 +1,14 @@
 """What a known option looks like, and the check of a mapping against a table of them."""
 
-from collections.abc import Mapping
+import math
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from segsr_arch.config.problems import Problems, join_path
 
-_EXPECTED = {
+EXPECTED = {
     "text": "text",
     "int": "a whole number",
     "count": "a whole number",
@@ -16,6 +18,13 @@ _EXPECTED = {
     "mapping": "a mapping of keys",
     "texts": "text or a list of texts",
 }
+PLURALS = {"int": "whole numbers", "count": "whole numbers", "number": "numbers", "text": "texts", "bool": "true/false"}
+_BOUNDS: tuple[tuple[str, str, Callable[[float, float], bool]], ...] = (
+    ("minimum", "at least", operator.ge),
+    ("above", "above", operator.gt),
+    ("maximum", "at most", operator.le),
+    ("below", "below", operator.lt),
+)
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,10 @@ class Key:
         nullable: Whether ``~`` is a value that the code behind copes with.
         words: Texts allowed beside the kind; with kind ``text``, the only ones allowed.
         minimum: Least value of a number.
+        above: A number must be larger than this.
+        maximum: Largest value of a number.
+        below: A number must be smaller than this.
+        items: Kind of the entries of a list; empty if they may be anything.
         keys: Known keys of a mapping; ``None`` if they are checked elsewhere or free.
     """
 
@@ -37,14 +50,28 @@ class Key:
     nullable: bool = True
     words: tuple[str, ...] = ()
     minimum: float | None = None
+    above: float | None = None
+    maximum: float | None = None
+    below: float | None = None
+    items: str = ""
     keys: "Mapping[str, Key] | None" = None
 
     @property
     def expected(self) -> str:
         """What to tell a user who gave something else."""
-        parts = [] if self.kind == "text" and self.words else [_EXPECTED[self.kind]]
+        kind = f"a list of {PLURALS[self.items]}" if self.items else EXPECTED[self.kind]
+        parts = [] if self.kind == "text" and self.words else [kind]
         text = " or ".join([*parts, *self.words])
-        return text if self.minimum is None else f"{text}, at least {self.minimum}"
+        return ", ".join([text, *self.demands(None)])
+
+    def demands(self, value: float | None) -> list[str]:
+        """Bounds that a number does not keep to (``at least 0``); all bounds if it is ``None``."""
+        limits = [
+            (f"{word} {limit}", holds, limit)
+            for name, word, holds in _BOUNDS
+            if (limit := getattr(self, name)) is not None
+        ]
+        return [text for text, holds, limit in limits if value is None or not holds(value, limit)]
 
 
 def needed(kind: str, **rest: Any) -> Key:
@@ -53,8 +80,8 @@ def needed(kind: str, **rest: Any) -> Key:
 
 
 def is_number(value: Any) -> bool:
-    """Tell numbers from everything else, ``true`` and ``false`` included."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+    """Tell finite numbers from everything else, ``true`` and ``false`` included."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def is_whole(value: Any) -> bool:
@@ -107,11 +134,13 @@ def check_value(problems: Problems, path: str, value: Any, key: Key) -> bool:
     if isinstance(value, str) and value in key.words:
         return True
     only_words = key.kind == "text" and key.words
-    if only_words or not has_kind(value, key.kind):
+    wrong_items = key.items and isinstance(value, (list, tuple)) and not all(has_kind(v, key.items) for v in value)
+    if only_words or not has_kind(value, key.kind) or wrong_items:
         problems.add(path, f"expected {key.expected}, got {describe(value)}")
         return False
-    if key.minimum is not None and is_number(value) and value < key.minimum:
-        problems.add(path, f"must be at least {key.minimum}, got {value}")
+    demands = key.demands(value) if is_number(value) else []
+    if demands:
+        problems.add(path, f"must be {' and '.join(demands)}, got {value}")
         return False
     if key.keys is not None:
         check_mapping(problems, path, value, key.keys)

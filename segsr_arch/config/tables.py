@@ -11,7 +11,7 @@ TOP = {
     "model_type": needed("text"),
     "scale": Key("int", nullable=False, minimum=1),
     "num_gpu": needed("int", words=("auto",), minimum=0),
-    "manual_seed": Key("int", minimum=0),
+    "manual_seed": Key("int", minimum=0, maximum=2**32 - 1),  # what numpy takes
     "datasets": needed("mapping"),
     "path": needed("mapping"),
     "train": Key("mapping"),
@@ -21,12 +21,21 @@ TOP = {
     "find_unused_parameters": Key("bool"),
 }
 
-# written by BasicSR itself while it parses; tolerated so that parsed options can be checked as well
-TOP_INTERNAL = {name: Key("any") for name in ("is_train", "auto_resume", "dist", "rank", "world_size", "root_path")}
-PATH_INTERNAL = {
-    name: Key("text")
-    for name in ("experiments_root", "results_root", "models", "training_states", "log", "visualization")
+# written by BasicSR itself while it parses, whatever the file says; each with what to do instead
+_LAUNCHER = "use --launcher, which says how many processes there are"
+TOP_INTERNAL = {
+    "is_train": "use `basicsr train` or `basicsr test`",
+    "auto_resume": "use --auto_resume",
+    "dist": _LAUNCHER,
+    "rank": _LAUNCHER,
+    "world_size": _LAUNCHER,
+    "root_path": "start the command in that folder",
 }
+_FOLDERS = "experiments/NAME or results/NAME in the working directory; change name: instead"
+PATH_INTERNAL = dict.fromkeys(
+    ("experiments_root", "results_root", "models", "training_states", "log", "visualization"),
+    f"BasicSR's folders are {_FOLDERS}",
+)
 
 LOGGER = {
     "print_freq": needed("count", minimum=1),
@@ -52,7 +61,7 @@ VAL = {
 VAL_NEEDED = {True: ("val_freq", "save_img"), False: ("save_img", "suffix")}  # by is_train
 
 _LOSS = Key("mapping")
-_EMA = Key("number", nullable=False, minimum=0)
+_EMA = Key("number", nullable=False, minimum=0, below=1)
 _COUNT = Key("count", nullable=False, minimum=0)
 _GAN = {"gan_opt": _LOSS, "net_d_iters": _COUNT, "net_d_init_iters": _COUNT, "optim_d": needed("mapping")}
 _SECOND_ORDER = ("resize_prob", "resize_range", "gaussian_noise_prob", "noise_range", "poisson_scale_range")
@@ -76,7 +85,7 @@ MODEL_KEYS: dict[str, dict[str, dict[str, Key]]] = {
         "": {"tile": Key("mapping", keys=_TILE)},
         "train": {
             "amp": Key("text", words=("bf16", "fp16")),
-            "grad_clip": Key("number", minimum=0),
+            "grad_clip": Key("number", above=0),
             "accumulate": Key("int", nullable=False, minimum=1),
             "lora_lr_factor": Key("number", nullable=False, minimum=0),
         },
@@ -114,16 +123,16 @@ SCHEDULERS = {
         ("MultiStepLR", "MultiStepRestartLR"),
         {
             "type": needed("text"),
-            "milestones": needed("list"),
+            "milestones": needed("list", items="count"),
             "gamma": Key("number", nullable=False),
-            "restarts": Key("list", nullable=False),
-            "restart_weights": Key("list", nullable=False),
+            "restarts": Key("list", nullable=False, items="count"),
+            "restart_weights": Key("list", nullable=False, items="number"),
         },
     ),
     "CosineAnnealingRestartLR": {
         "type": needed("text"),
-        "periods": needed("list"),
-        "restart_weights": Key("list", nullable=False),
+        "periods": needed("list", items="count"),
+        "restart_weights": Key("list", nullable=False, items="number"),
         "eta_min": Key("number", nullable=False),
     },
 }
@@ -131,12 +140,19 @@ SCHEDULERS = {
 OPTIMIZER = {
     "type": needed("text"),
     "lr": needed("number", minimum=0),
-    "betas": Key("list", nullable=False),
+    "betas": Key("list", nullable=False, items="number"),
     "weight_decay": Key("number", nullable=False, minimum=0),
     "eps": Key("number", nullable=False, minimum=0),
 }
 
 METRIC = {"type": needed("text"), "better": Key("text", words=("higher", "lower"))}
+# parameters of BasicSR's metrics, which have no annotations; models hand over (H, W, C)
+METRIC_PARAMETERS = {
+    "crop_border": Key("int", nullable=False, minimum=0),
+    "test_y_channel": Key("bool", nullable=False),
+    "input_order": Key("text", nullable=False, words=("HWC",)),
+    "convert_to": Key("text", nullable=False, words=("y", "gray")),
+}
 
 DATASET = {
     "name": needed("text"),
@@ -146,8 +162,8 @@ DATASET = {
     "dataroot_lq": Key("text"),
     "phase": Key("text"),
     "scale": Key("int"),
-    "mean": Key("list"),
-    "std": Key("list"),
+    "mean": Key("list", items="number"),
+    "std": Key("list", items="number"),
     "num_worker_per_gpu": Key("int", nullable=False, minimum=0),
     "batch_size_per_gpu": Key("int", nullable=False, minimum=1),
     "dataset_enlarge_ratio": Key("number", nullable=False, minimum=0),

@@ -1,5 +1,6 @@
-"""Checks of ``train:`` and ``val:``: optimizers, schedulers, losses, metrics."""
+"""Checks of ``train:``: optimizers, scheduler, losses; each is built once on the CPU, and takes one step."""
 
+import copy
 import inspect
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +8,10 @@ from typing import Any
 from segsr_arch.config.calls import check_call, find_registered
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import check_mapping, describe, is_number, needed
-from segsr_arch.config.tables import METRIC, OPTIMIZER, SCHEDULERS
+from segsr_arch.config.tables import OPTIMIZER, SCHEDULERS
+from segsr_arch.config.trials import reported
+
+_VGG_CRITERIA = ("l1", "l2", "fro")
 
 
 def check_training(problems: Problems, train: Mapping[str, Any], *, strict: bool) -> None:
@@ -23,39 +27,34 @@ def check_training(problems: Problems, train: Mapping[str, Any], *, strict: bool
         if not isinstance(options, Mapping):
             continue
         if str(key).startswith("optim_"):
-            _check_optimizer(problems, path, options, strict=strict)
+            _check_optimizer(problems, path, options, train.get("scheduler"), strict=strict)
         elif key == "scheduler":
             _check_scheduler(problems, path, options, train.get("total_iter"), strict=strict)
         elif str(key).endswith("_opt"):
             _check_loss(problems, path, options, strict=strict)
 
 
-def check_metrics(problems: Problems, metrics: Any) -> None:
-    """Check the ``val: metrics:`` section: each metric is registered and takes the options given.
+def check_some_loss(problems: Problems, train: Mapping[str, Any], model: type | None) -> None:
+    """Check that there is a loss, for models that are trained as BasicSR's ``SRModel`` is.
 
     Args:
         problems: Where problems go.
-        metrics: The section; null means no metrics.
+        train: The ``train:`` section.
+        model: The model class, or ``None`` if it is not known.
     """
-    from basicsr.utils.registry import METRIC_REGISTRY
+    from basicsr.models.sr_model import SRModel
 
-    for name, options in metrics.items() if isinstance(metrics, Mapping) else ():
-        path = join_path("val", "metrics", str(name))
-        if not isinstance(options, Mapping):
-            problems.add(path, f"expected a mapping with the key type, got {describe(options)}")
-            continue
-        check_mapping(problems, path, options, METRIC, strict=False)
-        metric = find_registered(problems, join_path(path, "type"), METRIC_REGISTRY, options.get("type"))
-        if metric is not None:
-            # the images come from the model; stock metrics take **kwargs and never look into it
-            first_images = [p for p in inspect.signature(metric).parameters if p in ("img", "img2")]
-            sink = metric.__module__.split(".")[0] in ("basicsr", "segsr_arch")
-            check_call(problems, path, options, metric, also_known=METRIC, given=first_images, kwargs_is_sink=sink)
+    plain = model is not None and getattr(model, "init_training_settings", None) is SRModel.init_training_settings
+    if plain and not (train.get("pixel_opt") or train.get("perceptual_opt")):
+        problems.add("train", "needs a loss: pixel_opt or perceptual_opt")
 
 
-def _check_optimizer(problems: Problems, path: str, options: Mapping[str, Any], *, strict: bool) -> None:
+def _check_optimizer(
+    problems: Problems, path: str, options: Mapping[str, Any], scheduler: Any, *, strict: bool
+) -> None:
     import torch
 
+    before = len(problems.lines)
     check_mapping(problems, path, options, OPTIMIZER, strict=False)
     name = options.get("type")
     known = {
@@ -65,8 +64,43 @@ def _check_optimizer(problems: Problems, path: str, options: Mapping[str, Any], 
     }
     if name in known:
         check_call(problems, path, options, known[name], given=("params",))
+        if len(problems.lines) == before:
+            _try_optimizer(problems, path, options, known[name], scheduler)
     elif isinstance(name, str) and strict:
         problems.unknown(join_path(path, "type"), name, known, f"{name!r} is not an optimizer of torch.optim")
+
+
+def _try_optimizer(problems: Problems, path: str, options: Mapping[str, Any], cls: type, scheduler: Any) -> None:
+    """Build the optimizer on a convolution and take one step as BasicSR does, then the scheduler on top of it."""
+    import torch
+
+    layer = torch.nn.Conv2d(3, 4, 3, device="cuda" if torch.cuda.is_available() else "cpu")
+    for parameter in layer.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer = None
+    with reported(problems, path, "a step of this optimizer fails, tried on a convolution"):
+        optimizer = cls(layer.parameters(), **_arguments(options))
+        optimizer.step()
+    name = scheduler.get("type") if isinstance(scheduler, Mapping) else None
+    if optimizer is not None and name in SCHEDULERS:
+        _try_scheduler(problems, scheduler, optimizer)
+
+
+def _try_scheduler(problems: Problems, options: Mapping[str, Any], optimizer: Any) -> None:
+    from basicsr.models import lr_scheduler
+
+    own = Problems()
+    _check_scheduler(own, "train:scheduler", options, None, strict=True)
+    if own.lines:  # noted where the scheduler itself is checked
+        return
+    cosine = options["type"] == "CosineAnnealingRestartLR"
+    cls = lr_scheduler.CosineAnnealingRestartLR if cosine else lr_scheduler.MultiStepRestartLR
+    with reported(problems, "train:scheduler", "cannot be stepped"):
+        cls(optimizer, **_arguments(options)).step()
+
+
+def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: copy.deepcopy(value) for key, value in options.items() if key != "type"}
 
 
 def _check_scheduler(
@@ -103,6 +137,51 @@ def _check_loss(problems: Problems, path: str, options: Mapping[str, Any], *, st
         if strict:
             problems.add(join_path(path, "type"), "is missing; expected the name of a registered loss")
         return
+    before = len(problems.lines)
     loss = find_registered(problems, join_path(path, "type"), LOSS_REGISTRY, options["type"])
-    if loss is not None:
-        check_call(problems, path, options, loss)
+    if loss is None:
+        return
+    check_call(problems, path, options, loss)
+    if options["type"] == "PerceptualLoss":  # not built, because that fetches weights
+        _check_vgg(problems, path, options)
+    elif len(problems.lines) == before:
+        _try_loss(problems, path, options, loss)
+
+
+def _check_vgg(problems: Problems, path: str, options: Mapping[str, Any]) -> None:
+    from basicsr.archs.vgg_arch import NAMES, insert_bn
+
+    vgg, layers = str(options.get("vgg_type", "vgg19")), options.get("layer_weights", {})
+    names = NAMES.get(vgg.removesuffix("_bn"))
+    if names is None:
+        problems.unknown(join_path(path, "vgg_type"), vgg, NAMES, f"{vgg!r} is no VGG network")
+    elif not isinstance(layers, Mapping):
+        problems.add(join_path(path, "layer_weights"), f"expected layer names and weights, got {describe(layers)}")
+    else:
+        names = insert_bn(names) if vgg.endswith("_bn") else names
+        for name, weight in layers.items():
+            here = join_path(path, "layer_weights", str(name))
+            if name not in names:
+                problems.unknown(here, str(name), names, f"{vgg} has no such layer")
+            elif not is_number(weight):
+                problems.add(here, f"expected a number, got {describe(weight)}")
+    if options.get("criterion", "l1") not in _VGG_CRITERIA:
+        problems.add(join_path(path, "criterion"), f"expected {' or '.join(_VGG_CRITERIA)}")
+
+
+def _try_loss(problems: Problems, path: str, options: Mapping[str, Any], cls: type) -> None:
+    """Build the loss; one that BasicSR's ``SRModel`` calls is computed, too, between two small images."""
+    import torch
+
+    loss = None
+    with reported(problems, path, "cannot be built"):
+        loss = cls(**_arguments(options))
+    if loss is None or path not in ("train:pixel_opt", "train:perceptual_opt"):
+        return
+    with reported(problems, path, "cannot be computed, tried on two images"):
+        value = loss(torch.rand(1, 3, 16, 16, requires_grad=True), torch.rand(1, 3, 16, 16))
+        if path == "train:perceptual_opt":
+            if not isinstance(value, tuple) or len(value) != 2:
+                problems.add(path, "must give two values, a perceptual and a style loss, as PerceptualLoss does")
+        elif value.numel() != 1 or not torch.isfinite(value).all():
+            problems.add(path, "must give one finite number; check reduction (mean) and loss_weight")

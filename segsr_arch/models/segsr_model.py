@@ -171,10 +171,11 @@ class SeGSRModel(SRModel):
             return
         saved = sorted(Path(self.opt["path"]["training_states"]).glob("*.state"), key=lambda path: path.stat().st_mtime)
         resume = f"the last saved state is {saved[-1]}" if saved else "no state was saved yet"
+        rate = self.get_current_learning_rate()[0]
         raise DivergenceError(
             f"The loss is {loss.item()} and the norm of its gradient {gradient_norm.item()} at iteration "
-            f"{current_iter} (learning rate {self.get_current_learning_rate()[0]:.2e}); training stops, {resume}. "
-            f"Lower train: optim_g: lr, set train: grad_clip (1.0 is common), use amp: bf16 instead of fp16, or look for NaN in the images."
+            f"{current_iter} (learning rate {rate:.2e}); training stops, {resume}. Lower train: optim_g: lr, set "
+            f"train: grad_clip (1.0 is common), use amp: bf16 instead of fp16, or look for NaN in the images."
         )
 
     def model_ema(self, decay: float = 0.999) -> None:

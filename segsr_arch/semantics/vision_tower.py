@@ -200,7 +200,7 @@ def known_identity(config: SemanticsConfig) -> VlmIdentity | None:
     name, _, content = _resolve_configuration(config.vlm)
     if sum(p.numel() for p in _outline(name, content).parameters()) > _QUICKLY_BUILT:
         return None
-    log = logging.getLogger("basicsr")
+    log = logging.getLogger(draw_random_weights.__module__)
     disabled, log.disabled = log.disabled, True  # the run itself warns of random weights
     try:
         return build_vision_tower(config).identity

@@ -49,6 +49,24 @@ def test_weights_of_another_network(model, tmp_path):
         model.load_network(model.net_g, tmp_path / "a.pth")
 
 
+def test_what_a_network_says_itself_is_not_explained_away(model, weights, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise CheckpointError("It was trained beside another model.")
+
+    monkeypatch.setattr(model.net_g, "load_state_dict", refuse)
+    torch.save({"params": weights}, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError) as caught:
+        model.load_network(model.net_g, tmp_path / "a.pth")
+    assert str(caught.value) == f"{tmp_path / 'a.pth'}: It was trained beside another model."
+
+
+@pytest.mark.parametrize("entry", [[1], {"weight": 1}])
+def test_entry_that_holds_no_weights(model, tmp_path, entry):
+    torch.save({"params": entry}, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=r"a\.pth: its entry params holds no weights.*param_key_g"):
+        model.load_network(model.net_g, tmp_path / "a.pth")
+
+
 def test_code_is_refused_whatever_the_default_of_torch(model, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "")
     torch.save({"params": Payload(tmp_path / "ran")}, tmp_path / "a.pth")

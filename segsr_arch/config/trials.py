@@ -1,0 +1,33 @@
+"""Doing once, on something small, what a run would do later, so that its exceptions become problems now."""
+
+import contextlib
+import warnings
+from collections.abc import Iterator
+
+from segsr_arch.config.problems import Problems
+from segsr_arch.errors import SegsrError
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's message, after the name of its class unless it is one of this package."""
+    text = next(iter(str(error).splitlines()), "no further explanation")
+    return text if isinstance(error, SegsrError) else f"{type(error).__name__}: {text}"
+
+
+@contextlib.contextmanager
+def reported(problems: Problems, path: str, what: str) -> Iterator[None]:
+    """Turn any exception of a block into a problem; warnings are left for the run itself.
+
+    Args:
+        problems: Where problems go.
+        path: Key path of the options that are tried.
+        what: What could not be done (``cannot be built``).
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except MemoryError:
+        raise
+    except Exception as error:  # foreign classes raise any kind about their arguments; all would end the run
+        problems.add(path, f"{what} ({first_line(error)})")
