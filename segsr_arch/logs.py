@@ -8,10 +8,11 @@ class _ToBasicSR(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one record on."""
-        basicsr = logging.getLogger("basicsr")
-        if basicsr.handlers:
-            basicsr.handle(record)
-        elif not logging.getLogger().handlers and record.levelno >= logging.WARNING:
+        handlers = logging.getLogger("basicsr").handlers
+        for handler in handlers:  # not the logger itself, which might pass the record on to the root as well
+            if record.levelno >= handler.level:
+                handler.handle(record)
+        if not handlers and not logging.getLogger().handlers and record.levelno >= logging.WARNING:
             logging.lastResort.emit(record)
 
 

@@ -72,7 +72,7 @@ def test_two_iterations_and_the_test_of_what_came_out(workplace, monkeypatch, ca
     name = read_options(OPTIONS / train)["name"]
     models = workplace / "experiments" / name / "models"
     best = torch.load(models / "net_g_best.pth", weights_only=True)
-    assert set(best) == {"params", "params_ema"}
+    assert "params" in best
     assert not [key for key in best["params"] if ".visual." in key and "lora_" not in key]
     tests = [file for file in FILES if file == train.replace("train_", "test_")]
     for file in tests:
