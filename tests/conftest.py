@@ -1,5 +1,7 @@
 """The package comes first: it repairs basicsr, which test modules import by themselves."""
 
+import signal
+
 import pytest
 
 import segsr_arch  # noqa: F401
@@ -11,3 +13,8 @@ def fresh_log():
     """Give each test a logger of its own: BasicSR sets its up once a process, on the streams of that moment."""
     yield
     forget_logger()
+
+
+# A shell that starts the tests in the background has SIGINT ignored, in all that they start as well.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -84,6 +84,7 @@ def forget_logger():
     for handler in list(logging.getLogger("basicsr").handlers):
         logging.getLogger("basicsr").removeHandler(handler)
         handler.close()
+    logging.getLogger("basicsr").propagate = True
 
 
 def run_here(argv, monkeypatch, folder):
