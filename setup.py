@@ -5,6 +5,7 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "segsr_arch/__init__.py").read_text("utf-8"), re.M).group(1)
+PERCEPTUAL = ["torch-fidelity>=0.4", "transformers>=5.0"]
 
 setup(
     name="segsr",
@@ -15,7 +16,11 @@ setup(
     license="Apache-2.0",
     packages=[*find_packages(include=["segsr_arch", "segsr_arch.*"]), "segsr_arch.data.split_lists"],
     package_dir={"segsr_arch.data.split_lists": "datasets/splits"},
-    package_data={"segsr_arch.data.split_lists": ["*.txt"]},
+    package_data={
+        "segsr_arch.data.split_lists": ["*.txt"],
+        "segsr_arch.evaluation": ["*.txt"],
+        "segsr_arch.evaluation.report": ["page/*"],
+    },
     python_requires=">=3.10",
     install_requires=[
         # From 3.13 on its source archive does not build; segsr_arch/compat/install_basicsr.py installs it there.
@@ -32,15 +37,29 @@ setup(
         "pillow>=10.1",
         "pyyaml>=6.0.1",
         "tqdm>=4.66.1",
+        "torchmetrics>=1.7",  # the first with DISTS
+        "scipy>=1.11",
+        "matplotlib>=3.8",
+        "jinja2>=3.1",
         # basicsr imports distutils and TensorBoard imports pkg_resources: both come with setuptools below 82.
         "setuptools<82",
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "hypothesis>=6.100", "spandrel>=0.4.2", "ruff>=0.17,<0.18"],
+        "perceptual": PERCEPTUAL,  # KID and CLIP-IQA
+        "iqa": ["pyiqa>=0.1.16"],  # PolyForm Noncommercial
+        "test": [
+            *PERCEPTUAL,
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "hypothesis>=6.100",
+            "selenium>=4.20",
+            "spandrel>=0.4.2",
+            "ruff>=0.17,<0.18",
+        ],
     },
     entry_points={
         "console_scripts": [
-            "basicsr = segsr_arch.cli.basicsr:main",
+            "basicsr = segsr_arch.cli.basicsr:command",
             "segsr = segsr_arch.cli.segsr:main",
         ]
     },

@@ -15,6 +15,20 @@ def fresh_log():
     forget_logger()
 
 
+@pytest.fixture
+def deadline():
+    """Turn a hang of the test into an error."""
+
+    def expire(*_):
+        raise TimeoutError("the test hangs")
+
+    previous = signal.signal(signal.SIGALRM, expire)
+    signal.alarm(60)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
+
+
 # A shell that starts the tests in the background has SIGINT ignored, in all that they start as well.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

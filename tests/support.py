@@ -1,12 +1,22 @@
-"""What several test files need: small images and folders made on the spot."""
+"""What several test files need: small images, stand-ins, and processes that end with their test."""
 
+import contextlib
+import itertools
 import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import types
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+ROOT = Path(__file__).resolve().parents[1]
+SHARED_DATA = ROOT.parent / "shared" / "data"
+_serial = itertools.count()
 
 
 def make_image(seed, height=64, width=64, channels=3):
@@ -25,6 +35,81 @@ def write_image(path, image):
     os.makedirs(path.parent, exist_ok=True)
     assert cv2.imwrite(str(path), image), path
     return path
+
+
+def runs(pid):
+    """Whether a process is neither gone nor a zombie that nobody has asked about."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def processes_with(variable):
+    """Running processes whose environment had ``NAME=value`` at their start, by id; none where there is no /proc."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile, or belongs to somebody else
+            if variable.encode() in entry.read_bytes().split(b"\0"):
+                found.append(int(entry.parent.name))
+    return found
+
+
+@contextlib.contextmanager
+def started(command, *, cwd, seconds=120, stderr=subprocess.PIPE, **environment):
+    """Start a command; neither it nor anything that it starts outlives the block or so many seconds.
+
+    Whoever reads its output needs no time limit: the output ends where the processes are killed.
+    """
+    # torchrun's workers are in sessions of their own and lose their parent if it is killed; a variable stays with them
+    mark = f"tree-{os.getpid()}-{next(_serial)}"
+    variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment}
+    pipes = {"stdout": subprocess.PIPE, "stderr": stderr, "text": True}
+    command = [str(part) for part in command]
+    late = threading.Event()
+
+    def end():
+        if process.poll() is None:
+            process.kill()
+        killed = set()
+        # a dying process gives up its memory, and with it the variable, before it has ended
+        while (pids := processes_with(f"STARTED_BY_TEST={mark}")) or any(map(runs, killed)):
+            killed.update(pids)
+            for pid in pids:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            time.sleep(0.01)
+
+    def end_late():
+        late.set()
+        end()
+
+    variables["STARTED_BY_TEST"] = mark
+    with subprocess.Popen(command, cwd=cwd, env=variables, start_new_session=True, **pipes) as process:
+        timer = threading.Timer(seconds, end_late)
+        timer.start()
+        try:
+            yield process
+            assert not late.is_set(), f"killed, because it took more than {seconds} s: {' '.join(command)}"
+        finally:
+            timer.cancel()
+            end()
+
+
+def run_command(command, **options):
+    """Run a command to its end, as :func:`started` starts it; returns the finished process, output as text."""
+    with started(command, **options) as process:
+        output, errors = process.communicate()
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def know_to_pyiqa(monkeypatch, **modes):
+    """Let a module stand in for pyiqa that knows metrics by name: ``NR`` without, ``FR`` with reference."""
+    module, configs = types.ModuleType("pyiqa"), types.ModuleType("pyiqa.default_model_configs")
+    configs.DEFAULT_CONFIGS = {name: {"metric_mode": mode} for name, mode in modes.items()}
+    module.default_model_configs = configs
+    monkeypatch.setitem(sys.modules, "pyiqa", module)
+    monkeypatch.setitem(sys.modules, "pyiqa.default_model_configs", configs)
 
 
 # A vision-language model that builds in milliseconds: 2 blocks of width 32, patches of 8, joint width 32.

@@ -2,6 +2,8 @@
 
 import argparse
 import contextlib
+import logging
+import multiprocessing
 import os
 import shlex
 import signal
@@ -9,12 +11,14 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
+
+import torch
 
 from segsr_arch.cli.interruption import Interrupted, TrainingInterruption
-from segsr_arch.cli.replacing import replaced
-from segsr_arch.config import apply_overrides, check_options, read_options
+from segsr_arch.config import apply_overrides, check_options, complete_options, read_options
 from segsr_arch.errors import SegsrError
+from segsr_arch.replacing import replaced
 
 USAGE_ERROR = 2
 # names under which a launcher tells a process who it is, before it has joined the others
@@ -125,8 +129,6 @@ def _run(args: argparse.Namespace, module: ModuleType, pipeline: Callable, *, is
         _print_first(args, f"warning: {text}")
     with _options_given(module, args, opt) as seen:
         pipeline(os.getcwd())
-    # The process group is left to the end of the process: destroying a gloo group can deadlock in torch 2.6, which
-    # joins its threads while it holds the GIL.
     return seen
 
 
@@ -140,33 +142,17 @@ def _states_folder(args: argparse.Namespace, opt: Mapping[str, Any]) -> Path:
 
 @contextlib.contextmanager
 def _options_given(module: ModuleType, args: argparse.Namespace, opt: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Let a pipeline's ``parse_options`` do all it does, but with options that have been read already.
-
-    ``parse_options`` reads ``sys.argv``, opens the file in the locale's encoding, and evaluates ``--force_yml`` as
-    code. It gets the plain arguments, and a YAML loader that has the options and does not look into the file.
+    """Give a pipeline options that have been read already.
 
     Yields:
         A dictionary that is filled with the complete options once they are parsed.
     """
-    from basicsr.utils import options
-
-    class Loader:
-        def __init__(self, stream: Any) -> None:
-            pass
-
-        def get_single_data(self) -> dict[str, Any]:
-            return opt
-
-        def dispose(self) -> None:
-            pass
-
-    plain = ["basicsr", "-opt", args.opt, "--launcher", args.launcher, "--local_rank", str(args.local_rank)]
-    plain += [f"--{name}" for name in ("auto_resume", "debug") if getattr(args, name)]
+    flags = ["--launcher", args.launcher, "--local_rank", str(args.local_rank)]
+    flags += [f"--{name}" for name in ("auto_resume", "debug") if getattr(args, name)]
     parse, seen = module.parse_options, {}
 
     def parse_options(root_path: str, is_train: bool = True) -> tuple[dict[str, Any], argparse.Namespace]:
-        with replaced(options, "ordered_yaml", lambda: (Loader, None)), replaced(sys, "argv", plain):
-            parsed, parsed_args = parse(root_path, is_train)
+        parsed, parsed_args = complete_options(opt, parse=parse, source=args.opt, flags=flags, is_train=is_train)
         seen.update(parsed)
         return parsed, parsed_args
 
@@ -213,5 +199,20 @@ def _own_text(error: SegsrError) -> str:
     return str(error).rsplit(name, 1)[-1].strip()
 
 
+def command() -> NoReturn:
+    """Run the command and end the process with its exit code."""
+    code = main()
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        # The threads of a gloo group can neither be joined (torch 2.6 holds the GIL meanwhile) nor be left to the end
+        # of the interpreter (which now and then aborts). All that this process had to write has been written.
+        logging.shutdown()
+        for child in multiprocessing.active_children():
+            child.terminate()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    command()

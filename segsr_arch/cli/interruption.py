@@ -16,8 +16,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from segsr_arch.cli.replacing import replaced
 from segsr_arch.cli.worker_signals import WorkerSignals
+from segsr_arch.replacing import replaced
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ECHO_SECONDS = 1.0  # launchers pass on the Ctrl-C that the terminal has already sent to everyone

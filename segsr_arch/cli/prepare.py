@@ -1,10 +1,10 @@
 """``segsr prepare``: from an image archive to HR and LR images, LMDBs, split lists and a manifest."""
 
 import argparse
-import os
 import sys
 from pathlib import Path
 
+from segsr_arch.cores import available_cores
 from segsr_arch.data.lr_generation import MAX_SCALE
 from segsr_arch.data.preparation import prepare
 from segsr_arch.data.preparation_options import Outcome, PreparationOptions
@@ -103,9 +103,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         kind.add_argument("--no-lmdb", action="store_true", help="write PNG folders only")
         kind.add_argument("--strict", action="store_true", help="stop at the first problem in the source")
         kind.add_argument(
-            "--jobs", type=_positive, default=_cores(), metavar="N", help="processes (default: one a core, %(default)s)"
+            "--jobs",
+            type=_positive,
+            default=available_cores(),
+            metavar="N",
+            help="processes (default: one a core, %(default)s)",
         )
-        kind.set_defaults(run=run)
+        kind.set_defaults(run=run, after_interruption="What was finished is kept; run the same command to go on.")
 
 
 def _add_rule(kind: argparse.ArgumentParser, name: str) -> None:
@@ -124,12 +128,6 @@ def _add_rule(kind: argparse.ArgumentParser, name: str) -> None:
         help="images a class for test, a fraction if below 1 (default: %(default)g)",
     )
     kind.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split rule (default: 0)")
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _options(args: argparse.Namespace) -> PreparationOptions:

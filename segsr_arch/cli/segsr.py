@@ -1,14 +1,16 @@
 """The command ``segsr``: everything around training and testing, which are ``basicsr``'s."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from segsr_arch import __version__
-from segsr_arch.cli import demo, prepare
+from segsr_arch.cli import compare, demo, evaluate, explain, figure, prepare, report
 from segsr_arch.errors import SegsrError
 
-_SUBCOMMANDS = (prepare, demo)
+_SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, demo)
+_NOTHING_HALF_WRITTEN = "Nothing is half written; the same command starts anew."
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -31,7 +33,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; ``None`` takes the process's own.
 
     Returns:
-        0 on success, 2 after an error that was explained on stderr, 130 after Ctrl-C.
+        0 on success, 2 after an error that was explained on stderr, 130 after Ctrl-C, 141 if nobody reads the output;
+        a subcommand may have others.
     """
     parser = build_parser()
     args = parser.parse_args(argv)
@@ -44,8 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("Interrupted. What was finished is kept; run the same command to go on.", file=sys.stderr)
+        print(f"Interrupted. {getattr(args, 'after_interruption', _NOTHING_HALF_WRITTEN)}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # of | head and the like; Python would complain again when it ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
 
 
 if __name__ == "__main__":

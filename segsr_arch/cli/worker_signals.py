@@ -2,9 +2,21 @@
 
 import os
 import signal
+import sys
 from collections.abc import Callable
 from multiprocessing.sharedctypes import RawValue
+from types import TracebackType
 from typing import Any
+
+
+def report_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
+    """Report what a thread of a worker did not catch, unless the main process just went away.
+
+    A worker hands its batches over in a thread; a main process that is stopped in the middle of it closes the
+    connection, and says itself why it stopped.
+    """
+    if not issubclass(kind, (ConnectionError, EOFError)):
+        sys.__excepthook__(kind, error, traceback)
 
 
 class WorkerSignals:
@@ -26,6 +38,7 @@ class WorkerSignals:
         """Run in the worker when it starts."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._on_terminate)
+        sys.excepthook = report_uncaught
         if self._then is not None:
             self._then(worker_id)
 

@@ -1,12 +1,39 @@
 """Row 6: one LMDB environment for each folder in a process."""
 
 import os
+import threading
+import time
 import weakref
 
 from segsr_arch.compat.patching import is_stock
 
 # Weak: an environment is closed when the last data set that reads it is gone.
 _environments = weakref.WeakValueDictionary()
+_opening = threading.Lock()  # between the look at what is open and the opening
+_CLOSING_SECONDS = 2.0
+
+
+def _renew_lock():
+    global _opening
+    _opening = threading.Lock()  # a thread of the parent may have held it while this process was forked
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
+
+
+def _open_when_closed(path, options):
+    """Open a folder, waiting for another thread that is just closing it."""
+    import lmdb
+
+    deadline = time.monotonic() + _CLOSING_SECONDS
+    while True:
+        try:
+            return lmdb.open(path, **options)
+        except lmdb.Error as error:
+            if "already open" not in str(error) or time.monotonic() > deadline:
+                raise
+        time.sleep(0.001)
 
 
 class SharedEnvironment:
@@ -31,8 +58,10 @@ class SharedEnvironment:
         return self._environment.begin(write=write)
 
     def _open(self):
-        import lmdb
+        with _opening:
+            self._open_once()
 
+    def _open_once(self):
         process = os.getpid()
         key = process, self.path, self.options["readonly"]
         environment = _environments.get(key)
@@ -42,7 +71,7 @@ class SharedEnvironment:
             for (owner, path, _), inherited in list(_environments.items()):
                 if owner != process and path == self.path:
                     inherited.close()
-            environment = _environments[key] = lmdb.open(self.path, **self.options)
+            environment = _environments[key] = _open_when_closed(self.path, self.options)
         self._environment, self._process = environment, process
 
     def __getstate__(self):

@@ -1,7 +1,6 @@
 """The check of an option file before anything is built, moved or written."""
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +8,9 @@ from typing import Any
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.checkpoints import check_checkpoints, random_weights, unread_keys
 from segsr_arch.config.datasets import check_datasets
-from segsr_arch.config.metrics import check_ground_truth, check_metrics
+from segsr_arch.config.folder_names import folder_name_problem
+from segsr_arch.config.ground_truth import check_ground_truth
+from segsr_arch.config.metrics import check_metrics
 from segsr_arch.config.networks import check_needs, check_networks
 from segsr_arch.config.paths import check_paths
 from segsr_arch.config.problems import Problems
@@ -73,7 +74,7 @@ def check_options(
     check_paths(problems, opt, model_keys(model, "path"), parsed=parsed, unread=unread)
     check_datasets(problems, opt, is_train=is_train, world_size=world_size)
     check_ground_truth(problems, opt)
-    _check_val(problems, opt.get("val"), model, is_train=is_train, strict=strict)
+    _check_val(problems, opt, model, is_train=is_train, strict=strict)
     if is_train and isinstance(opt.get("train"), Mapping):
         check_mapping(problems, "train", opt["train"], model_keys(model, "train"), strict=strict)
         check_training(problems, opt["train"], strict=strict)
@@ -103,8 +104,9 @@ def _top_keys(opt: Mapping[str, Any], model: type | None, *, is_train: bool, str
 
 
 def _check_name(problems: Problems, name: Any) -> None:
-    if isinstance(name, str) and (name.strip() in ("", ".", "..") or {os.sep, "/", "\0"} & set(name)):
-        problems.add("name", f"{name!r} becomes a folder name: it must not be empty, . or .., or contain slashes")
+    problem = folder_name_problem(name) if isinstance(name, str) else None
+    if problem:
+        problems.add("name", problem)
 
 
 def _check_logger(problems: Problems, opt: Mapping[str, Any]) -> None:
@@ -116,10 +118,11 @@ def _check_logger(problems: Problems, opt: Mapping[str, Any]) -> None:
         problems.add("logger:use_tb_logger", "must be true with logger:wandb, which is fed from TensorBoard's records")
 
 
-def _check_val(problems: Problems, val: Any, model: type | None, *, is_train: bool, strict: bool) -> None:
+def _check_val(problems: Problems, opt: Mapping[str, Any], model: type | None, *, is_train: bool, strict: bool) -> None:
+    val = opt.get("val")
     if not isinstance(val, Mapping):
         return
     keys = model_keys(model, "val")
     keys |= {name: dataclasses.replace(keys[name], required=True) for name in VAL_NEEDED[is_train]}
     check_mapping(problems, "val", val, keys, strict=strict)
-    check_metrics(problems, val.get("metrics"))
+    check_metrics(problems, val.get("metrics"), opt.get("scale"))

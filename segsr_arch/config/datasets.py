@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from segsr_arch.config.calls import find_registered
+from segsr_arch.config.folder_names import folder_name_problem
 from segsr_arch.config.images import Listing, list_images
 from segsr_arch.config.pairs import check_pairs
 from segsr_arch.config.paths import check_file
@@ -44,10 +45,29 @@ def check_datasets(problems: Problems, opt: Mapping[str, Any], *, is_train: bool
             problems.add(path, f"expected a mapping of keys, got {describe(options)}")
         else:
             _check_dataset(problems, path, phase, options, opt, world_size)
+    _check_names(problems, section)
     if is_train and "train" not in section:
         problems.add("datasets:train", "is missing; expected a mapping of keys")
     if not is_train and not section:
         problems.add("datasets", "names no data set to test on")
+
+
+def _check_names(problems: Problems, section: Mapping[str, Any]) -> None:
+    """Names of data sets become folders of results, so those that are measured must differ."""
+    first: dict[str, str] = {}
+    for phase, options in section.items():
+        name = options.get("name") if isinstance(options, Mapping) else None
+        if not isinstance(name, str):
+            continue
+        path = join_path("datasets", str(phase), "name")
+        problem = folder_name_problem(name)
+        if problem:
+            problems.add(path, problem)
+        if str(phase).split("_")[0] == "train":
+            continue
+        if name in first:
+            problems.add(path, f"{name!r} is the name of {first[name]}, too; results of one would replace the other's")
+        first.setdefault(name, str(phase))
 
 
 def _check_dataset(

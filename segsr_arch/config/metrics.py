@@ -15,17 +15,19 @@ from segsr_arch.config.tables import METRIC, METRIC_PARAMETERS
 from segsr_arch.config.trials import reported
 
 _IMAGES = ("img", "img2")
-_SIDE = 32
+_SIDE = 32  # of the random images; a metric that needs larger ones says so
 _NIQE_SIDE = 288  # NIQE needs several blocks of 96 pixels
-WITHOUT_GROUND_TRUTH = ("SingleImageDataset",)
 
 
-def check_metrics(problems: Problems, metrics: Any) -> None:
+def check_metrics(problems: Problems, metrics: Any, scale: Any = None) -> None:
     """Check that each metric is registered, takes the options given, and gives a number.
+
+    Metrics of this package also say which values are better, which BasicSR only knows from the option file.
 
     Args:
         problems: Where problems go.
         metrics: The section; null means no metrics.
+        scale: Scale of the run, which that of a metric must agree with; ``None`` where it is not known.
     """
     for name, options in metrics.items() if isinstance(metrics, Mapping) else ():
         path = join_path("val", "metrics", str(name))
@@ -42,31 +44,13 @@ def check_metrics(problems: Problems, metrics: Any) -> None:
         images = [name for name in inspect.signature(metric).parameters if name in _IMAGES]
         check_call(problems, path, options, metric, also_known=METRIC, given=images, kwargs_is_sink=ours)
         if ours:
-            check_mapping(problems, path, options, METRIC_PARAMETERS, strict=False)
+            told = {line.split(": ")[0] for line in problems.lines[before:]}
+            rest = {name: value for name, value in options.items() if join_path(path, str(name)) not in told}
+            check_mapping(problems, path, rest, METRIC_PARAMETERS, strict=False)
+        if len(problems.lines) == before and is_whole(scale) and options.get("scale", scale) != scale:
+            problems.add(join_path(path, "scale"), f"is {options['scale']}, but scale: is {scale}")
         if len(problems.lines) == before:
             _try_metric(problems, path, options, metric)
-
-
-def check_ground_truth(problems: Problems, opt: Mapping[str, Any]) -> None:
-    """Check that data sets to validate or test on have ground truth, if a metric compares with it.
-
-    Args:
-        problems: Where problems go.
-        opt: The options.
-    """
-    val, datasets = opt.get("val"), opt.get("datasets")
-    metrics = val.get("metrics") if isinstance(val, Mapping) else None
-    if not isinstance(metrics, Mapping) or not metrics or not isinstance(datasets, Mapping):
-        return
-    for name, options in datasets.items():
-        if not isinstance(options, Mapping) or options.get("type") not in WITHOUT_GROUND_TRUTH:
-            continue
-        if str(name).split("_")[0] in ("val", "test"):
-            problems.add(
-                join_path("datasets", str(name)),
-                f"{options['type']} has no ground truth for val:metrics ({', '.join(map(str, metrics))}); give a "
-                "PairedImageDataset with dataroot_gt, or remove val:metrics",
-            )
 
 
 def _find(problems: Problems, path: str, options: Mapping[str, Any]) -> Callable | None:
@@ -78,8 +62,18 @@ def _find(problems: Problems, path: str, options: Mapping[str, Any]) -> Callable
 def _try_metric(problems: Problems, path: str, options: Mapping[str, Any], metric: Callable) -> None:
     from basicsr.metrics import calculate_metric
 
-    border = options.get("crop_border", 0)
     side = _NIQE_SIDE if metric.__name__ == "calculate_niqe" else _SIDE
+    if hasattr(metric, "definition"):
+        definition = None
+        with reported(problems, path, "cannot be computed"):
+            definition = metric.definition(options)
+        if definition is None:
+            return
+        _check_better(problems, path, options, definition.better)
+        side = max(definition.trial_side, definition.smallest_side)
+    elif metric.__name__ == "calculate_niqe":
+        _check_better(problems, path, options, "lower")
+    border = options.get("crop_border", options.get("scale", 0))
     side += 2 * border if is_whole(border) else 0
     random = np.random.default_rng(0)
     images = {name: random.integers(0, 256, (side, side, 3), dtype=np.uint8) for name in _IMAGES}
@@ -87,3 +81,12 @@ def _try_metric(problems: Problems, path: str, options: Mapping[str, Any], metri
         value = float(calculate_metric(images, copy.deepcopy(dict(options))))
         if math.isnan(value):
             problems.add(path, f"is not a number (NaN), tried on two random {side} x {side} images; check its options")
+    if getattr(metric, "set_metric", False):
+        metric.reset()
+
+
+def _check_better(problems: Problems, path: str, options: Mapping[str, Any], better: str) -> None:
+    """BasicSR takes ``higher`` where nothing is said, and would keep the worst network as the best."""
+    given = options.get("better") or "higher"
+    if given != better:
+        problems.add(join_path(path, "better"), f"must be {better} for {options['type']}, got {given}")

@@ -89,6 +89,7 @@ MODEL_KEYS: dict[str, dict[str, dict[str, Key]]] = {
             "accumulate": Key("int", nullable=False, minimum=1),
             "lora_lr_factor": Key("number", nullable=False, minimum=0),
         },
+        "val": {"tensorboard_images": Key("int", nullable=False, minimum=0)},
     },
     "SRGANModel": {"train": {**_GAN, "ldl_opt": _LOSS}},
     "RealESRNetModel": {"": {**_DEGRADATION, "gt_usm": Key("bool")}},
@@ -146,12 +147,14 @@ OPTIMIZER = {
 }
 
 METRIC = {"type": needed("text"), "better": Key("text", words=("higher", "lower"))}
-# parameters of BasicSR's metrics, which have no annotations; models hand over (H, W, C)
+# parameters of BasicSR's metrics, which have no annotations, and bounds of ours; models hand over (H, W, C)
 METRIC_PARAMETERS = {
     "crop_border": Key("int", nullable=False, minimum=0),
     "test_y_channel": Key("bool", nullable=False),
     "input_order": Key("text", nullable=False, words=("HWC",)),
     "convert_to": Key("text", nullable=False, words=("y", "gray")),
+    "scale": Key("int", nullable=False, minimum=1),
+    "images": Key("int", nullable=False, minimum=2),
 }
 
 DATASET = {

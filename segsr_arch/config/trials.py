@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from segsr_arch.config.problems import Problems
 from segsr_arch.errors import SegsrError
+from segsr_arch.logs import basicsr_not_set_up
 
 
 def first_line(error: Exception) -> str:
@@ -24,7 +25,7 @@ def reported(problems: Problems, path: str, what: str) -> Iterator[None]:
         what: What could not be done (``cannot be built``).
     """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), basicsr_not_set_up():
             warnings.simplefilter("ignore")
             yield
     except MemoryError:

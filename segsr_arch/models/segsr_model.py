@@ -1,7 +1,6 @@
 """Training and testing of SeG-SR, and of any network beside it, in BasicSR's loops."""
 
 import contextlib
-import json
 import math
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -19,13 +18,18 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from segsr_arch.archs.guided_network import GuidedNetwork
-from segsr_arch.atomic import atomic_write
-from segsr_arch.errors import DivergenceError
+from segsr_arch.errors import DivergenceError, SaveError
+from segsr_arch.models.best_network import BestNetwork
 from segsr_arch.models.ema import copy_sharing_frozen, update_average
+from segsr_arch.models.tensorboard_images import DEFAULT_IMAGES, ValidationImages
 from segsr_arch.models.tiling import TileOptions, super_resolve_tiled
 from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions, check_training
-from segsr_arch.models.validation import mean_metrics, validate
+from segsr_arch.models.validation import ValidationResult, validate
+from segsr_arch.models.validation_record import make_record, record_folder
+from segsr_arch.results.files import write_record
 from segsr_arch.semantics.lora import is_lora
+
+_SHOWN_PROBLEMS = 3
 
 
 @MODEL_REGISTRY.register()
@@ -35,7 +39,9 @@ class SeGSRModel(SRModel):
     Beyond ``SRModel``: an optimizer over what is trainable only, LoRA with a learning rate of its own; a moving
     average that shares the frozen vision-language model; ``train: amp``, ``grad_clip``, ``accumulate`` and
     ``lora_lr_factor``; a stop on a loss that is not finite; ``tile: {size, overlap}`` in validation and test;
-    validation shared among ranks; ``net_g_best.pth`` by the first of ``val: metrics`` on the first validation set.
+    validation shared among ranks, with figures by image and class beside the experiment, and images and maps in
+    TensorBoard (``val: tensorboard_images``, how many); ``net_g_best.pth`` by the first of ``val: metrics`` on the
+    first validation set.
 
     Args:
         opt: The option mapping of BasicSR.
@@ -62,6 +68,7 @@ class SeGSRModel(SRModel):
         self.tile = TileOptions.from_options(opt.get("tile"))
         self.train_options = TrainOptions.from_options(opt["train"]) if opt["is_train"] else TrainOptions()
         self.trained_iter: int | None = None
+        self._shown_datasets: set[str] = set()
         super().__init__(opt)
 
     @master_only
@@ -95,8 +102,7 @@ class SeGSRModel(SRModel):
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.train_options.amp == "fp16")
         self.setup_optimizers()
         self.setup_schedulers()
-        self._best_file = Path(self.opt["path"]["models"]) / "net_g_best.json"
-        self._best_value: float | None = None
+        self._best = BestNetwork(self.opt)
 
     def _build_loss(self, key: str) -> nn.Module | None:
         options = self.opt["train"].get(key)
@@ -184,7 +190,7 @@ class SeGSRModel(SRModel):
 
     def test(self) -> None:
         """Super-resolve ``self.lq`` into ``self.output``; the network's mode is afterwards what it was before."""
-        network = self.net_g_ema if hasattr(self, "net_g_ema") else self.get_bare_model(self.net_g)
+        network = self._tested_network()
         was_training = network.training
         network.eval()
         try:
@@ -211,16 +217,55 @@ class SeGSRModel(SRModel):
         """
         if self.opt["is_train"] and self.trained_iter is not None:
             current_iter = self.trained_iter
-        results = validate(self, dataloader, current_iter, save_img)
-        self.metric_results = mean_metrics(results)
+        dataset_name = dataloader.dataset.opt["name"]
+        show = self._shown_images(dataset_name, current_iter, tb_logger)
+        result = validate(self, dataloader, current_iter, save_img, show)
+        self.metric_results = dict(result.means)
+        if result.problems:
+            shown = "; ".join(result.problems[:_SHOWN_PROBLEMS])
+            count = len(result.problems)
+            get_root_logger().warning(f"{dataset_name}: {count} figures or images are not in the means: {shown} ...")
+        if self.opt["rank"] == 0:
+            self._write_record(result, dataset_name, current_iter if self.opt["is_train"] else None)
         if self.opt["rank"] == 0 and self.metric_results:
-            dataset_name = dataloader.dataset.opt["name"]
             self._initialize_best_metric_results(dataset_name)
             for metric, value in self.metric_results.items():
                 self._update_best_metric_result(dataset_name, metric, value, current_iter)
             self._log_validation_metric_values(current_iter, dataset_name, tb_logger)
             if self.opt["is_train"]:
                 self._keep_best(dataset_name, current_iter)
+
+    def _tested_network(self) -> nn.Module:
+        """The network that validation runs: the moving average, if there is one."""
+        return self.net_g_ema if hasattr(self, "net_g_ema") else self.get_bare_model(self.net_g)
+
+    def _shown_images(self, dataset_name: str, iteration: int, tb_logger: Any) -> ValidationImages | None:
+        count = self.opt["val"].get("tensorboard_images", DEFAULT_IMAGES)
+        if tb_logger is None or not self.opt["is_train"] or count == 0:
+            return None
+        first = dataset_name not in self._shown_datasets
+        self._shown_datasets.add(dataset_name)
+        return ValidationImages(
+            tb_logger=tb_logger,
+            network=self._tested_network(),
+            dataset=dataset_name,
+            iteration=iteration,
+            count=count,
+            first=first,
+        )
+
+    def _write_record(self, result: ValidationResult, dataset_name: str, iteration: int | None) -> None:
+        """Write the figures of each image and class; a full disk does not end a training for that."""
+        network = self._tested_network()
+        vlm = str(network.guide.feature_extraction.identity) if isinstance(network, GuidedNetwork) else None
+        record = make_record(self.opt, result, dataset=dataset_name, iteration=iteration, vlm=vlm)
+        try:
+            root = self.opt["path"]["results_root" if iteration is None else "experiments_root"]
+            write_record(record_folder(self.opt, dataset_name, iteration), record, root=root)
+        except SaveError as error:
+            if not self.opt["is_train"]:
+                raise
+            get_root_logger().error(f"{error} The figures of this validation's images are not kept; training goes on.")
 
     def more_training_state(self) -> dict[str, Any]:
         """Entries of a training state beyond BasicSR's: loss scale and best metrics."""
@@ -237,36 +282,12 @@ class SeGSRModel(SRModel):
             self.scaler.load_state_dict(resume_state["scaler"])
         if resume_state.get("best_metrics"):
             self.best_metric_results = resume_state["best_metrics"]
-        if self._best_file.is_file():
-            record = json.loads(self._best_file.read_text(encoding="utf-8"))
-            if (record["dataset"], record["metric"]) == self._selection():
-                self._best_value = record["value"]
-            else:
-                get_root_logger().warning(
-                    f"{self._best_file} was selected by {record['metric']} on {record['dataset']}; this run selects by "
-                    f"another metric or data set, so the next validation replaces it."
-                )
-
-    def _selection(self) -> tuple[str | None, str | None]:
-        """Data set and metric by which the best network is selected: the first of each."""
-        sets = [data["name"] for phase, data in self.opt["datasets"].items() if phase.split("_")[0] == "val"]
-        return next(iter(sets), None), next(iter((self.opt.get("val") or {}).get("metrics") or {}), None)
+        self._best.resume()
 
     def _keep_best(self, dataset_name: str, current_iter: int) -> None:
         """Save ``net_g_best.pth`` if the first metric on the first validation set has improved."""
-        first_set, metric = self._selection()
-        value = self.metric_results[metric]
-        if dataset_name != first_set or math.isnan(value):
+        if not self._best.is_improved_by(dataset_name, self.metric_results):
             return
-        higher = self.opt["val"]["metrics"][metric].get("better", "higher") == "higher"
-        if self._best_value is not None and not (value > self._best_value if higher else value < self._best_value):
-            return
-        self._best_value = value
         networks = [self.net_g, self.net_g_ema] if hasattr(self, "net_g_ema") else [self.net_g]
         self.save_network(networks, "net_g", "best", param_key=["params", "params_ema"][: len(networks)])
-        record = {"dataset": dataset_name, "metric": metric, "value": value, "iter": current_iter}
-        with atomic_write(self._best_file) as file:
-            file.write(json.dumps(record).encode())
-        get_root_logger().info(
-            f"Best {metric} on {dataset_name} so far: {value:.4f} at iteration {current_iter}; saved net_g_best.pth."
-        )
+        self._best.remember(self.metric_results, current_iter)

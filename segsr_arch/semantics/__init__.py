@@ -1,7 +1,7 @@
 """The method of SeG-SR: semantic features, localization and modulation. Knows torch, open_clip and peft alone."""
 
 from segsr_arch.semantics.config import SemanticsConfig
-from segsr_arch.semantics.guide import SemanticGuide
+from segsr_arch.semantics.guide import GuideView, SemanticGuide
 from segsr_arch.semantics.vision_tower import VlmIdentity, check_available
 
-__all__ = ["SemanticGuide", "SemanticsConfig", "VlmIdentity", "check_available"]
+__all__ = ["GuideView", "SemanticGuide", "SemanticsConfig", "VlmIdentity", "check_available"]

@@ -1,6 +1,7 @@
 """The semantic guide: from an LR image to one map a unit, and from maps to modulated features."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from torch import Tensor, nn
 
@@ -9,6 +10,23 @@ from segsr_arch.semantics.feature_extraction import SemanticFeatureExtraction
 from segsr_arch.semantics.localization import SemanticLocalization
 from segsr_arch.semantics.maps import cosine_maps, resize_maps
 from segsr_arch.semantics.modulation import LearnableModulation
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuideView:
+    """What a guide sees in LR images, all of it in the joint space of the vision-language model.
+
+    Attributes:
+        global_feature: I_g (B, C).
+        local_features: I_l (B, C, Hc, Wc), one token a patch.
+        embeddings: Localization embeddings e_1..e_k (B, k, C).
+        maps: M_1..M_k on the patch grid (B, k, Hc, Wc), float32, in [-1, 1] up to rounding.
+    """
+
+    global_feature: Tensor
+    local_features: Tensor
+    embeddings: Tensor
+    maps: Tensor
 
 
 class SemanticGuide(nn.Module):
@@ -22,10 +40,14 @@ class SemanticGuide(nn.Module):
     Raises:
         ConfigError: If an option does not fit the vision-language model.
         WeightsError: If its weights cannot be had, read, or do not fit.
+
+    Attributes:
+        config: The options that it was built from.
     """
 
     def __init__(self, *, config: SemanticsConfig, unit_channels: Sequence[int], scale: int) -> None:
         super().__init__()
+        self.config = config
         self.feature_extraction = SemanticFeatureExtraction(config=config, scale=scale)
         self.localization = SemanticLocalization(
             num_units=len(unit_channels),
@@ -47,8 +69,25 @@ class SemanticGuide(nn.Module):
         Returns:
             Maps (B, k, Hc, Wc), float32, in [-1, 1] up to rounding.
         """
+        return self.view(lq).maps
+
+    def view(self, lq: Tensor) -> GuideView:
+        """Compute the maps with all that they are made of (SeG-SR eq. 1-8).
+
+        Args:
+            lq: LR images (B, 3, H, W), RGB in [0, 1].
+
+        Returns:
+            Features, embeddings and maps.
+        """
         global_feature, local_features = self.feature_extraction(lq)
-        return cosine_maps(self.localization(global_feature), local_features)
+        embeddings = self.localization(global_feature)
+        return GuideView(
+            global_feature=global_feature,
+            local_features=local_features,
+            embeddings=embeddings,
+            maps=cosine_maps(embeddings, local_features),
+        )
 
     def resize(self, maps: Tensor, size: tuple[int, int], *, stride: float = 1) -> Tensor:
         """Resize maps (B, k, Hc, Wc) to a grid (B, k, height, width) whose cells are ``stride`` LR pixels wide."""

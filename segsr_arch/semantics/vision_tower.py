@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import open_clip
 import torch
 import yaml
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
-from torch import nn
+from torch import Tensor, nn
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.semantics.config import SemanticsConfig
@@ -38,6 +39,11 @@ class VlmIdentity:
     source: str
     digest: str
 
+    @property
+    def is_random(self) -> bool:
+        """Whether the weights were drawn and not trained, so that the model knows nothing."""
+        return re.fullmatch(r"random\(\d+\)", self.source) is not None
+
     def __str__(self) -> str:
         return f"{self.name} with weights {self.source} (digest {self.digest[:12]})"
 
@@ -61,8 +67,13 @@ class VisionTower:
 
 def weights_digest(visual: nn.Module) -> str:
     """SHA-256 over the names, shapes and float32 values of a module's state dict, in the order of the names."""
+    return state_digest(visual.state_dict())
+
+
+def state_digest(state: Mapping[str, Tensor]) -> str:
+    """The :func:`weights_digest` of the module that a state dict fits."""
     digest = hashlib.sha256()
-    for name, value in sorted(visual.state_dict().items()):
+    for name, value in sorted(state.items()):
         digest.update(f"{name} {tuple(value.shape)}\n".encode())
         digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().data)
     return digest.hexdigest()
@@ -78,8 +89,18 @@ def _read_configuration(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def _resolve_configuration(vlm: str | Mapping[str, Any]) -> tuple[str, str | None, Mapping[str, Any]]:
-    """Return the name for people, the open_clip name if it is one, and the configuration."""
+def resolve_configuration(vlm: str | Mapping[str, Any]) -> tuple[str, str | None, Mapping[str, Any]]:
+    """Find the configuration that ``semantics: vlm`` stands for.
+
+    Args:
+        vlm: open_clip name, path of a .json or .yml configuration, or an inline configuration.
+
+    Returns:
+        The name for people, the open_clip name if it is one, and the configuration.
+
+    Raises:
+        ConfigError: If there is none, or it cannot be read.
+    """
     if isinstance(vlm, Mapping):
         return "inline", None, vlm
     if not isinstance(vlm, str):
@@ -99,20 +120,20 @@ def _resolve_configuration(vlm: str | Mapping[str, Any]) -> tuple[str, str | Non
     )
 
 
-def _build_visual(name: str, model_config: Mapping[str, Any]) -> VisionTransformer:
-    unknown = set(model_config) - {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "custom_text"}
-    if unknown or not {"embed_dim", "vision_cfg"} <= set(model_config):
+def _build_visual(name: str, architecture: Mapping[str, Any]) -> VisionTransformer:
+    unknown = set(architecture) - {"embed_dim", "vision_cfg", "text_cfg", "quick_gelu", "custom_text"}
+    if unknown or not {"embed_dim", "vision_cfg"} <= set(architecture):
         raise ConfigError(
             f"semantics: vlm: {name}: a configuration holds embed_dim and vision_cfg, and may hold quick_gelu and "
-            f"text_cfg; found {', '.join(sorted(model_config)) or 'nothing'}."
+            f"text_cfg; found {', '.join(sorted(architecture)) or 'nothing'}."
         )
     try:
         with torch.random.fork_rng(devices=[]):  # these draws are overwritten; the caller's stream must not move
             visual = open_clip.CLIP(
-                embed_dim=model_config["embed_dim"],
-                vision_cfg=dict(model_config["vision_cfg"]),
+                embed_dim=architecture["embed_dim"],
+                vision_cfg=dict(architecture["vision_cfg"]),
                 text_cfg=dict(_SMALLEST_TEXT_TOWER),
-                quick_gelu=bool(model_config.get("quick_gelu", False)),
+                quick_gelu=bool(architecture.get("quick_gelu", False)),
             ).visual
     except (TypeError, ValueError, AssertionError, ZeroDivisionError) as error:
         raise ConfigError(f"semantics: vlm: {name}: open_clip cannot build this vision_cfg: {error}") from error
@@ -130,22 +151,23 @@ def _build_visual(name: str, model_config: Mapping[str, Any]) -> VisionTransform
     return visual
 
 
-def _model_config(content: Mapping[str, Any]) -> Mapping[str, Any]:
+def model_config(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Take the architecture (``embed_dim``, ``vision_cfg``, ...) out of what :func:`resolve_configuration` found."""
     return content.get("model_cfg", {key: value for key, value in content.items() if key != "preprocess_cfg"})
 
 
 def _outline(name: str, content: Mapping[str, Any]) -> VisionTransformer:
     """Build the tower without memory for its weights or, if it reads values while it is built, with."""
-    model_config = _model_config(content)
-    if not isinstance(model_config, Mapping):
+    architecture = model_config(content)
+    if not isinstance(architecture, Mapping):
         raise ConfigError(f"semantics: vlm: {name}: model_cfg must be a mapping with embed_dim and vision_cfg.")
     try:
         with torch.device("meta"):
-            return _build_visual(name, model_config)
+            return _build_visual(name, architecture)
     except RuntimeError:
         pass
     try:
-        return _build_visual(name, model_config)
+        return _build_visual(name, architecture)
     except RuntimeError as error:
         raise ConfigError(f"semantics: vlm: {name}: open_clip cannot build this vision_cfg: {error}") from error
 
@@ -171,7 +193,7 @@ def check_available(config: SemanticsConfig) -> None:
         ConfigError: If the model is not known or is no plain ViT, or another option does not fit it.
         WeightsError: If the weights cannot be had, read, or do not fit.
     """
-    name, tag_owner, content = _resolve_configuration(config.vlm)
+    name, tag_owner, content = resolve_configuration(config.vlm)
     _check_preprocessing(name, content)
     visual = _outline(name, content)
     with torch.device("meta"):
@@ -197,7 +219,7 @@ def known_identity(config: SemanticsConfig) -> VlmIdentity | None:
     Returns:
         The identity; ``None`` for a tower of more than 100 million parameters, which takes long to build twice.
     """
-    name, _, content = _resolve_configuration(config.vlm)
+    name, _, content = resolve_configuration(config.vlm)
     if sum(p.numel() for p in _outline(name, content).parameters()) > _QUICKLY_BUILT:
         return None
     log = logging.getLogger(draw_random_weights.__module__)
@@ -221,9 +243,9 @@ def build_vision_tower(config: SemanticsConfig) -> VisionTower:
         ConfigError: If the model is not known or is no plain ViT.
         WeightsError: If the weights cannot be had, read, or do not fit.
     """
-    name, tag_owner, content = _resolve_configuration(config.vlm)
+    name, tag_owner, content = resolve_configuration(config.vlm)
     preprocessing = content.get("preprocess_cfg", {})
-    visual = _build_visual(name, _model_config(content))
+    visual = _build_visual(name, model_config(content))
     if config.pretrained is None:
         draw_random_weights(visual, config.random_seed)
         source = f"random({config.random_seed})"

@@ -6,7 +6,7 @@ import os
 import socket
 import urllib.request
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,6 +21,9 @@ from segsr_arch.errors import WeightsError
 logger = logging.getLogger(__name__)
 
 _VISUAL_PREFIX = "visual."
+_TEXT_PREFIX = "text."  # of open_clip's models with a text tower as a module of its own
+# Factors of the training loss, and numbers that OpenAI's archives hold beside the weights.
+_OF_NEITHER_TOWER = {"logit_scale", "logit_bias", "input_resolution", "context_length", "vocab_size"}
 _CONNECT_SECONDS = 5
 
 
@@ -55,7 +58,7 @@ def find_weights(model_name: str | None, pretrained: str, cache_dir: str | None)
     if cached is not None:
         return cached
     try:
-        _require_network(tag_config)
+        require_network(tag_config)
         return Path(open_clip.download_pretrained(tag_config, cache_dir=cache_dir))
     except Exception as error:  # whatever the network, the hub client or the disk raises: the remedy is the same
         raise WeightsError(
@@ -81,8 +84,12 @@ def _cached_weights(tag_config: Mapping[str, str], cache_dir: str | None) -> Pat
     return None
 
 
-def _require_network(tag_config: Mapping[str, str]) -> None:
-    """Raise OSError at once where the source of a tag cannot be reached; behind a proxy there is nothing to probe."""
+def require_network(tag_config: Mapping[str, str]) -> None:
+    """Raise OSError at once where the source of a tag cannot be reached; behind a proxy there is nothing to probe.
+
+    Args:
+        tag_config: Holds ``hf_hub`` (any value) for what the hub has, else ``url``.
+    """
     if urllib.request.getproxies():
         return
     address = urlsplit(huggingface_hub.constants.ENDPOINT if tag_config.get("hf_hub") else tag_config["url"])
@@ -138,24 +145,43 @@ def _reason_unreadable(path: Path, error: Exception) -> str:
     )
 
 
-def load_visual_weights(visual: nn.Module, path: Path, description: str) -> nn.Module:
-    """Load the vision tower's part of a state dict strictly, in place.
+def visual_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take the vision tower out of the state dict of a whole model; one of the tower alone comes back as it is."""
+    part = {name.removeprefix(_VISUAL_PREFIX): value for name, value in state.items() if _is_visual(name)}
+    return part or dict(state)
+
+
+def text_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Take the text tower out of the state dict of a whole model; empty if the file holds a vision tower alone."""
+    if not any(_is_visual(name) for name in state):
+        return {}
+    return {
+        name.removeprefix(_TEXT_PREFIX): value
+        for name, value in state.items()
+        if not _is_visual(name) and name not in _OF_NEITHER_TOWER
+    }
+
+
+def _is_visual(name: str) -> bool:
+    return name.startswith(_VISUAL_PREFIX)
+
+
+def load_strictly(module: nn.Module, state: Mapping[str, Tensor], *, path: Path, description: str) -> nn.Module:
+    """Load a state dict in place, if its names and shapes are the module's.
 
     Args:
-        visual: open_clip vision tower, float32.
-        path: Weights file of a whole model (names begin with ``visual.``) or of the tower alone.
+        module: Tower.
+        state: Its weights by name.
+        path: Where they come from, for messages.
         description: Name of the architecture, for messages.
 
     Returns:
-        The tower, changed.
+        The module, changed.
 
     Raises:
         WeightsError: If names or shapes differ: the file belongs to another architecture.
     """
-    state = read_state_dict(path)
-    if any(name.startswith(_VISUAL_PREFIX) for name in state):
-        state = {name.removeprefix(_VISUAL_PREFIX): value for name, value in state.items() if "visual." in name[:7]}
-    own = visual.state_dict()
+    own = module.state_dict()
     missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
     shapes = [
         f"{name} {tuple(state[name].shape)} in the file, {tuple(own[name].shape)} in the model"
@@ -172,8 +198,25 @@ def load_visual_weights(visual: nn.Module, path: Path, description: str) -> nn.M
             f"{path}: its weights belong to another architecture than {description}: {'; '.join(details)}. "
             f"Set semantics: vlm: to the model that the file was made for."
         )
-    visual.load_state_dict(state)
-    return visual
+    module.load_state_dict(state)
+    return module
+
+
+def load_visual_weights(visual: nn.Module, path: Path, description: str) -> nn.Module:
+    """Load the vision tower's part of a state dict strictly, in place.
+
+    Args:
+        visual: open_clip vision tower, float32.
+        path: Weights file of a whole model (names begin with ``visual.``) or of the tower alone.
+        description: Name of the architecture, for messages.
+
+    Returns:
+        The tower, changed.
+
+    Raises:
+        WeightsError: If names or shapes differ: the file belongs to another architecture.
+    """
+    return load_strictly(visual, visual_part(read_state_dict(path)), path=path, description=description)
 
 
 def draw_random_weights(visual: nn.Module, seed: int) -> nn.Module:
@@ -195,19 +238,31 @@ def draw_random_weights(visual: nn.Module, seed: int) -> nn.Module:
         "its guidance carries no semantic knowledge.",
         seed,
     )
-    stream = np.random.PCG64(seed)
+    embeddings = ("class_embedding", "positional_embedding", "proj")
+    return fill_portably(visual, np.random.PCG64(seed), width=visual.proj.shape[0], embeddings=embeddings)
+
+
+def fill_portably(module: nn.Module, stream: np.random.PCG64, *, width: int, embeddings: Collection[str]) -> nn.Module:
+    """Fill a tower in place from a raw stream, as :func:`draw_random_weights` says.
+
+    Args:
+        module: Tower of float32 parameters.
+        stream: Source of 64-bit integers.
+        width: Width of its tokens.
+        embeddings: Names of the parameters whose standard deviation is 1 / sqrt(width).
+
+    Returns:
+        The tower, changed.
+    """
     with torch.no_grad():
-        for name, parameter in visual.named_parameters():
-            if parameter.ndim < 2 and name != "class_embedding":
+        for name, parameter in module.named_parameters():
+            if parameter.ndim < 2 and name not in embeddings:
                 parameter.fill_(1.0 if name.endswith("weight") or name.endswith("gamma") else 0.0)
                 continue
             count = parameter.numel()
             integers = stream.random_raw(-(-count // 4)).view(np.uint16)[:count]
-            if name in ("class_embedding", "positional_embedding", "proj"):
-                fan_in = visual.proj.shape[0]
-            else:
-                fan_in = parameter[0].numel()
+            fan_in = width if name in embeddings else parameter[0].numel()
             bound = (3.0 / fan_in) ** 0.5
             values = ((integers.astype(np.float64) - 32767.5) / 32768.0 * bound).astype(np.float32)
             parameter.copy_(torch.from_numpy(values).view_as(parameter))
-    return visual
+    return module

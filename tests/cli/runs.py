@@ -2,20 +2,17 @@
 
 import copy
 import logging
-import os
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 import yaml
 
-from tests.support import make_image, write_image
+from tests.support import make_image, started, write_image
 
-ROOT = Path(__file__).resolve().parents[2]
 SCALE = 2
 
 
@@ -99,14 +96,10 @@ def run_here(argv, monkeypatch, folder):
         forget_logger()
 
 
-def start(argv, folder, *, module="segsr_arch.cli.basicsr", launcher=(), **environment):
-    """Start the command in a process group of its own, output in one pipe."""
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment}
-    command = [sys.executable, *launcher, "-m", module, *map(str, argv)]
-    return subprocess.Popen(
-        command, cwd=folder, env=variables, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )  # fmt: skip
+def start(argv, folder, *, launcher=(), seconds=120):
+    """Start the command, output in one pipe; a context manager that ends it (:func:`tests.support.started`)."""
+    command = [sys.executable, *launcher, "-m", "segsr_arch.cli.basicsr", *argv]
+    return started(command, cwd=folder, seconds=seconds, stderr=subprocess.STDOUT)
 
 
 def losses(folder, name="tiny"):

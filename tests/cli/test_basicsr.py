@@ -1,4 +1,5 @@
 import logging
+import re
 import sys
 
 import pytest
@@ -6,6 +7,7 @@ import pytest
 import segsr_arch  # noqa: F401
 from segsr_arch.cli.basicsr import main
 from tests.cli.runs import largest_difference, losses, make_options, make_pairs, network, run_here, start, write_options
+from tests.support import make_image, write_image
 
 
 @pytest.fixture
@@ -44,6 +46,19 @@ def test_train_then_test(folder, monkeypatch, capsys):
     assert sys.argv is argv
     assert "Results: results/tiny" in capsys.readouterr().err
     assert len(list((folder / "results" / "tiny" / "visualization" / "few").glob("*.png"))) == 8
+
+
+def test_images_alone_are_tested_with_a_metric_that_compares_with_nothing(folder, monkeypatch):
+    for index in range(2):
+        write_image(folder / "alone" / f"{index}.png", make_image(index, 96, 96))
+    single = {"name": "alone", "type": "SingleImageDataset", "dataroot_lq": "alone", "io_backend": {"type": "disk"}}
+    niqe = {"type": "calculate_niqe", "crop_border": 0, "better": "lower"}
+    opt = {**make_options(folder), "network_g": {"type": "Bicubic", "upscale": 2}, "datasets": {"test": single}}
+    opt = {key: opt[key] for key in ("name", "model_type", "scale", "num_gpu", "network_g", "datasets", "path")}
+    write_options(folder, {**opt, "val": {"save_img": False, "suffix": None, "metrics": {"niqe": niqe}}})
+    assert run_here(["test", "-opt", "tiny.yml"], monkeypatch, folder) == 0
+    log = next((folder / "results" / "tiny").glob("test_*.log")).read_text()
+    assert 0 < float(re.search(r"# niqe: ([\d.]+)", log)[1]) < 100
 
 
 def test_misspelt_key_stops_before_anything_is_written(folder, monkeypatch, capsys):
@@ -153,9 +168,9 @@ def test_two_processes_train_like_one(folder, monkeypatch):
     one = {**make_options(folder, iterations=8, batch=4), "name": "one"}
     write_options(folder, one, "one.yml")
     launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone")
-    process = start(["train", "-opt", "tiny.yml", "--launcher", "pytorch"], folder, launcher=launcher)
-    assert run_here(["train", "-opt", "one.yml"], monkeypatch, folder) == 0
-    output = process.communicate(timeout=120)[0]
+    with start(["train", "-opt", "tiny.yml", "--launcher", "pytorch"], folder, launcher=launcher) as process:
+        assert run_here(["train", "-opt", "one.yml"], monkeypatch, folder) == 0
+        output = process.communicate()[0]
     assert process.returncode == 0, output
     two_losses, one_losses = losses(folder), losses(folder, "one")
     assert list(two_losses) == list(range(1, 9))

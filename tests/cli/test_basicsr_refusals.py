@@ -1,6 +1,8 @@
 """Wrong options are found while the folders of the previous run are where they were."""
 
 import json
+import shutil
+import time
 
 import pytest
 import torch
@@ -8,6 +10,7 @@ import torch
 import segsr_arch  # noqa: F401
 from segsr_arch.archs.segsr_arch import SeGSR
 from tests.cli.runs import make_options, make_pairs, run_here, write_options
+from tests.compat.helpers import Payload
 from tests.config.paired_options import changed
 from tests.support import TINY_HAT, TINY_SEMANTICS, TINY_VLM
 
@@ -199,11 +202,43 @@ def test_weights_of_another_vision_language_model(folder, refused):
     assert "its weights belong to another architecture than inline" in refused(opt)
 
 
-class Code:
-    """What a file that runs code holds."""
+def test_weights_of_a_vision_language_model_that_are_cut_short(folder, refused):
+    torch.save({"conv1.weight": torch.zeros(1000)}, folder / "vlm.pt")
+    (folder / "vlm.pt").write_bytes((folder / "vlm.pt").read_bytes()[:2000])
+    error = refused(changed(guided_train(folder), "network_g:semantics:pretrained", "vlm.pt"))
+    assert "vlm.pt: cannot be read as weights; it is truncated or not a weights file (2000 bytes" in error
+    assert "Fetch it again" in error
 
-    def __reduce__(self):
-        return (print, ("run",))
+
+def test_tag_of_a_vision_language_model_without_network(folder, refused, monkeypatch):
+    monkeypatch.setattr("urllib.request.getproxies", dict)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")  # nobody listens there
+    tag = {"vlm": "ViT-B-32-quickgelu", "pretrained": "openai", "cache_dir": str(folder / "cache")}
+    start = time.monotonic()
+    error = refused(changed(guided_train(folder), "network_g:semantics", {**TINY_SEMANTICS, **tag}))
+    assert time.monotonic() - start < 20
+    assert "semantics: pretrained: the weights 'openai' of ViT-B-32-quickgelu could not be fetched (Conn" in error
+    assert "(semantics: cache_dir), or place any open_clip state dict" in error
+
+
+@pytest.mark.parametrize("command", ["train", "test"])
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("dataroot_lq", "empty", "dataroot_lq: empty holds no images"),
+        ("dataroot_gt", "gone.lmdb", "dataroot_gt: gone.lmdb does not exist"),
+        ("dataroot_lq", "fewer", "dataroot_gt and dataroot_lq do not fit together (8 HR and 7 LR images)"),
+    ],
+)
+def test_data_that_is_not_there_or_not_whole(folder, refused, command, key, value, said):
+    (folder / "empty").mkdir()
+    shutil.copytree(folder / "LR", folder / "fewer")
+    (folder / "fewer" / "03.png").unlink()
+    opt = stock_train(folder) if command == "train" else as_test(stock_train(folder))
+    name = next(name for name in opt["datasets"] if name == command)
+    error = refused(changed(opt, f"datasets:{name}:{key}", value), command)
+    assert f"datasets:{name}" in error and said in error
+    assert "03.png" in error or "segsr prepare" in error
 
 
 def save_guided(folder, monkeypatch, **network):
@@ -246,7 +281,7 @@ def test_checkpoint_of_another_scale_may_be_loaded_loosely_but_not_beside_anothe
     ("content", "said"),
     [
         (b"junk", "net.pth cannot be read"),
-        ({"params": Code()}, "net.pth is refused because it could run code"),
+        ({"params": Payload("ran")}, "net.pth is refused because it could run code"),
         ({"weights": {}}, "net.pth has neither 'params' nor 'params', only: weights"),
         ({"params": [1]}, "net.pth: its entry params holds no weights"),
         ({"params": {"conv.weight": torch.zeros(1)}}, "net.pth belongs to another network than the one in the option"),

@@ -2,14 +2,14 @@
 
 import os
 import signal
-import subprocess
 import sys
 
 import pytest
 import torch
 
 import segsr_arch  # noqa: F401
-from tests.cli.runs import ROOT, largest_difference, losses, make_options, make_pairs, network, run_here, write_options
+from tests.cli.runs import largest_difference, losses, make_options, make_pairs, network, run_here, write_options
+from tests.support import run_command
 
 TRAIN = ["train", "-opt", "tiny.yml"]
 
@@ -163,9 +163,7 @@ def test_second_signal_stops_at_once_without_saving(folder):
         stock, SRModel.optimize_parameters = SRModel.optimize_parameters, step
         sys.exit(main(["train", "-opt", "tiny.yml"]))
     """
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60)
+    done = run_command([sys.executable, "-c", code], cwd=folder)
     assert done.returncode == 130
     assert "SIGINT again: stopped at once, nothing more was saved." in done.stderr
     assert states(folder) == []

@@ -50,10 +50,10 @@ def finish(folder, opt, monkeypatch, beyond):
 def test_signal_to_the_process_group_with_workers(folder, monkeypatch, signum, prefetch, code):
     opt = make_options(folder, iterations=ENDLESS, workers=2, prefetch=prefetch)
     write_options(folder, opt)
-    process = start(["train", "-opt", "tiny.yml"], folder)
-    wait_for_iteration(process, 6)
-    os.killpg(process.pid, signum)  # as a terminal does: the workers get it too
-    output = process.communicate(timeout=60)[0]
+    with start(["train", "-opt", "tiny.yml"], folder) as process:
+        wait_for_iteration(process, 6)
+        os.killpg(process.pid, signum)  # as a terminal does: the workers get it too
+        output = process.communicate()[0]
     assert process.returncode == code, output
     assert "Traceback" not in output and "DataLoader worker" not in output
     last = int(re.search(r"after iteration (\d+)\. State saved: experiments/tiny/training_states/\1\.state", output)[1])
@@ -65,11 +65,11 @@ def test_kill_9_at_any_time_then_resume(folder, monkeypatch):
     opt = make_options(folder, iterations=ENDLESS)
     opt["logger"]["save_checkpoint_freq"] = 1
     write_options(folder, opt)
-    process = start(["train", "-opt", "tiny.yml"], folder)
-    wait_for_iteration(process, 6)
-    time.sleep(random.uniform(0, 0.1))
-    process.kill()
-    output = process.communicate(timeout=60)[0]
+    with start(["train", "-opt", "tiny.yml"], folder) as process:
+        wait_for_iteration(process, 6)
+        time.sleep(random.uniform(0, 0.1))
+        process.kill()
+        output = process.communicate()[0]
     last = max([6, *(int(number) for number in re.findall(LOG_LINE, output))])
     assert finish(folder, opt, monkeypatch, last) < 1e-7
 
@@ -78,10 +78,10 @@ def test_two_processes_stop_together(folder, monkeypatch):
     opt = make_options(folder, iterations=ENDLESS)
     write_options(folder, opt)
     launcher = ("-m", "torch.distributed.run", "--nproc_per_node", "2", "--standalone")
-    process = start(["train", "-opt", "tiny.yml", "--launcher", "pytorch"], folder, launcher=launcher)
-    wait_for_iteration(process, 6)
-    process.send_signal(signal.SIGTERM)  # torchrun passes it on
-    output = process.communicate(timeout=60)[0]
+    with start(["train", "-opt", "tiny.yml", "--launcher", "pytorch"], folder, launcher=launcher) as process:
+        wait_for_iteration(process, 6)
+        process.send_signal(signal.SIGTERM)  # torchrun passes it on
+        output = process.communicate()[0]
     stopped = re.findall(r"Stopped by SIGTERM after iteration (\d+)", output)
     assert len(stopped) == 1, output
     assert "torchrun --nproc_per_node 2 -m segsr_arch.cli.basicsr train --auto_resume -opt tiny.yml" in output

@@ -2,7 +2,6 @@ import argparse
 import json
 import os
 import signal
-import subprocess
 import sys
 import time
 
@@ -11,7 +10,7 @@ import pytest
 from segsr_arch.cli.prepare import add_parser
 from segsr_arch.errors import DataError
 from tests.data.test_preparation import make_source, snapshot
-from tests.support import SHARED_DATA, make_image, write_image
+from tests.support import SHARED_DATA, make_image, started, write_image
 
 
 def run(*arguments):
@@ -110,15 +109,11 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
     source = make_source(tmp_path / "src", count=30, size=200)
     command = [sys.executable, "-m", "segsr_arch.cli.segsr", "prepare", "folder", str(source), str(tmp_path / "dst")]
     command += ["--scale", "2", "4", "--patch", "8", "--jobs", "2"]
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
-    )
-    give_up = time.monotonic() + 60
-    while process.poll() is None and not list((tmp_path / "dst").glob("train/LR_x4/*.png")):
-        assert time.monotonic() < give_up
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGINT)  # what a terminal sends on Ctrl-C: to the workers as well
-    _, err = process.communicate(timeout=30)
+    with started(command, cwd=tmp_path) as process:
+        while process.poll() is None and not list((tmp_path / "dst").glob("train/LR_x4/*.png")):
+            time.sleep(0.005)
+        os.killpg(process.pid, signal.SIGINT)  # what a terminal sends on Ctrl-C: to the workers as well
+        _, err = process.communicate()
     assert process.returncode == 130
     assert "the same command goes on where it stopped" in err
     assert "Traceback" not in err

@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from segsr_arch.cli.worker_signals import WorkerSignals
+from segsr_arch.cli.worker_signals import WorkerSignals, report_uncaught
 
 
 class Ready:
@@ -39,3 +39,11 @@ def test_worker_outlives_signals_until_it_is_released(method):
     worker.terminate()
     worker.join(10)
     assert worker.exitcode == 143
+
+
+def test_a_main_process_that_went_away_is_not_reported_by_the_worker(capsys):
+    report_uncaught(ConnectionResetError, ConnectionResetError("gone"), None)
+    report_uncaught(EOFError, EOFError(), None)
+    assert capsys.readouterr().err == ""
+    report_uncaught(ValueError, ValueError("a defect"), None)
+    assert "a defect" in capsys.readouterr().err

@@ -1,5 +1,3 @@
-import signal
-
 import pytest
 import torch
 
@@ -14,17 +12,3 @@ torch.utils.data._utils.MP_STATUS_CHECK_INTERVAL = 0.2
 def stock():
     """Function that loads a fresh copy of a module of BasicSR, without repairs."""
     return stock_module
-
-
-@pytest.fixture
-def deadline():
-    """Turn a hang of the test into an error."""
-
-    def expire(*_):
-        raise TimeoutError("the test hangs")
-
-    previous = signal.signal(signal.SIGALRM, expire)
-    signal.alarm(60)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, previous)

@@ -2,18 +2,12 @@
 
 import importlib
 import importlib.util
-import os
-import signal
-import subprocess
 import sys
-from pathlib import Path
 
 import lmdb
 import yaml
 
-from tests.support import make_image, write_image
-
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import make_image, run_command, write_image
 
 
 class Payload:
@@ -36,16 +30,7 @@ def stock_module(name):
 
 def run_python(*arguments, cwd, timeout=120):
     """Run this interpreter with the project on its path; returns the finished process, output as text."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, *map(str, arguments)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=cwd, env=environment, start_new_session=True, **pipes) as process:
-        try:
-            output, errors = process.communicate(timeout=timeout)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGTERM)  # a launcher ends its processes, too
-            raise
-    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+    return run_command([sys.executable, *arguments], cwd=cwd, seconds=timeout)
 
 
 def make_pairs(folder, count=4, scale=2, size=16):

@@ -8,7 +8,7 @@ import pytest
 
 from segsr_arch.compat import install_basicsr
 from segsr_arch.compat.install_basicsr import main, repair_archive
-from tests.compat.helpers import ROOT
+from tests.support import ROOT
 
 SCRIPT = ROOT / "segsr_arch" / "compat" / "install_basicsr.py"
 

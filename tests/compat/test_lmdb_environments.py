@@ -1,5 +1,6 @@
 import os
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 
 import lmdb
 import pytest
@@ -51,6 +52,16 @@ def test_another_spelling_of_the_path_is_the_same_folder(folders, tmp_path, open
     clients = [FileClient("lmdb", db_paths=str(path)) for path in (folders[0], tmp_path / "link.lmdb")]
     assert clients[0].get("0") == clients[1].get("0") != b""
     assert len(opened) == 1
+
+
+def test_many_threads_open_a_folder_once_at_a_time(folders):
+    """Each thread has a reader of its own, which opens the folder if no other reader has it open."""
+
+    def read(index):
+        return FileClient("lmdb", db_paths=str(folders[0])).get("0")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(read, range(400)))) == 1
 
 
 def test_environment_is_closed_with_its_last_user(folders):

@@ -1,7 +1,6 @@
 import logging
 import os
 import signal
-import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
@@ -14,7 +13,8 @@ from basicsr.train import load_resume_state
 
 from segsr_arch.compat.loading import UnsafeCheckpointError
 from segsr_arch.errors import CheckpointError
-from tests.compat.helpers import ROOT, Payload
+from tests.compat.helpers import Payload
+from tests.support import run_command
 
 KILLED_WHILE_SAVING = """\
 import io, os, signal, sys
@@ -182,9 +182,8 @@ def test_state_with_code_in_it_is_refused_and_not_run(saved, name):
 
 
 def test_kill_while_saving_then_auto_resume(tmp_path, caplog):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", KILLED_WHILE_SAVING, tmp_path]
-    assert subprocess.run(command, env=environment, timeout=120, check=False).returncode == -signal.SIGKILL
+    assert run_command(command, cwd=tmp_path).returncode == -signal.SIGKILL
     states = tmp_path / "training_states"
     assert len(os.listdir(states)) == 2, "the whole state and the half one"
     assert load_resume_state(make_options(tmp_path))["iter"] == 10

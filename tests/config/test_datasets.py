@@ -160,3 +160,12 @@ def test_large_lmdb_is_checked_in_less_than_a_second(tmp_path):
     start = time.perf_counter()
     check_options(opt, is_train=True, source="some.yml")
     assert time.perf_counter() - start < 1
+
+
+def test_names_of_data_sets_become_folders_and_must_differ(tmp_path):
+    good = good_test(tmp_path)
+    twice = changed(good, "datasets:test_2", dict(good["datasets"]["test_1"]))
+    (line,) = problems(twice, is_train=False)
+    assert "datasets:test_2:name: " in line and "is the name of test_1, too" in line
+    (line,) = problems(changed(good, "datasets:test_1:name", "a/b"), is_train=False)
+    assert "datasets:test_1:name: 'a/b' becomes a folder name" in line

@@ -1,14 +1,15 @@
 """SeGSRModel under torchrun on the CPU: no unused parameters, validation shared and exact."""
 
 import re
-import subprocess
 import sys
 
 import pytest
 import torch
 import yaml
 
+from segsr_arch.results.files import read_record
 from tests.models.tiny import tiny_options
+from tests.support import run_command
 
 
 def write_options(root, *, is_train, model_type="SeGSRModel", **train):
@@ -39,7 +40,7 @@ def run(root, processes, command, name, *extra):
     launch = ["-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)] if processes else []
     launcher = ["--launcher", "pytorch"] if processes else []
     arguments = [sys.executable, *launch, "-m", "segsr_arch.cli.basicsr", command, "-opt", name, *launcher, *extra]
-    done = subprocess.run(arguments, cwd=root, capture_output=True, text=True, timeout=240)
+    done = run_command(arguments, cwd=root, seconds=240)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     return done.stdout + done.stderr
 
@@ -57,6 +58,12 @@ def test_two_ranks_train_without_unused_parameters_and_validate_as_one(tmp_path)
         images = sorted(path.name for path in (tmp_path / f"results/shared{processes}/visualization/made").iterdir())
         assert images == [f"im{index}_shared{processes}.png" for index in range(5)]
     assert len(results[0]) == 1 and results[0] == results[1]
+    alone, shared = (read_record(tmp_path / f"results/shared{processes}/evaluation/made") for processes in (0, 2))
+    assert [row.name for row in shared.images] == [f"im{index}" for index in range(5)]
+    assert [row.values for row in shared.images] == [row.values for row in alone.images]
+    assert shared.summary == alone.summary and shared.provenance["data_digest"] == alone.provenance["data_digest"]
+    trained = read_record(tmp_path / "experiments/tiny/validation/made_val/00000003")
+    assert trained.iteration == 3 and len(trained.values("psnr")) == 5
 
 
 def test_stock_model_without_average_validates_on_one_rank_while_the_others_wait(tmp_path):

@@ -9,6 +9,7 @@ from basicsr.data import build_dataloader, build_dataset
 from basicsr.models import build_model
 
 from segsr_arch.errors import CheckpointError, ConfigError, DivergenceError
+from segsr_arch.models.validation import ValidationResult
 from tests.models.tiny import batch, tiny_options
 
 PLAIN = {"type": "HAT", "upscale": 2, "embed_dim": 12, "depths": [2], "num_heads": [2], "window_size": 8}
@@ -221,6 +222,11 @@ def test_validation_names_iteration_keeps_the_best_and_its_record(tmp_path, capl
     assert json.loads((tmp_path / "models/net_g_best.json").read_text())["metric"] == "ssim"
 
 
+def give_means(monkeypatch, psnr):
+    result = ValidationResult(images=(), means={"psnr": psnr}, set_values={})
+    monkeypatch.setattr("segsr_arch.models.segsr_model.validate", lambda *_args: result)
+
+
 @pytest.mark.parametrize(("better", "kept"), [("higher", 3), ("lower", 2)])
 def test_best_follows_the_direction_the_first_set_and_skips_nan(tmp_path, monkeypatch, better, kept):
     options = tiny_options(tmp_path)
@@ -229,12 +235,12 @@ def test_best_follows_the_direction_the_first_set_and_skips_nan(tmp_path, monkey
     torch.manual_seed(0)
     model = build_model(options)
     for iteration, value in ((1, float("nan")), (2, 20.0), (3, 30.0), (4, 25.0)):
-        monkeypatch.setattr("segsr_arch.models.segsr_model.mean_metrics", lambda _results, value=value: {"psnr": value})
+        give_means(monkeypatch, value)
         model.trained_iter = iteration
         model.validation(val_loader(model), iteration, None, False)
         second = val_loader(model)
         second.dataset.opt["name"] = "second"
-        monkeypatch.setattr("segsr_arch.models.segsr_model.mean_metrics", lambda _results: {"psnr": 99.0})
+        give_means(monkeypatch, 99.0)
         model.validation(second, iteration, None, False)
     assert json.loads((tmp_path / "models/net_g_best.json").read_text())["iter"] == kept
 

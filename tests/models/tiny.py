@@ -51,7 +51,7 @@ def tiny_options(root, *, is_train=True, train=None, network=None, model_type="S
         "manual_seed": 0,
         "datasets": {phase: {**dataset, "phase": phase}, "val": {**dataset, "name": "made_val", "phase": "val"}},
         "network_g": network or {**guided, **TINY_HAT},
-        "path": {**folders, "experiments_root": str(root)},
+        "path": {**folders, "experiments_root": str(root), "results_root": str(root / "results")},
         "train": {
             "ema_decay": 0.5,
             "optim_g": {"type": "Adam", "lr": 1e-3},

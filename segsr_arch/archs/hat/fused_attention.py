@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.flop_counter import register_flop_formula
 
 # Scores that one thread holds at a time: 1.6 MB in float32. Fewer would fit still better into the cache, but mean
 # more, shorter pieces between which the threads wait for each other, which is dear where other programs run as well.
@@ -131,6 +132,12 @@ def _(query, key_value, bias, counts, scale):
 @_attend_backward.register_fake
 def _(gradient, query, key_value, bias, counts, scale):
     return query.new_empty(query.shape), key_value.new_empty(key_value.shape), torch.empty_like(bias)
+
+
+@register_flop_formula(torch.ops.segsr.window_attention)
+def _count_flops(query_shape, key_value_shape, bias_shape, counts, scale, *, out_shape=None) -> int:
+    windows, rows, heads, width = query_shape
+    return 2 * 2 * windows * heads * rows * key_value_shape[1] * width
 
 
 def _save(ctx, inputs, output) -> None:

@@ -1,0 +1,120 @@
+"""``segsr evaluate``: figures that carry their protocol, of trained networks or of anybody's images."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from segsr_arch.cli.comparing import print_comparisons
+from segsr_arch.cli.evaluating import evaluate_folders, evaluate_options, evaluation_folder
+from segsr_arch.cli.picturing import write_pictures
+from segsr_arch.errors import ConfigError
+from segsr_arch.metrics.catalogue import CATALOGUE
+from segsr_arch.metrics.protocols import PROTOCOLS
+
+MISSING = 1
+
+_EPILOG = """examples:
+  segsr evaluate -opt options/test_SeGSR_UCM_x4.yml --protocol y-crop rgb-crop
+  segsr evaluate --sr HAT=theirs/HAT --sr ours=results/ours --gt datasets/UCMerced/test/HR_x4 --scale 4
+  segsr evaluate --list
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "evaluate",
+        help="PSNR, SSIM and more, by named protocols, per image and class, with intervals",
+        description="Measure trained networks (-opt) or the images of any method (--sr against --gt). Writes "
+        "figures per image and class and means with 95 %% intervals to results/METHOD/evaluation/DATASET, and compares "
+        "methods if there are several.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    what = parser.add_argument_group("what is measured")
+    what.add_argument("-opt", nargs="+", default=[], metavar="FILE", help="option files of tests")
+    what.add_argument(
+        "--sr",
+        action="append",
+        default=[],
+        metavar="[NAME=]DIR",
+        help="images of a method (folder or LMDB); repeatable",
+    )
+    what.add_argument("--gt", metavar="DIR", help="ground truth (folder or LMDB), with --sr")
+    what.add_argument("--lq", metavar="DIR", help="LR images (folder or LMDB), with --sr")
+    what.add_argument("--scale", type=int, metavar="N", help="upscaling factor, with --sr; taken from --lq if given")
+    what.add_argument("--dataset", metavar="NAME", help="name of the data set, with --sr (default: folder of --gt)")
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--protocol", nargs="+", metavar="NAME", help=f"{', '.join(PROTOCOLS)} (default: y-crop), for PSNR and SSIM"
+    )
+    how.add_argument(
+        "--metric", nargs="+", default=["psnr", "ssim"], metavar="NAME", help="default: psnr ssim; see --list"
+    )
+    how.add_argument("--vlm", metavar="NAME", help="open_clip model of clip_cosine (default: the option file's)")
+    how.add_argument(
+        "--vlm-pretrained", metavar="TAG", help="its weights: a tag or a file (default: the option file's)"
+    )
+    how.add_argument("--clip-iqa-model", metavar="NAME", help="model of clip_iqa: a name or a local folder")
+    how.add_argument("--device", choices=("cpu", "cuda"), help="default: num_gpu of the option file, else cuda if any")
+    how.add_argument("--force_yml", nargs="+", default=[], metavar="KEY=VALUE", help="changes to the option files")
+    output = parser.add_argument_group("output")
+    output.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
+    output.add_argument(
+        "--report", action="store_true", help="also write report.html, and figures as PNG and PDF, to the same folder"
+    )
+    output.add_argument("--no-images", action="store_true", help="do not keep the SR images of -opt")
+    output.add_argument("--no-cost", action="store_true", help="do not measure MACs and time of -opt")
+    output.add_argument(
+        "--allow-missing", action="store_true", help="exit code 0 even if something could not be measured"
+    )
+    output.add_argument("--list", action="store_true", help="list protocols and metrics, and end")
+    parser.set_defaults(
+        run=run, after_interruption="Evaluations that were finished are kept; the same command starts all of them anew."
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the subcommand; returns 0, or 1 if something could not be measured and ``--allow-missing`` is not given."""
+    if args.list:
+        _print_list()
+        return 0
+    _check_arguments(args)
+    records = evaluate_options(args) if args.opt else evaluate_folders(args)
+    print()
+    print_comparisons(records, out=args.out)
+    for record in records:
+        print(f"{record.method} on {record.dataset}: {evaluation_folder(args.out, record.method, record.dataset)}/")
+    missing = 0
+    if args.report:
+        folders = [evaluation_folder(args.out, record.method, record.dataset) for record in records]
+        missing = write_pictures(records, folders, out=args.out)
+    problems = sum(len(record.problems) for record in records)
+    if problems:
+        words = f"{problems} problem{'s' if problems > 1 else ''}"
+        print(f"{words}, listed in evaluation.json; the means leave them out.", file=sys.stderr)
+    return MISSING if problems + missing and not args.allow_missing else 0
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    if bool(args.opt) == bool(args.sr):
+        raise ConfigError("Give either option files (-opt FILE ...) or images (--sr DIR --gt DIR).")
+    for name in ("gt", "lq", "scale", "dataset"):
+        if args.opt and getattr(args, name) is not None:
+            raise ConfigError(f"--{name}: is for --sr; with -opt, data sets and scale stand in the option file.")
+    for name in ("force_yml", "no_images", "no_cost"):
+        if args.sr and getattr(args, name):
+            raise ConfigError(f"--{name.replace('no_', 'no-')}: is for -opt.")
+    if args.scale is not None and args.scale < 1:
+        raise ConfigError(f"--scale: must be at least 1, got {args.scale}.")
+
+
+def _print_list() -> None:
+    print("protocols, for PSNR and SSIM:")
+    for name, protocol in PROTOCOLS.items():
+        print(f"  {name}: {protocol.description} ({', '.join(protocol.used_by)})")
+    print("\nmetrics:")
+    for name, definition in CATALOGUE.items():
+        needs = {"gt": "", "lq": " Needs LR images.", "nothing": " Needs no ground truth."}[definition.needs]
+        print(f"  {name}: {definition.description}{needs} Better: {definition.better}.")
+    print("  pyiqa:NAME: any metric of pyiqa (pip install 'segsr[iqa]'; its licence is not commercial).")

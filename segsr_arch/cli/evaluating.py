@@ -1,0 +1,223 @@
+"""What ``segsr evaluate`` does: networks and folders of images become evaluation records on the disk."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from segsr_arch.config.folder_names import folder_name_problem
+from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.evaluation.dataset_items import check_dataset, dataset_items, has_ground_truth
+from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit
+from segsr_arch.evaluation.image_folders import ImageFolder, match_folders
+from segsr_arch.evaluation.methods import Method, evaluate_images, evaluate_method
+from segsr_arch.evaluation.output_folder import whole_folder
+from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
+from segsr_arch.models.cost import measure_cost
+from segsr_arch.models.trained import TrainedNetwork, load_trained
+from segsr_arch.results.files import read_record, write_record
+from segsr_arch.results.provenance import describe_run
+from segsr_arch.results.record import EvaluationRecord
+
+_SHOWN_PROBLEMS = 20
+
+
+def _semantics(args: argparse.Namespace, options: dict | None = None) -> dict | None:
+    """Options of the vision-language model: those of the network, changed by the command line."""
+    changed = {"vlm": args.vlm, "pretrained": args.vlm_pretrained}
+    return {**(options or {}), **{key: value for key, value in changed.items() if value is not None}} or None
+
+
+def _finished(folder: Path) -> EvaluationRecord:
+    """Read an evaluation from its final place, and print what is missing in it."""
+    record = read_record(folder)
+    for line in record.problems[:_SHOWN_PROBLEMS]:
+        print(f"problem: {line}", file=sys.stderr)
+    if len(record.problems) > _SHOWN_PROBLEMS:
+        print(f"problem: ... and {len(record.problems) - _SHOWN_PROBLEMS} more", file=sys.stderr)
+    return record
+
+
+def evaluation_folder(out: Path, method: str, dataset: str) -> Path:
+    """Where the evaluation of a method on a data set is written."""
+    return out / method / "evaluation" / dataset
+
+
+def evaluate_options(args: argparse.Namespace) -> list[EvaluationRecord]:
+    """Evaluate the networks of ``-opt`` on the data sets of their option files.
+
+    Args:
+        args: Arguments of ``segsr evaluate``.
+
+    Returns:
+        One record a network and data set; they are written, and their problems printed.
+    """
+    networks = [load_trained(path, device=args.device, overrides=args.force_yml) for path in args.opt]
+    names = [network.name for network in networks]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"-opt: two option files have the same name: ({', '.join(sorted(names))}); rename one.")
+    return [record for network in networks for record in _evaluate_network(args, network)]
+
+
+def _evaluate_network(args: argparse.Namespace, network: TrainedNetwork) -> list[EvaluationRecord]:
+    method = Method(
+        name=network.name,
+        super_resolve=network.super_resolve,
+        guidance=network.guidance if network.vlm else None,
+        cells_per_pixel=network.cells_per_pixel,
+    )
+    cost = None if args.no_cost else measure_cost(network.network)
+    records = []
+    for dataset_name, dataset in network.datasets():
+        check_dataset(dataset)
+        figures = FiguresOfMerit(
+            metrics=args.metric,
+            protocols=args.protocol or [DEFAULT_PROTOCOL],
+            scale=network.scale,
+            device=network.device,
+            vlm=_semantics(args, network.opt["network_g"].get("semantics")),
+            clip_iqa_model=args.clip_iqa_model,
+            with_gt=has_ground_truth(dataset),
+        )
+        folder = evaluation_folder(args.out, network.name, dataset_name)
+        with whole_folder(folder) as partial:
+            measured = evaluate_method(
+                method,
+                dataset_items(dataset),
+                total=len(dataset),
+                figures=figures,
+                scale=network.scale,
+                folder=partial,
+                save_images=not args.no_images,
+                description=f"{network.name} on {dataset_name}",
+            )
+            record = EvaluationRecord(
+                method=network.name,
+                dataset=dataset_name,
+                scale=network.scale,
+                columns=tuple(figures.columns),
+                images=measured.images,
+                set_values=measured.set_values,
+                problems=measured.problems,
+                cost=cost,
+                options=network.text,
+                provenance=describe_run(
+                    images=measured.images,
+                    seed=network.opt.get("manual_seed"),
+                    checkpoint=network.checkpoint,
+                    vlm=network.vlm,
+                ),
+            )
+            write_record(partial, record)
+        records.append(_finished(folder))
+    return records
+
+
+def evaluate_folders(args: argparse.Namespace) -> list[EvaluationRecord]:
+    """Evaluate the images of ``--sr``.
+
+    Args:
+        args: Arguments of ``segsr evaluate``.
+
+    Returns:
+        One record a method; they are written, and their problems printed.
+    """
+    gt = ImageFolder.open(args.gt, "--gt") if args.gt else None
+    lq = ImageFolder.open(args.lq, "--lq") if args.lq else None
+    folders = dict(_named_folders(args.sr))
+    matchings = {name: match_folders(folder, gt, lq) for name, folder in folders.items()}
+    scale = args.scale or _scale(matchings)
+    protocols = args.protocol
+    if protocols is None:
+        protocols = [DEFAULT_PROTOCOL] if scale is not None else ["rgb", "y-full"]
+        if scale is None:
+            print("The scale is not known (give --scale or --lq), so y-crop and rgb-crop are left out: rgb, y-full.")
+    figures = FiguresOfMerit(
+        metrics=args.metric,
+        protocols=protocols,
+        scale=scale,
+        device=_device(args.device),
+        vlm=_semantics(args),
+        clip_iqa_model=args.clip_iqa_model,
+        with_gt=gt is not None,
+        with_lq=lq is not None,
+    )
+    dataset = _dataset_name(args)
+    records = []
+    for name, matching in matchings.items():
+        for note in matching.notes:
+            print(note)
+        measured = evaluate_images(matching, figures=figures, scale=scale, description=f"{name} on {dataset}")
+        record = EvaluationRecord(
+            method=name,
+            dataset=dataset,
+            scale=scale,
+            columns=tuple(figures.columns),
+            images=measured.images,
+            set_values=measured.set_values,
+            problems=(*matching.problems, *measured.problems),
+            provenance=describe_run(images=measured.images, seed=None),
+        )
+        folder = evaluation_folder(args.out, name, dataset)
+        with whole_folder(folder) as partial:
+            write_record(partial, record)
+        records.append(_finished(folder))
+    return records
+
+
+def _named_folders(given: Sequence[str]) -> list[tuple[str, ImageFolder]]:
+    named = []
+    for text in given:
+        name, separator, path = text.partition("=")
+        if not separator:
+            name, path = Path(text).resolve().name, text
+        _check_folder_name("--sr", name)
+        if name in dict(named):
+            raise ConfigError(f"--sr: two methods are called {name}; give them names: --sr NAME=DIR.")
+        named.append((name, ImageFolder.open(path, "--sr")))
+    return named
+
+
+def _check_folder_name(option: str, name: str) -> None:
+    problem = folder_name_problem(name)
+    if problem:
+        raise ConfigError(f"{option}: {problem}.")
+
+
+def _dataset_name(args: argparse.Namespace) -> str:
+    if args.dataset is not None:
+        _check_folder_name("--dataset", args.dataset)
+        return args.dataset
+    folder = Path(args.gt or args.lq or "images").resolve()
+    return folder.name.removesuffix(".lmdb")
+
+
+def _device(name: str | None) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError("--device cuda: torch sees no GPU here; use --device cpu.")
+    return torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+
+def _scale(matchings: dict) -> int | None:
+    """Scale of the first pair of SR and LR image that can be read and has one; the others are checked later.
+
+    Raises:
+        ConfigError: If no pair has a whole scale.
+    """
+    pairs = [(match.sr, match.lq) for matching in matchings.values() for match in matching.matches if match.lq]
+    for sr_place, lq_place in pairs:
+        try:
+            sr, lq = sr_place.read().shape, lq_place.read().shape
+        except DataError:
+            continue  # it gets its line when it is measured
+        scale, rest = divmod(sr[0], lq[0])
+        if scale and not rest and sr[1] == scale * lq[1]:
+            return scale
+    if not pairs:
+        return None
+    raise ConfigError(
+        f"--lq: no LR image is smaller than its SR image by a whole scale ({pairs[0][1]} and {pairs[0][0]}, for "
+        f"instance); give --scale, and LR images of the same data."
+    )

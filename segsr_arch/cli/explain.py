@@ -1,0 +1,172 @@
+"""``segsr explain``: what each unit of a guided network looks at, in words and in classes."""
+
+import argparse
+import itertools
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+from tqdm import tqdm
+
+from segsr_arch.archs.guided_network import GuidedNetwork
+from segsr_arch.data.image_decoding import decode_image
+from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.evaluation.explanation import Sample, embed_terms, explain, observe
+from segsr_arch.evaluation.explanation_figure import draw_explanation
+from segsr_arch.evaluation.explanation_files import Subject, format_explanation, write_explanation
+from segsr_arch.evaluation.figures.style import figure_style, save_figure
+from segsr_arch.evaluation.vocabulary import DEFAULT_TEMPLATES, build_vocabulary
+from segsr_arch.models.trained import TrainedNetwork, load_trained
+from segsr_arch.results.classes import NO_CLASS, class_of
+from segsr_arch.results.provenance import describe_run
+from segsr_arch.results.record import ImageRow
+from segsr_arch.semantics import SemanticGuide
+from segsr_arch.semantics.text_tower import build_text_tower
+
+_FILES = ("explanation.json", "units.csv", "classes.csv", "explanation.png", "explanation.pdf")
+_GIVEN = "the command line"
+
+
+def _positive(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
+    return int(text)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Register the subcommand."""
+    parser = subparsers.add_parser(
+        "explain",
+        help="say in words what each unit of a guided network looks at",
+        description="Compares each unit's localization embedding, and the patches that its map selects, with the words "
+        "of a vocabulary in the vision-language model's joint space, and says which classes drive its map. Prints a "
+        "table; writes explanation.json, units.csv, classes.csv, explanation.png and .pdf.",
+    )
+    parser.add_argument("-opt", dest="opt", type=Path, required=True, metavar="FILE", help="option file of a test")
+    parser.add_argument(
+        "--image", nargs="+", type=Path, metavar="FILE", help="LR images instead of the test data sets of the options"
+    )
+    parser.add_argument(
+        "--vocabulary",
+        type=Path,
+        metavar="FILE",
+        help="terms, one a line (default: classes of UC Merced, AID and the data, and common land cover)",
+    )
+    parser.add_argument(
+        "--template",
+        action="append",
+        metavar="TEXT",
+        help="sentence with {} for the term; may be repeated, the embeddings are averaged (default: "
+        + ", ".join(repr(template) for template in DEFAULT_TEMPLATES)
+        + ")",
+    )
+    parser.add_argument("--top", type=_positive, default=5, metavar="N", help="terms shown for each unit (default: 5)")
+    parser.add_argument(
+        "--out", type=Path, metavar="DIR", help="where the files go (default: results/NAME/explanation)"
+    )
+    parser.add_argument("--device", help="cpu or cuda (default: as num_gpu in the options says)")
+    parser.set_defaults(run=run)
+
+
+def _read_image(path: Path) -> Tensor:
+    """Read an LR image as (3, H, W) RGB in [0, 1]."""
+    try:
+        decoded = decode_image(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"--image: {path} cannot be read ({error.strerror}).") from error
+    notes = "; ".join(sentence for _, sentence in decoded.notes)
+    if decoded.pixels is None:
+        raise DataError(f"--image: {path}: {notes.removesuffix('; left out')}; give an 8-bit RGB image.")
+    if notes:
+        print(f"{path}: {notes}")
+    return torch.from_numpy(decoded.pixels.astype(np.float32) / 255).permute(2, 0, 1)
+
+
+def _image_samples(paths: Iterable[Path]) -> Iterator[Sample]:
+    for path in paths:
+        yield Sample(name=str(path), class_name=class_of(path.stem), lq=_read_image(path))
+
+
+def _item_name(lq_path: str, root: str) -> str:
+    """Name of an image of a data set: below its folder, without ending; or its key in an LMDB."""
+    path = Path(lq_path)
+    return path.relative_to(root).with_suffix("").as_posix() if path.is_relative_to(root) else lq_path
+
+
+def _dataset_samples(dataset: Dataset) -> Iterator[Sample]:
+    for index in range(len(dataset)):
+        item = dataset[index]
+        name = _item_name(item["lq_path"], dataset.opt["dataroot_lq"])
+        yield Sample(name=name, class_name=class_of(name), lq=item["lq"])
+
+
+def _guide_of(trained: TrainedNetwork) -> SemanticGuide:
+    if not isinstance(trained.network, GuidedNetwork):
+        raise ConfigError(
+            f"network_g: {type(trained.network).__name__} has no semantic guide, so there are no units whose attention "
+            f"could be explained; segsr explain needs a guided network, such as type: SeGSR."
+        )
+    return trained.network.guide
+
+
+def _collect(trained: TrainedNetwork, images: list[Path] | None) -> tuple[dict[str, int], Iterator[Sample]]:
+    """Give the number of images by data set, and the images."""
+    if images is not None:
+        return {_GIVEN: len(images)}, _image_samples(images)
+    datasets = list(trained.datasets())
+    counts: dict[str, int] = {}
+    for name, dataset in datasets:
+        counts[name] = counts.get(name, 0) + len(dataset)
+    return counts, itertools.chain.from_iterable(_dataset_samples(dataset) for _, dataset in datasets)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Explain a network, print the tables and write the files.
+
+    Returns:
+        0.
+
+    Raises:
+        ConfigError: If the options are wrong, the network has no guide, or its model no text tower.
+        DataError: If an image or the vocabulary cannot be read.
+        WeightsError: If the text tower's weights cannot be had.
+        CheckpointError: If the network's weights cannot be read or do not fit.
+        DependencyError: If matplotlib, or what the tokenizer needs, is missing.
+        SaveError: If a file cannot be written.
+    """
+    with figure_style():
+        pass  # a missing matplotlib and wrong arguments are found before anything is loaded
+    templates = tuple(args.template or DEFAULT_TEMPLATES)
+    build_vocabulary(path=args.vocabulary, templates=templates)
+    trained = load_trained(args.opt, device=args.device)
+    guide = _guide_of(trained)
+    identity = guide.feature_extraction.identity
+    text_tower = build_text_tower(guide.config, beside=identity).to(trained.device)
+    counts, samples = _collect(trained, args.image)
+    subject = Subject(network=trained.name, scale=trained.scale, identity=identity, images=counts)
+    progress = tqdm(samples, total=sum(counts.values()), unit="image", desc="explain", disable=None)
+    observations = observe(lambda lq: guide.view(lq.to(trained.device)), progress)
+    vocabulary = build_vocabulary(
+        path=args.vocabulary, templates=templates, class_names=set(observations.image_classes) - {NO_CLASS}
+    )
+    embeddings = embed_terms(text_tower, [vocabulary.sentences(term) for term in vocabulary.terms])
+    explanation = explain(observations, terms=vocabulary.terms, term_embeddings=embeddings)
+
+    folder = args.out or Path("results") / trained.name / "explanation"
+    there = {name for name in _FILES if (folder / name).exists()}
+    provenance = describe_run(
+        images=[ImageRow(name=name) for name in observations.image_names],
+        seed=trained.opt.get("manual_seed"),
+        checkpoint=trained.checkpoint,
+        vlm=str(identity) + (" RANDOM WEIGHTS" if identity.is_random else ""),
+    )
+    figure = draw_explanation(explanation, subject=subject, top=args.top)
+    paths = write_explanation(folder, explanation, subject=subject, vocabulary=vocabulary, provenance=provenance)
+    paths += save_figure(figure, folder / "explanation")
+    print(format_explanation(explanation, subject=subject, vocabulary=vocabulary, top=args.top), end="\n\n")
+    for path in paths:
+        print(f"{'replaced' if path.name in there else 'wrote'} {path}")
+    return 0

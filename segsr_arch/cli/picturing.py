@@ -1,0 +1,53 @@
+"""All pictures of evaluations at once: the report, and the figures of a paper."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from segsr_arch.errors import SegsrError
+from segsr_arch.evaluation.figures.compare import compare_methods
+from segsr_arch.evaluation.figures.maps import show_maps
+from segsr_arch.evaluation.figures.style import save_figure
+from segsr_arch.evaluation.figures.tradeoff import compare_costs
+from segsr_arch.evaluation.report import write_report
+from segsr_arch.results.comparison import by_dataset
+from segsr_arch.results.record import EvaluationRecord
+
+
+def write_pictures(records: Sequence[EvaluationRecord], folders: Sequence[Path], *, out: Path) -> int:
+    """Write ``report.html`` and, for each data set, the figures that its records have images and costs for.
+
+    Args:
+        records: Evaluations of tests.
+        folders: Where they are written.
+        out: ``report.html`` and ``figures/`` are written here; each path is printed.
+
+    Returns:
+        Number of pictures that could not be drawn; each is printed with its reason.
+    """
+    failed = 0
+    for dataset, methods in by_dataset(records).items():
+        drawings = {}
+        if all(_has(record, "sr") and _has(record, "gt") for record in methods):
+            drawings[f"compare_{dataset}"] = lambda methods=methods: compare_methods(methods)
+        for record in methods:
+            if _has(record, "maps") and _has(record, "sr"):
+                drawings[f"maps_{record.method}_{dataset}"] = lambda record=record: show_maps(record)
+        if any(record.cost is not None for record in methods):
+            costly = [record for record in methods if record.cost is not None]
+            drawings[f"tradeoff_{dataset}"] = lambda costly=costly: compare_costs(costly)
+        for name, draw in drawings.items():
+            try:
+                for path in save_figure(draw(), out / "figures" / name):
+                    print(path)
+            except SegsrError as error:
+                failed += 1
+                print(f"not drawn: {name}: {error}")
+    report = write_report(folders, out / "report.html", title="Super-resolution report", images=12)
+    for note in report.notes:
+        print(f"note: {note}")
+    print(f"{report.path} ({report.shown} of {report.total} images embedded)")
+    return failed
+
+
+def _has(record: EvaluationRecord, place: str) -> bool:
+    return bool(record.images) and all(getattr(row, place) is not None for row in record.images)

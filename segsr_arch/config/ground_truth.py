@@ -1,0 +1,66 @@
+"""The check that data sets to validate or test on have the ground truth that metrics compare with."""
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from segsr_arch.config.calls import find_registered
+from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.trials import reported
+from segsr_arch.metrics.ground_truth import needs_ground_truth
+
+_WITHOUT = ("SingleImageDataset",)
+
+
+def check_ground_truth(problems: Problems, opt: Mapping[str, Any]) -> None:
+    """Check that data sets to validate or test on have ground truth, if a metric compares with it.
+
+    Of BasicSR's own data sets it is known whether they have; of another one the first item is read.
+
+    Args:
+        problems: Where problems go.
+        opt: The options.
+    """
+    datasets, names = opt.get("datasets"), _comparing_metrics(opt)
+    for name, options in datasets.items() if names and isinstance(datasets, Mapping) else ():
+        path, phase = join_path("datasets", str(name)), str(name).split("_")[0]
+        if phase not in ("val", "test") or not isinstance(options, Mapping):
+            continue
+        if any(line.startswith(f"{path}:") for line in problems.lines):
+            continue
+        given = {**options, "phase": phase, "scale": opt.get("scale")}  # as BasicSR completes them
+        if _lacks_ground_truth(problems, path, given):
+            problems.add(
+                path,
+                f"{options['type']} has no ground truth for val:metrics ({', '.join(names)}); give a "
+                "PairedImageDataset with dataroot_gt, or remove these metrics",
+            )
+
+
+def _comparing_metrics(opt: Mapping[str, Any]) -> list[str]:
+    """Names of the metrics that need ground truth; one that is not right is somebody else's business."""
+    from basicsr.utils.registry import METRIC_REGISTRY
+
+    val = opt.get("val")
+    metrics = val.get("metrics") if isinstance(val, Mapping) else None
+    names = []
+    for name, options in metrics.items() if isinstance(metrics, Mapping) else ():
+        kind = options.get("type") if isinstance(options, Mapping) else None
+        metric = find_registered(Problems(), "", METRIC_REGISTRY, kind)
+        with reported(Problems(), "", ""):
+            if metric is not None and needs_ground_truth(metric, options):
+                names.append(str(name))
+    return names
+
+
+def _lacks_ground_truth(problems: Problems, path: str, options: Mapping[str, Any]) -> bool:
+    from basicsr.utils.registry import DATASET_REGISTRY
+
+    cls = find_registered(Problems(), "", DATASET_REGISTRY, options.get("type"))
+    if cls is None or cls.__module__.split(".")[0] == "basicsr":
+        return options.get("type") in _WITHOUT
+    with reported(problems, path, "its first item cannot be read"):
+        dataset = cls(copy.deepcopy(dict(options)))
+        item = dataset[0] if len(dataset) else None
+        return isinstance(item, Mapping) and "lq" in item and "gt" not in item
+    return False

@@ -1,0 +1,106 @@
+"""The images of a BasicSR data set, as an evaluation takes them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from basicsr.utils import tensor2img
+from torch.utils.data import Dataset
+
+from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.evaluation.image_checks import check_channels
+from segsr_arch.evaluation.methods import Item
+from segsr_arch.results.classes import class_of
+from segsr_arch.results.references import ImageReference, check_encodable, name_below, place_below
+
+
+def check_dataset(dataset: Dataset) -> None:
+    """Make sure that a data set's items are images with values in [0, 1].
+
+    Raises:
+        ConfigError: If it normalises them; the metrics of ``basicsr test`` would be wrong, too.
+    """
+    options = dataset.opt
+    for key in ("mean", "std"):
+        if options.get(key) is not None:
+            raise ConfigError(
+                f"datasets: {options['name']}: {key}: normalised images cannot be compared with the ground truth; "
+                f"remove mean and std, and let the network normalise."
+            )
+
+
+def has_ground_truth(dataset: Dataset) -> bool:
+    """Whether the items of a data set have ground truth."""
+    return dataset.opt.get("dataroot_gt") is not None
+
+
+def dataset_items(dataset: Dataset) -> Iterator[Item]:
+    """Give the images of a data set, in its order.
+
+    Args:
+        dataset: Its items have ``lq`` (3, H, W) RGB in [0, 1] and ``lq_path``, perhaps ``gt`` and ``gt_path``.
+
+    Yields:
+        The images; what a method takes is the item of the data set.
+
+    Raises:
+        ConfigError: If two images have one name.
+    """
+    roots = {role: dataset.opt.get(f"dataroot_{role}") for role in ("lq", "gt")}
+    seen: set[str] = set()
+    for index, (lq_path, gt_path) in enumerate(_paths(dataset)):
+        base = "lq" if gt_path is None else "gt"
+        name = name_below(roots[base], lq_path if gt_path is None else gt_path)
+        check_encodable(name, f"datasets: {dataset.opt['name']}")
+        if name in seen:
+            raise ConfigError(f"datasets: {dataset.opt['name']}: two images are called {name}; rename one.")
+        seen.add(name)
+
+        places = {
+            "LR": place_below(roots["lq"], lq_path),
+            "GT": place_below(roots["gt"], gt_path),
+        }
+
+        def read(index: int = index, places: dict = places) -> tuple[Any, np.ndarray, np.ndarray | None]:
+            for role, place in places.items():
+                if place is not None:
+                    _check_stored(place, role)
+            item = dataset[index]
+            gt = tensor2img([item["gt"]]) if "gt" in item else None
+            return item, tensor2img([item["lq"]]), gt
+
+        yield Item(
+            name=name,
+            class_name=class_of(name),
+            read=read,
+            lq=places["LR"],
+            gt=places["GT"],
+        )
+
+
+def _check_stored(place: ImageReference, role: str) -> None:
+    """Refuse what BasicSR would cut without a word: more than 8 bits a sample, an alpha channel.
+
+    Raises:
+        DataError: If the image is such a one, or cannot be read.
+    """
+    image = check_channels(place.read(), role)
+    if image.dtype != np.uint8:
+        raise DataError(
+            f"the {role} image has 16 bits a sample, which BasicSR's data sets cut to 8; save it with 8 bits"
+        )
+
+
+def _paths(dataset: Dataset) -> Iterator[tuple[str, str | None]]:
+    """Paths of LR image and ground truth, as BasicSR's paired and single data sets keep them."""
+    paths = getattr(dataset, "paths", None)
+    if paths is None:
+        raise ConfigError(
+            f"datasets: {dataset.opt['name']}: {type(dataset).__name__} does not list its images; use "
+            f"PairedImageDataset or SingleImageDataset."
+        )
+    for path in paths:
+        if isinstance(path, dict):
+            yield path["lq_path"], path.get("gt_path")
+        else:
+            yield path, None

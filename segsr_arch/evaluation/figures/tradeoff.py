@@ -1,0 +1,258 @@
+"""Quality against what it costs: parameters, multiply-accumulates, time."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.evaluation.figures.cost_points import COSTS, Point, points_of
+from segsr_arch.evaluation.figures.labels import place_labels
+from segsr_arch.evaluation.figures.legends import Legend
+from segsr_arch.evaluation.figures.selection import choose_column
+from segsr_arch.evaluation.figures.style import (
+    FONT_SIZE,
+    LINE,
+    WIDTH,
+    Look,
+    add_box,
+    add_lines,
+    add_value_title,
+    figure_style,
+    looks,
+    names_of_random,
+    new_figure,
+    text_width,
+    wrap,
+)
+from segsr_arch.results.comparison import check_comparable
+from segsr_arch.results.record import EvaluationRecord
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_MARGIN, _LEFT, _BELOW, _GAP = 0.05, 0.6, 0.4, 0.18
+_PLOT_HEIGHT = 2.2
+_LOG_FROM = 10.0  # greatest by least value
+_RADIUS = 0.045  # inches, of a marker with some air
+_UNITS = {
+    "parameters": ("parameters", ((1e6, "millions"), (1e3, "thousands"))),
+    "macs": ("multiply-accumulates", ((1e12, "10¹²"), (1e9, "10⁹"), (1e6, "10⁶"))),
+    "seconds": ("time", ((1.0, "s"), (1e-3, "ms"))),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class CostAxis:
+    """The horizontal axis of one plot.
+
+    Attributes:
+        cost: ``parameters``, ``macs`` or ``seconds``.
+        title: Its name, with the unit.
+        unit: How much one of the unit is.
+        low: Left end, in units.
+        high: Right end, in units.
+        log: Whether it is logarithmic.
+    """
+
+    cost: str
+    title: str
+    unit: float
+    low: float
+    high: float
+    log: bool
+
+    @classmethod
+    def of(cls, cost: str, points: Sequence[Point]) -> "CostAxis":
+        """Choose the largest unit in which the greatest cost is at least 1, and ends beyond the costs."""
+        costs = [value for point in points if (value := getattr(point, cost)) is not None]
+        title, units = _UNITS[cost]
+        unit, name = next((each for each in units if max(costs) >= each[0]), units[-1])
+        log = min(costs) > 0 and max(costs) / min(costs) > _LOG_FROM
+        ends = _limits([math.log10(value / unit) if log else value / unit for value in costs])
+        low, high = (10**end for end in ends) if log else ends
+        return cls(cost=cost, title=f"{title}, {name}", unit=unit, low=low, high=high, log=log)
+
+    def value(self, point: Point) -> float | None:
+        """What a method costs, in units; ``None`` if that is not known."""
+        cost = getattr(point, self.cost)
+        return None if cost is None else cost / self.unit
+
+    def share(self, value: float) -> float:
+        """Where a value lies between the ends, from 0 to 1."""
+        low, high, value = (math.log(each) if self.log else each for each in (self.low, self.high, value))
+        return (value - low) / (high - low)
+
+
+def _limits(values: Sequence[float]) -> tuple[float, float]:
+    low, high = min(values), max(values)
+    room = 0.12 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - room, high + room
+
+
+def _marker(point: Point, look: Look) -> dict[str, object]:
+    return {
+        "marker": look.marker,
+        "color": look.colour,
+        "markerfacecolor": look.colour if point.measured else "white",
+        "linestyle": "none",
+    }
+
+
+def _draw_plot(
+    axes: "Axes", axis: CostAxis, ends: tuple[float, float], points: Sequence[Point], look: Sequence[Look]
+) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
+
+    if axis.log:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if axis.high / axis.low < 300 else (1,)))
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.set(xlim=(axis.low, axis.high), ylim=ends, xlabel=axis.title)
+    axes.grid(visible=True)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for point, of_point in zip(points, look, strict=True):
+        if axis.value(point) is not None:
+            axes.plot([axis.value(point)], [point.value], zorder=3, **_marker(point, of_point))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Names:
+    """Where the points of one plot and their names lie, in inches from its lower left corner."""
+
+    texts: tuple[str, ...]
+    points: tuple[tuple[float, float], ...]
+    corners: tuple[tuple[float, float], ...]
+
+
+def _place_names(
+    axis: CostAxis, ends: tuple[float, float], points: Sequence[Point], area: tuple[float, float]
+) -> _Names | None:
+    """Find room for the names; ``None`` if there is not enough."""
+    shown = [(point, value) for point in points if (value := axis.value(point)) is not None]
+    places = [
+        (axis.share(value) * area[0], (point.value - ends[0]) / (ends[1] - ends[0]) * area[1]) for point, value in shown
+    ]
+    sizes = [(text_width(point.method), FONT_SIZE / 72) for point, _ in shown]
+    corners = place_labels(places, sizes, area=area, radius=_RADIUS)
+    if corners is None:
+        return None
+    texts = tuple(point.method for point, _ in shown)
+    return _Names(texts=texts, points=tuple(places), corners=tuple(corners))
+
+
+def _write_names(figure: "Figure", names: _Names, left: float, lower: float) -> None:
+    """Write names at their places, with a line to points that are not right beside them."""
+    from matplotlib.lines import Line2D
+
+    height = FONT_SIZE / 72
+    total_width, total_height = figure.get_size_inches()
+    for text, (x, y), corner in zip(names.texts, names.points, names.corners, strict=True):
+        width = text_width(text)
+        near = min(max(x, corner[0]), corner[0] + width), min(max(y, corner[1]), corner[1] + height)
+        if math.dist(near, (x, y)) > 2 * _RADIUS:
+            across = [(left + each) / total_width for each in (x, near[0])]
+            up = [1 - (lower - each) / total_height for each in (y, near[1])]
+            figure.add_artist(Line2D(across, up, color="0.5", linewidth=0.4))
+        add_lines(figure, left + corner[0], lower - corner[1] - height, [text])
+
+
+def draw_tradeoff(points: Sequence[Point], *, value_title: str, caption: str) -> "Figure":
+    """Draw the figure against each cost that at least one method has, side by side.
+
+    Names stand beside the points where all of them find room in every plot, else in a legend. Hollow points are
+    published figures. A cost that spans more than a factor of ten has a logarithmic axis.
+
+    Args:
+        points: At least one.
+        value_title: Name of the figure, with its unit.
+        caption: Text below.
+
+    Returns:
+        A figure 7.16 inches wide.
+
+    Raises:
+        DataError: If no method has any cost.
+        DependencyError: If matplotlib is missing.
+    """
+    plots = [CostAxis.of(cost, points) for cost in COSTS if any(getattr(each, cost) is not None for each in points)]
+    if not plots:
+        raise DataError(
+            "No method has parameters, multiply-accumulates or a time; evaluate networks with segsr evaluate -opt "
+            "(without --no-cost), or give --points."
+        )
+    look = looks(len(points))
+    ends = _limits([point.value for point in points])
+    width = (WIDTH - 3 * _MARGIN - _LEFT - _GAP * (len(plots) - 1)) / len(plots)
+    with figure_style():
+        names = [_place_names(axis, ends, points, (width, _PLOT_HEIGHT)) for axis in plots]
+        entries = []
+        if None in names:
+            entries = [(each.method, _marker(each, of_point)) for each, of_point in zip(points, look, strict=True)]
+        if not all(point.measured for point in points):
+            circle = {"marker": "o", "color": "0.3", "linestyle": "none"}
+            entries += [("filled: measured here", circle)] if any(point.measured for point in points) else []
+            entries += [("hollow: published, not measured here", {**circle, "markerfacecolor": "white"})]
+        legend = Legend(entries, width=WIDTH - 2 * _MARGIN - _LEFT)
+        below = wrap(caption, WIDTH - 2 * _MARGIN)
+        figure = new_figure(_MARGIN + _PLOT_HEIGHT + _BELOW + legend.height + len(below) * LINE + _MARGIN)
+        for i, axis in enumerate(plots):
+            left = _MARGIN + _LEFT + i * (width + _GAP)
+            axes = add_box(figure, left, _MARGIN, width, _PLOT_HEIGHT)
+            _draw_plot(axes, axis, ends, points, look)
+            if i:
+                axes.tick_params(labelleft=False)
+            else:
+                add_value_title(figure, value_title, top=_MARGIN, height=_PLOT_HEIGHT)
+            if None not in names:
+                _write_names(figure, names[i], left, _MARGIN + _PLOT_HEIGHT)
+        top = _MARGIN + _PLOT_HEIGHT + _BELOW
+        legend.draw(figure, left=_MARGIN + _LEFT, top=top)
+        add_lines(figure, _MARGIN, top + legend.height, below)
+    return figure
+
+
+def compare_costs(
+    records: Sequence[EvaluationRecord], *, column: str | None = None, published: Sequence[Point] = ()
+) -> "Figure":
+    """Draw evaluated methods, and published ones, by quality and cost.
+
+    Args:
+        records: Methods on the same images.
+        column: The figure; ``None`` for the first PSNR.
+        published: Methods of :func:`~segsr_arch.evaluation.figures.cost_points.read_points`.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ConfigError: If the methods were not evaluated alike, or published PSNR stands against another figure.
+        DataError: If there is no cost to draw, or a mean is not finite.
+        DependencyError: If matplotlib is missing.
+    """
+    for record in records[1:]:
+        check_comparable(records[0], record)
+    chosen = choose_column(records, column)
+    if published and chosen.metric != "psnr":
+        raise ConfigError(f"--points holds PSNR, which cannot stand beside {chosen.name}; choose a PSNR by --column.")
+    points, notes = points_of(records, column=chosen.name)
+    points += published
+    if not points:
+        raise DataError(f"No method has a cost to draw. {' '.join(notes)} Evaluate networks with segsr evaluate -opt.")
+    first = records[0]
+    counts = {record.method: record.summary[chosen.name].n for record in records if chosen.name in record.summary}
+    n = ", ".join(map(str, sorted(set(counts.values()))))
+    if len(set(counts.values())) > 1:
+        notes = [f"Images: {', '.join(f'{name} {count}' for name, count in counts.items())}.", *notes]
+    sentences = [f"{first.dataset} (n = {n} images), ×{first.scale}: mean {chosen.title}.", *notes]
+    if published:
+        sentences.append("Published figures: data, protocol, LR size and device are those of their source.")
+    random = names_of_random([(record.method, record.provenance.get("vlm")) for record in records])
+    return draw_tradeoff(
+        points, value_title=chosen.title, caption=" ".join([*sentences, *([random] if random else [])])
+    )

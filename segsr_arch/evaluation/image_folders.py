@@ -1,0 +1,196 @@
+"""Image folders (or LMDBs) of a method, of the ground truth and of the input, put together by name."""
+
+import os
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from segsr_arch.data.image_sources import ImageSource, is_image_path
+from segsr_arch.errors import DataError
+from segsr_arch.results.classes import class_of
+from segsr_arch.results.references import ImageReference, check_encodable
+
+_LMDB_ENTRY = re.compile(r"(.+)\.\w+ \(\d+,\d+,\d+\) \d+$")  # name.png (height,width,channels) compression
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageFolder:
+    """The images below a folder, or of an LMDB.
+
+    Attributes:
+        path: As it was given.
+        images: Place of each image by its name: path below the folder without ending, with forward slashes.
+        empty_folders: Folders below it without any file.
+    """
+
+    path: str
+    images: Mapping[str, ImageReference]
+    empty_folders: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, path: str | os.PathLike, option: str) -> "ImageFolder":
+        """List the images.
+
+        Args:
+            path: Folder, or LMDB as BasicSR lays it out (name ends with ``.lmdb``).
+            option: On which option it was given, for messages.
+
+        Raises:
+            DataError: If there is nothing of that name, it holds no image, or two images of one name.
+        """
+        text = os.fspath(path)
+        if not Path(text).is_dir():
+            raise DataError(f"{option} {text}: no such folder (looked in {Path.cwd()}).")
+        if text.rstrip("/").endswith(".lmdb"):
+            return cls(path=text, images=_lmdb_images(text.rstrip("/"), option))
+        images: dict[str, ImageReference] = {}
+        for file in filter(is_image_path, ImageSource(text).files()):
+            name = str(PurePosixPath(file).with_suffix(""))
+            check_encodable(name, f"{option} {text}")
+            if name in images:
+                raise DataError(
+                    f"{option} {text}: two images are called {name} ({Path(images[name].path).name} and "
+                    f"{PurePosixPath(file).name}); remove one."
+                )
+            images[name] = ImageReference(path=os.path.join(text, file))
+        if not images:
+            raise DataError(f"{option} {text}: holds no image (.png, .tif, .webp, .jpg).")
+        empty = [
+            Path(folder).relative_to(text).as_posix() for folder, below, files in os.walk(text) if not below + files
+        ]
+        return cls(path=text, images=images, empty_folders=tuple(sorted(empty)))
+
+
+def _lmdb_images(path: str, option: str) -> dict[str, ImageReference]:
+    listing = Path(path) / "meta_info.txt"
+    try:
+        lines = listing.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise DataError(f"{option} {path}: has no readable meta_info.txt ({error.strerror}); is it whole?") from error
+    keys = []
+    for line in filter(str.strip, lines):
+        entry = _LMDB_ENTRY.match(line)
+        if entry is None:
+            raise DataError(f"{option} {path}: its meta_info.txt has a line that is none of BasicSR's: {line!r}.")
+        keys.append(entry.group(1))
+    if not keys:
+        raise DataError(f"{option} {path}: its meta_info.txt lists no image.")
+    return {key: ImageReference(path=path, key=key) for key in keys}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """One image of a method with its partners.
+
+    Attributes:
+        name: Name of the ground truth; without any, of the LR image or of the method's.
+        class_name: Its class.
+        sr: The method's image.
+        gt: Ground truth, if a folder of it was given.
+        lq: LR input, if a folder of them was given and has it.
+    """
+
+    name: str
+    class_name: str
+    sr: ImageReference
+    gt: ImageReference | None
+    lq: ImageReference | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Matching:
+    """What came of putting folders together.
+
+    Attributes:
+        matches: In the order of their names.
+        problems: What is missing, a line each.
+        notes: How names were matched, where they are not equal.
+    """
+
+    matches: tuple[Match, ...]
+    problems: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def match_folders(sr: ImageFolder, gt: ImageFolder | None = None, lq: ImageFolder | None = None) -> Matching:
+    """Find the partners of each image.
+
+    Names are equal; or equal without their folders, if that is unambiguous; or one folder's names have one ending more,
+    as BasicSR adds it (``_HAT`` in ``agricultural85_HAT.png``).
+
+    Args:
+        sr: The method's images.
+        gt: Ground truth.
+        lq: LR inputs.
+
+    Returns:
+        The matches.
+
+    Raises:
+        DataError: If no image has a partner.
+    """
+    base = gt or lq or sr
+    problems = [f"{base.path}/{folder}: the class has no image" for folder in base.empty_folders]
+    notes: list[str] = []
+    found: dict[str, dict[str, ImageReference]] = {}
+    for role, folder in (("SR", sr), ("GT", gt), ("LR", lq)):
+        if folder is None:
+            continue
+        names, note = _partners(list(base.images), list(folder.images), folder.path)
+        notes += note
+        problems += _without_partner(role, folder, names, base)
+        found[role] = {name: folder.images[partner] for name, partner in names.items()}
+        if not names:
+            raise DataError(
+                f"{folder.path}: no image has the name of one in {base.path} ({sorted(folder.images)[0]}, ... against "
+                f"{sorted(base.images)[0]}, ...). Name them alike; one common ending more, such as _HAT, is allowed."
+            )
+    matches = tuple(
+        Match(
+            name=name,
+            class_name=class_of(name),
+            sr=found["SR"][name],
+            gt=base.images[name] if gt is not None else None,
+            lq=found.get("LR", {}).get(name),
+        )
+        for name in sorted(base.images)
+        if name in found["SR"]
+    )
+    return Matching(matches=matches, problems=tuple(problems), notes=tuple(notes))
+
+
+def _partners(wanted: Sequence[str], present: Sequence[str], path: str) -> tuple[dict[str, str], list[str]]:
+    """Map wanted names to names of another folder, with notes on what was needed for it."""
+    exact = set(wanted) & set(present)
+    if exact:
+        return {name: name for name in wanted if name in exact}, []
+    stems, other = _by_stem(wanted), _by_stem(present)
+    if stems is None or other is None:
+        return {}, []
+    if common := stems.keys() & other.keys():
+        return {stems[stem]: other[stem] for stem in common}, [f"{path}: names are matched without their folders"]
+    endings = Counter(
+        stem[len(start) :]
+        for stem in other
+        for length in range(1, len(stem))
+        if (start := stem[:length]) in stems and not stem[length].isdigit()
+    )
+    if not endings:
+        return {}, []
+    ending = endings.most_common(1)[0][0]
+    pairs = {stems[stem]: other[stem + ending] for stem in stems if stem + ending in other}
+    return pairs, [f"{path}: names are matched without their ending {ending!r}"]
+
+
+def _by_stem(names: Sequence[str]) -> dict[str, str] | None:
+    """Names by their last part; ``None`` if two have the same."""
+    stems = {PurePosixPath(name).name: name for name in names}
+    return stems if len(stems) == len(names) else None
+
+
+def _without_partner(role: str, folder: ImageFolder, names: Mapping[str, str], base: ImageFolder) -> list[str]:
+    lines = [f"{name}: no {role} image in {folder.path}" for name in sorted(set(base.images) - set(names))]
+    extra = sorted(set(folder.images) - set(names.values()))
+    return lines + [f"{name}: {role} image in {folder.path} without a partner in {base.path}" for name in extra]

@@ -1,0 +1,51 @@
+"""An output folder that is either whole or not there; what was there before is kept under another name."""
+
+import contextlib
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from segsr_arch.errors import SaveError
+
+
+@contextlib.contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """Fill a folder beside its place and give it its name when the block has ended; after an error it is removed.
+
+    A folder that has the name already is renamed to ``<name>_archived_<time>``, as BasicSR does with experiments.
+
+    Args:
+        path: Where the folder is to be; folders above it are made.
+
+    Yields:
+        An empty folder to write to.
+
+    Raises:
+        SaveError: If the folder cannot be made or renamed.
+    """
+    partial = path.with_name(f"{path.name}_partial")
+    try:
+        if partial.exists():  # of a run that was killed
+            shutil.rmtree(partial)
+        partial.mkdir(parents=True)
+    except OSError as error:
+        raise SaveError(f"{partial}: cannot be made ({error.strerror}); choose another folder with --out.") from error
+    try:
+        yield partial
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    try:
+        if path.exists():
+            path.rename(_free_name(path.with_name(f"{path.name}_archived_{time.strftime('%Y%m%d_%H%M%S')}")))
+        partial.rename(path)
+    except OSError as error:
+        raise SaveError(f"{path}: cannot take its name ({error.strerror}); the results are in {partial}.") from error
+
+
+def _free_name(path: Path) -> Path:
+    number, free = 2, path
+    while free.exists():
+        free, number = path.with_name(f"{path.name}_{number}"), number + 1
+    return free

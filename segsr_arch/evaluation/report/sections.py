@@ -1,0 +1,160 @@
+"""Evaluations in the groups that a report shows: one section for each data set and scale."""
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from segsr_arch.errors import ConfigError
+from segsr_arch.results.comparison import check_comparable
+from segsr_arch.results.record import Column, EvaluationRecord
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """The methods that were measured on one data set at one scale.
+
+    Attributes:
+        dataset: Name of the data set.
+        scale: Upscaling factor.
+        records: The methods; no two have the same name.
+        notes: What a reader must know before comparing them.
+    """
+
+    dataset: str
+    scale: int
+    records: tuple[EvaluationRecord, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """Data set and scale."""
+        return f"{self.dataset}, x{self.scale}"
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """The figures of images that at least one method has, each name once."""
+        found = {}
+        for record in self.records:
+            for column in record.columns:
+                if column.name in record.summary:
+                    found.setdefault(column.name, column)
+        return tuple(found.values())
+
+    def column(self, name: str) -> Column | None:
+        """The figure of that name, if there is one."""
+        return next((column for column in self.columns if column.name == name), None)
+
+    @cached_property
+    def incomparable(self) -> dict[frozenset[str], str]:
+        """Pairs of methods that cannot be compared by any figure, with the reason."""
+        found = {}
+        for a, b in itertools.combinations(self.records, 2):
+            try:
+                check_comparable(a, b)
+            except ConfigError as error:
+                found[frozenset((a.method, b.method))] = str(error)
+        return found
+
+    @property
+    def obstacles(self) -> tuple[str, ...]:
+        """Why which methods cannot be compared by any figure; empty if all can."""
+        return tuple(self.incomparable.values())
+
+    def comparable(self, column: Column) -> bool:
+        """Whether all methods have this figure, of the same images, computed in the same way."""
+        same = all(column in record.columns and column.name in record.summary for record in self.records)
+        return same and not self.obstacles
+
+    @cached_property
+    def image_names(self) -> tuple[str, ...]:
+        """Names of all images, sorted."""
+        return tuple(sorted({row.name for record in self.records for row in record.images}))
+
+    def best_record(self, column: Column) -> EvaluationRecord | None:
+        """The method with the best mean, ``None`` if no method has this figure."""
+        measured = [record for record in self.records if column.name in record.summary]
+        if not measured:
+            return None
+        return sorted(measured, key=lambda r: r.summary[column.name].mean, reverse=column.better == "higher")[0]
+
+
+def without_repetitions(records: Iterable[EvaluationRecord]) -> list[EvaluationRecord]:
+    """Drop evaluations that were given twice, for instance by a folder and a folder above it."""
+    found: list[EvaluationRecord] = []
+    for record in records:
+        if record not in found:
+            found.append(record)
+    return found
+
+
+def distinct_runs(folders: Iterable[Sequence[EvaluationRecord]]) -> tuple[list[EvaluationRecord], list[str]]:
+    """Number trainings of one name in different folders.
+
+    Args:
+        folders: Validations of each folder that was given.
+
+    Returns:
+        The validations, none twice, and notes on what was numbered.
+    """
+    known: list[EvaluationRecord] = []
+    kept: list[EvaluationRecord] = []
+    counts: dict[str, int] = {}
+    notes = []
+    for records in folders:
+        new = [record for record in records if record not in known]
+        known += new
+        for method in dict.fromkeys(record.method for record in new):
+            counts[method] = count = counts.get(method, 0) + 1
+            name = method if count == 1 else f"{method} ({count})"
+            if count > 1:
+                notes.append(f"Several trainings are called {method}; number {count}, as they were given, is {name}.")
+            kept += [replace(record, method=name) for record in new if record.method == method]
+    return kept, notes
+
+
+def last_validations(records: Iterable[EvaluationRecord]) -> list[EvaluationRecord]:
+    """The validation of the last iteration of each run and data set; its method's name says the iteration."""
+    last: dict[tuple[str, str, int], EvaluationRecord] = {}
+    for record in records:
+        key = (record.method, record.dataset, record.scale)
+        if key not in last or (record.iteration or 0) > (last[key].iteration or 0):
+            last[key] = record
+    return [replace(record, method=f"{record.method} @ {record.iteration}") for record in last.values()]
+
+
+def _with_own_names(records: Sequence[EvaluationRecord]) -> tuple[list[EvaluationRecord], list[str]]:
+    """Number methods that share a name; returns them with notes that say so."""
+    counts: dict[str, int] = {}
+    named, notes = [], []
+    for record in records:
+        counts[record.method] = count = counts.get(record.method, 0) + 1
+        if count > 1:
+            name = f"{record.method} ({count})"
+            checkpoint = (record.provenance.get("checkpoint") or {}).get("path", "none")
+            notes.append(
+                f"Several evaluations are called {record.method}; number {count} is shown as {name} "
+                f"(checkpoint: {checkpoint}, evaluated {record.provenance.get('created', 'at an unknown time')})."
+            )
+            record = replace(record, method=name)
+        named.append(record)
+    return named, notes
+
+
+def group_records(records: Iterable[EvaluationRecord]) -> list[Section]:
+    """Group evaluations by data set and scale.
+
+    Args:
+        records: Evaluations of any methods on any data sets.
+
+    Returns:
+        The sections, in the order in which their data sets appear first.
+    """
+    groups: dict[tuple[str, int], list[EvaluationRecord]] = {}
+    for record in records:
+        groups.setdefault((record.dataset, record.scale), []).append(record)
+    sections = []
+    for (dataset, scale), group in groups.items():
+        named, notes = _with_own_names(group)
+        sections.append(Section(dataset=dataset, scale=scale, records=tuple(named), notes=tuple(notes)))
+    return sections

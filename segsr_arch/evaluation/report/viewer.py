@@ -1,0 +1,224 @@
+"""What the before/after slider of one section needs: sides, images, their pictures, figures and maps."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from basicsr.utils.matlab_functions import imresize
+
+from segsr_arch.errors import DataError
+from segsr_arch.evaluation.report.guidance import ColourScale, read_shown_maps
+from segsr_arch.evaluation.report.pictures import MAX_SIDE, Pictures, centre_part, to_display
+from segsr_arch.evaluation.report.sections import Section
+from segsr_arch.evaluation.report.tables import format_number, short_title
+from segsr_arch.results.record import EvaluationRecord, ImageRow
+
+LQ, BICUBIC, GT = "lq", "bicubic", "gt"
+_NAMED = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """What may be seen left or right of the divider: its identifier in the page, and what people read."""
+
+    key: str
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Viewer:
+    """The slider of one section.
+
+    Attributes:
+        sides: What can be compared.
+        left: Side that is shown left at first.
+        right: Side that is shown right at first.
+        images: For each image name, class, reasons, size, and keys of pictures and maps by side.
+        pictures: ``data:`` addresses by key.
+        total: Number of images of which these were chosen.
+        scale: Colour scale of the maps, ``None`` if there are no maps.
+        notes: What is missing or changed.
+    """
+
+    sides: tuple[Side, ...]
+    left: str
+    right: str
+    images: tuple[dict[str, Any], ...]
+    pictures: Mapping[str, str]
+    total: int
+    scale: ColourScale | None = None
+    notes: tuple[str, ...] = ()
+
+    def data(self) -> dict[str, Any]:
+        """What the page's script reads."""
+        labels = {side.key: side.label for side in self.sides}
+        return {"labels": labels, "images": self.images, "pictures": self.pictures}
+
+    def index(self, name: str) -> int | None:
+        """Number of an image in the page, ``None`` if it is not embedded."""
+        return next((number for number, image in enumerate(self.images) if image["name"] == name), None)
+
+
+@dataclass(kw_only=True)
+class _Found:
+    """One image while its pictures are collected."""
+
+    rows: dict[str, ImageRow]
+    pictures: dict[str, str] = field(default_factory=dict)
+    maps: dict[str, np.ndarray] = field(default_factory=dict)
+
+
+def side_key(section: Section, method: str | None) -> str:
+    """Identifier of a method's side, of the ground truth's for ``None``."""
+    return GT if method is None else f"m{[record.method for record in section.records].index(method)}"
+
+
+def _has_bicubic(section: Section) -> bool:
+    return any("bicubic" in record.method.lower() for record in section.records)
+
+
+def _collect(section: Section, found: _Found, pictures: Pictures) -> None:
+    """Read the pictures and maps of one image."""
+    rows, scale = found.rows.values(), section.scale
+    for key, place, factor in ((LQ, "lq", 1), (GT, "gt", scale)):
+        for row in rows:
+            if key not in found.pictures and (picture := pictures.add_file(getattr(row, place), factor=factor)):
+                found.pictures[key] = picture
+    for key, row in found.rows.items():
+        if picture := pictures.add_file(row.sr, factor=scale):
+            found.pictures[key] = picture
+    wants_lr = not _has_bicubic(section) or any(row.maps for row in rows)
+    reference = next((row.lq for row in rows if row.lq is not None), None)
+    if not wants_lr or LQ not in found.pictures or reference is None:
+        return
+    lq = pictures.read(reference)
+    if lq is None:
+        return
+    if not _has_bicubic(section):
+        part = to_display(centre_part(lq, scale=scale, factor=1)).astype(np.float32) / 255
+        found.pictures[BICUBIC] = pictures.add(to_display(imresize(part, scale)))
+    for key, row in found.rows.items():
+        if row.maps is not None:
+            try:
+                found.maps[key] = read_shown_maps(row.maps, size=lq.shape[:2], scale=scale)
+            except DataError as error:
+                pictures.note_missing(str(error))
+
+
+def _figures(record: EvaluationRecord, row: ImageRow) -> str:
+    """The figures of one image in words."""
+    return ", ".join(
+        f"{short_title(column)} {format_number(row.values[column.name], column.decimals)}"
+        f"{f' {column.unit}' if column.unit else ''}"
+        for column in record.columns
+        if column.name in row.values
+    )
+
+
+def _sides(section: Section, all_found: Mapping[str, _Found]) -> tuple[Side, ...]:
+    labels = {
+        LQ: "LR (pixels enlarged)",
+        BICUBIC: "bicubic (from the LR image)",
+        **{f"m{number}": record.method for number, record in enumerate(section.records)},
+        GT: "HR (ground truth)",
+    }
+    there = {key for found in all_found.values() for key in found.pictures}
+    return tuple(Side(key=key, label=label) for key, label in labels.items() if key in there)
+
+
+def _first_sides(section: Section, sides: Sequence[Side], best: str | None) -> tuple[str, str]:
+    """Bicubic against the best method where both are there, else what comes close."""
+    keys = [side.key for side in sides]
+    simple = [side.key for side in sides if "bicubic" in side.label.lower()] + keys
+    right = best if best in keys else keys[-1]
+    left = next((key for key in simple if key != right), right)
+    return left, right
+
+
+def build_viewer(
+    section: Section, names: Sequence[str], reasons: Mapping[str, Sequence[str]], *, best: str | None
+) -> Viewer | None:
+    """Read the pictures of the chosen images.
+
+    Args:
+        section: The methods.
+        names: The chosen images.
+        reasons: Why each was chosen, by name.
+        best: The method that is shown on the right at first.
+
+    Returns:
+        The viewer; its notes name what could not be read. ``None`` if no image was chosen.
+    """
+    if not names:
+        return None
+    pictures = Pictures(scale=section.scale)
+    by_name = [{row.name: row for row in record.images} for record in section.records]
+    all_found = {}
+    for name in names:
+        rows = {f"m{number}": rows[name] for number, rows in enumerate(by_name) if name in rows}
+        all_found[name] = _Found(rows=rows)
+        _collect(section, all_found[name], pictures)
+    all_found = {name: found for name, found in all_found.items() if found.pictures}
+    notes = _notes(section, pictures, all_found, names)
+    sides = _sides(section, all_found)
+    if not sides:
+        return Viewer(sides=(), left="", right="", images=(), pictures={}, total=len(section.image_names), notes=notes)
+    left, right = _first_sides(section, sides, best and side_key(section, best))
+    every_map = [maps for found in all_found.values() for maps in found.maps.values()]
+    scale = None
+    if every_map:
+        low, high = min(float(maps.min()) for maps in every_map), max(float(maps.max()) for maps in every_map)
+        scale = ColourScale(low=low, high=high)
+    images = []
+    for name, found in all_found.items():
+        height, width = pictures.size(found.pictures.get(key) for key in (GT, *found.rows, BICUBIC))
+        if not height:
+            height, width = (section.scale * length for length in pictures.size([found.pictures[LQ]]))
+        maps = {key: [pictures.add(scale.paint(one)) for one in maps] for key, maps in found.maps.items()}
+        figures = {key: _figures(section.records[int(key[1:])], row) for key, row in found.rows.items()}
+        images.append(
+            {
+                "name": name,
+                "class": next(iter(found.rows.values())).class_name,
+                "reasons": list(reasons.get(name, ())),
+                "height": height,
+                "width": width,
+                "pictures": found.pictures,
+                "figures": figures,
+                "maps": maps,
+            }
+        )
+    return Viewer(
+        sides=sides,
+        left=left,
+        right=right,
+        images=tuple(images),
+        pictures=pictures.encoded,
+        total=len(section.image_names),
+        scale=scale,
+        notes=notes,
+    )
+
+
+def _notes(
+    section: Section, pictures: Pictures, all_found: Mapping[str, _Found], names: Sequence[str]
+) -> tuple[str, ...]:
+    notes = []
+    for number, record in enumerate(section.records):
+        unsaved = sum(1 for found in all_found.values() if (row := found.rows.get(f"m{number}")) and row.sr is None)
+        if unsaved:
+            notes.append(f"{record.method}: the SR images of {unsaved} of these images were not saved.")
+    if len(all_found) < len(names):
+        notes.append(f"{len(names) - len(all_found)} of the {len(names)} chosen images have no picture at all.")
+    if pictures.missing:
+        count = len(pictures.missing)
+        named = "" if count <= _NAMED else f", the first {_NAMED} are named here"
+        notes.append(f"Image and map files that cannot be shown: {count}{named}.")
+        notes.extend(pictures.missing[:_NAMED])
+    if pictures.cut:
+        height, width = pictures.cut
+        notes.append(
+            f"Of images larger than {MAX_SIDE} pixels the middle is shown (the largest has {height} x {width})."
+        )
+    return tuple(notes)

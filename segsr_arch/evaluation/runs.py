@@ -1,0 +1,139 @@
+"""Finds evaluations on the disk: ``segsr evaluate`` and validations leave them in folders of methods and data sets."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.results.files import RECORD_FILE, read_record
+from segsr_arch.results.record import EvaluationRecord
+
+
+def _is_set_aside(name: str) -> bool:
+    """Whether a folder holds what was replaced since, or what was never finished."""
+    return "_archived_" in name or name.endswith("_partial")
+
+
+def find_records(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]:
+    """Find all evaluations, of tests and of validations.
+
+    Args:
+        path: Folder of one evaluation, or any folder above evaluations. Archived and unfinished folders below it are
+            passed over.
+
+    Returns:
+        Folder and record of each, in the order of the folders; perhaps none.
+
+    Raises:
+        DataError: If there is no such folder, or an evaluation cannot be read.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise DataError(f"{path}: no such folder; give a folder that segsr evaluate or a training has written.")
+    folders = []
+    for folder, below, files in os.walk(path):
+        below[:] = [name for name in below if not _is_set_aside(name)]
+        if RECORD_FILE in files:
+            folders.append(Path(folder))
+    return [(folder, read_record(folder)) for folder in sorted(folders)]
+
+
+def _tests(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]:
+    path = Path(path)
+    found = find_records(path)
+    tests = [(folder, record) for folder, record in found if record.iteration is None]
+    if not tests:
+        validations = f" ({len(found)} validations of a training are there)" if found else ""
+        raise DataError(
+            f"{path}: no {RECORD_FILE} of a test in it or below it{validations}. segsr evaluate writes them to "
+            f"results/<method>/evaluation/<data set>/."
+        )
+    return tests
+
+
+def find_evaluations(path: str | os.PathLike) -> list[EvaluationRecord]:
+    """Find the evaluations of finished methods.
+
+    Args:
+        path: Folder of one evaluation, or any folder above evaluations.
+
+    Returns:
+        Those that are no validation during training, in the order of their folders; at least one.
+
+    Raises:
+        DataError: If there is none, or one cannot be read.
+    """
+    return [record for _, record in _tests(path)]
+
+
+def find_validations(path: str | os.PathLike) -> list[EvaluationRecord]:
+    """Find the validations of a training.
+
+    Args:
+        path: Folder of an experiment, or any folder in or above its validations.
+
+    Returns:
+        The validations by data set, then iteration; at least one.
+
+    Raises:
+        DataError: If there is none, or one cannot be read.
+    """
+    path = Path(path)
+    found = [record for _, record in find_records(path) if record.iteration is not None]
+    if not found:
+        raise DataError(
+            f"{path}: no {RECORD_FILE} of a validation in it or below it. A training with SeGSRModel writes them to "
+            f"experiments/<name>/validation/<data set>/<iteration>/."
+        )
+    return sorted(found, key=lambda record: (record.dataset, record.iteration))
+
+
+def choose_dataset(records: Iterable[EvaluationRecord], dataset: str | None = None) -> list[EvaluationRecord]:
+    """Keep the records of one data set.
+
+    Args:
+        records: Any records.
+        dataset: Its name; ``None`` if there is but one.
+
+    Returns:
+        The records of that data set, in their order; at least one if there was one.
+
+    Raises:
+        ConfigError: If there are several and none was named, or the named one is not there.
+    """
+    records = list(records)
+    names = list(dict.fromkeys(record.dataset for record in records))
+    if dataset is None and len(names) > 1:
+        raise ConfigError(f"There are evaluations on several data sets, choose one by --dataset: {', '.join(names)}.")
+    if dataset is not None and dataset not in names:
+        raise ConfigError(f"--dataset {dataset}: there is no evaluation on it, only on {', '.join(names)}.")
+    return [record for record in records if dataset in (None, record.dataset)]
+
+
+def find_methods(paths: Iterable[str | os.PathLike], *, dataset: str | None = None) -> list[EvaluationRecord]:
+    """Find one evaluation a method, all on one data set.
+
+    Args:
+        paths: Folders as for :func:`find_evaluations`.
+        dataset: Name of the data set; ``None`` if there is but one.
+
+    Returns:
+        The evaluations in the order of the paths, and of their folders below a path.
+
+    Raises:
+        ConfigError: If there are several data sets and none was named, or one method was evaluated twice.
+        DataError: If a path holds no evaluation.
+    """
+    found = {folder.resolve(): record for path in paths for folder, record in _tests(path)}
+    kept = choose_dataset(found.values(), dataset)
+    places: dict[str, Path] = {}
+    for folder, record in found.items():
+        if not any(record is other for other in kept):
+            continue
+        if record.method in places:
+            raise ConfigError(
+                f"{record.method} on {record.dataset} is there twice, in {places[record.method]} and {folder}; give "
+                f"one of the two folders."
+            )
+        places[record.method] = folder
+    return kept

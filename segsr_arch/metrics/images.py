@@ -1,0 +1,75 @@
+"""What every metric does with its images first: checking them, and turning them into tensors."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from segsr_arch.errors import DataError
+
+DATA_RANGES = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
+
+
+def data_range(image: np.ndarray) -> int:
+    """Largest value that images of this type can have: 255 or 65535."""
+    return DATA_RANGES[image.dtype]
+
+
+def check_image(image: np.ndarray, *, metric: str, which: str, smallest_side: int = 1) -> None:
+    """Make sure that a metric can be computed on an image.
+
+    Args:
+        image: The image.
+        metric: Name of the metric, for the message.
+        which: ``SR``, ``GT`` or ``LQ``, for the message.
+        smallest_side: Least height and width in pixels.
+
+    Raises:
+        DataError: If it is not (H, W, 3) of 8 or 16 bits, or too small.
+    """
+    if image.dtype not in DATA_RANGES or image.ndim != 3 or image.shape[2] != 3:
+        raise DataError(
+            f"{metric}: the {which} image must be an (H, W, 3) array of uint8 or uint16, got {image.dtype} of shape "
+            f"{image.shape}."
+        )
+    height, width = image.shape[:2]
+    if min(height, width) < smallest_side:
+        raise DataError(
+            f"{metric}: the {which} image has {height} x {width} pixels, but this metric needs at least "
+            f"{smallest_side} x {smallest_side}."
+        )
+
+
+def check_pair(sr: np.ndarray, gt: np.ndarray, *, metric: str, smallest_side: int = 1) -> None:
+    """Make sure that two images can be compared.
+
+    Args:
+        sr: Super-resolved image.
+        gt: Ground truth.
+        metric: Name of the metric, for the message.
+        smallest_side: Least height and width in pixels.
+
+    Raises:
+        DataError: If one is not (H, W, 3) of 8 or 16 bits, they differ in size or depth, or are too small.
+    """
+    check_image(sr, metric=metric, which="SR")
+    check_image(gt, metric=metric, which="GT")
+    if sr.shape != gt.shape:
+        sizes = [f"{image.shape[0]} x {image.shape[1]}" for image in (sr, gt)]
+        raise DataError(f"{metric}: the SR image has {sizes[0]} pixels and the GT image {sizes[1]}; sizes must agree.")
+    if sr.dtype != gt.dtype:
+        bits = [8 * image.dtype.itemsize for image in (sr, gt)]
+        raise DataError(f"{metric}: the SR image has {bits[0]} bits and the GT image {bits[1]}; depths must agree.")
+    check_image(sr, metric=metric, which="SR", smallest_side=smallest_side)
+
+
+def to_tensor(image: np.ndarray, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
+    """Turn an image (H, W, 3), B, G, R, of 8 or 16 bits into a batch (1, 3, H, W), R, G, B, in [0, 1]."""
+    planes = np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)).astype(np.float64) / data_range(image)
+    return torch.from_numpy(planes).to(device=device, dtype=dtype).unsqueeze(0)
+
+
+def to_8_bits(image: np.ndarray) -> np.ndarray:
+    """Round a 16-bit image to 8 bits (65535 becomes 255); 8-bit images are returned as they are."""
+    if image.dtype == np.uint8:
+        return image
+    return np.rint(image / 257.0).astype(np.uint8)

@@ -1,0 +1,105 @@
+"""A validation as an evaluation record: the files that ``segsr evaluate`` writes, written while a network trains."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from basicsr.utils.registry import METRIC_REGISTRY
+
+from segsr_arch.models.validation import ValidationResult
+from segsr_arch.results.provenance import describe_run
+from segsr_arch.results.record import Column, EvaluationRecord
+
+_BASICSR_LABELS = {
+    "calculate_psnr": ("psnr", "PSNR", "dB"),
+    "calculate_ssim": ("ssim", "SSIM", ""),
+    "calculate_niqe": ("niqe", "NIQE", ""),
+}
+
+
+def _protocol(options: Mapping[str, Any], scale: int) -> str | None:
+    """Name of the protocol that options of BasicSR's PSNR and SSIM amount to, if it has one."""
+    luma, border = bool(options.get("test_y_channel", False)), options.get("crop_border")
+    if luma and border == scale:
+        return "y-crop"
+    return "rgb" if not luma and border == 0 and options["type"] == "calculate_psnr" else None
+
+
+def describe_metrics(metrics: Mapping[str, Mapping[str, Any]], scale: int) -> tuple[Column, ...]:
+    """Describe the metrics of ``val: metrics:``.
+
+    Args:
+        metrics: Options by name; the names become those of the columns.
+        scale: Upscaling factor.
+
+    Returns:
+        One column a metric.
+    """
+    columns = []
+    for name, options in metrics.items():
+        metric = METRIC_REGISTRY.get(options["type"])
+        listed = ", ".join(f"{key} {value}" for key, value in options.items() if key not in ("type", "better"))
+        backend = f"{options['type']} ({listed})" if listed else options["type"]
+        if hasattr(metric, "definition"):
+            definition = metric.definition(options)
+            columns.append(
+                Column(
+                    name=name,
+                    metric=definition.name,
+                    protocol=options.get("protocol", "y-crop") if definition.per_protocol else None,
+                    better=options.get("better", definition.better),
+                    unit=definition.unit,
+                    decimals=definition.decimals,
+                    backend=backend,
+                    label=definition.title,
+                )
+            )
+            continue
+        short, label, unit = _BASICSR_LABELS.get(options["type"], (name, name, ""))
+        protocol = _protocol(options, scale) if short in ("psnr", "ssim") else None
+        better = options.get("better", "lower" if short == "niqe" else "higher")
+        columns.append(
+            Column(name=name, metric=short, protocol=protocol, better=better, unit=unit, backend=backend, label=label)
+        )
+    return tuple(columns)
+
+
+def make_record(
+    opt: Mapping[str, Any], result: ValidationResult, *, dataset: str, iteration: int | None, vlm: str | None
+) -> EvaluationRecord:
+    """Make the record of a validation.
+
+    Args:
+        opt: The whole options.
+        result: What came of the data set.
+        dataset: Its name.
+        iteration: Training iteration; ``None`` in a test.
+        vlm: The vision-language model and its weights, for people.
+
+    Returns:
+        The record, its images in the order of their names.
+    """
+    rows = sorted((image.row for image in result.images), key=lambda row: row.name)
+    return EvaluationRecord(
+        method=opt["name"],
+        dataset=dataset,
+        scale=opt["scale"],
+        columns=describe_metrics(opt["val"].get("metrics") or {}, opt["scale"]),
+        images=tuple(rows),
+        set_values=result.set_values,
+        problems=result.problems,
+        iteration=iteration,
+        provenance=describe_run(
+            images=rows,
+            seed=opt.get("manual_seed"),
+            checkpoint=None if opt["is_train"] else opt["path"].get("pretrain_network_g"),
+            vlm=vlm,
+        ),
+    )
+
+
+def record_folder(opt: Mapping[str, Any], dataset: str, iteration: int | None) -> Path:
+    """Where the record of a validation is written: with the experiment, or with the results of a test."""
+    if iteration is None:
+        return Path(opt["path"]["results_root"]) / "evaluation" / dataset
+    return Path(opt["path"]["experiments_root"]) / "validation" / dataset / f"{iteration:08d}"

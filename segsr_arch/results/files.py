@@ -1,0 +1,219 @@
+"""The files of an evaluation: ``evaluation.json``, ``images.csv``, ``images.json``, ``classes.csv``, ``options.yml``.
+
+``evaluation.json`` is written last, and an older one is removed first: a folder that has it is whole. Paths of images
+that lie in the folder, or in the run that it belongs to, are relative to it, so that they can be moved together.
+"""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from segsr_arch.atomic import atomic_write
+from segsr_arch.errors import DataError, SaveError
+from segsr_arch.results.record import Column, Cost, EvaluationRecord, ImageRow, SetValue
+from segsr_arch.results.references import ImageReference
+from segsr_arch.results.statistics import Mean
+
+RECORD_FILE = "evaluation.json"
+_FORMAT = 1
+_PLACES = ("sr", "gt", "lq", "maps")
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no infinity: write it as a word."""
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and math.isinf(value):
+        return "inf" if value > 0 else "-inf"
+    return value
+
+
+def make_folder(path: str | os.PathLike) -> Path:
+    """Make a folder, if it is not there; returns its path.
+
+    Raises:
+        SaveError: If it cannot be made.
+    """
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SaveError(f"{path}: the folder cannot be made ({error.strerror}).") from error
+    return Path(path)
+
+
+def write_text(path: str | os.PathLike, text: str) -> Path:
+    """Write a UTF-8 text file atomically; returns its path.
+
+    Raises:
+        SaveError: If it cannot be written; what was there before is intact.
+    """
+    with atomic_write(path) as file:
+        file.write(text.encode())
+    return Path(path)
+
+
+def write_json(path: str | os.PathLike, content: Any) -> Path:
+    """Write JSON atomically, infinities as ``"inf"``; returns the path.
+
+    Raises:
+        SaveError: If it cannot be written; what was there before is intact.
+    """
+    return write_text(path, json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+
+
+def write_csv(path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Path:
+    """Write a CSV file atomically (comma, a header line, ``None`` as nothing); returns the path.
+
+    Raises:
+        SaveError: If it cannot be written; what was there before is intact.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    writer.writerows(rows)
+    return write_text(path, text.getvalue())
+
+
+def _place(reference: ImageReference | None, folder: Path, root: str | os.PathLike | None) -> str | None:
+    return None if reference is None else str(reference.relative_to(folder, root=root))
+
+
+def _class_rows(record: EvaluationRecord) -> Iterable[list[Any]]:
+    classes = [row.class_name for row in record.images]
+    for class_name, columns in record.class_summary.items():
+        yield [class_name, classes.count(class_name), *_means(record.column_names, columns)]
+    yield ["mean", len(record.images), *_means(record.column_names, record.summary)]
+
+
+def _means(names: list[str], columns: Mapping[str, Mean]) -> list[float | None]:
+    return [columns[name].mean if name in columns else None for name in names]
+
+
+def write_record(folder: str | os.PathLike, record: EvaluationRecord, *, root: str | os.PathLike | None = None) -> Path:
+    """Write an evaluation into a folder.
+
+    Args:
+        folder: Made if it is not there; files of the same names are replaced.
+        record: What to write.
+        root: The run that the folder belongs to, which is moved or archived as one; ``None`` for the folder alone.
+
+    Returns:
+        The path of ``evaluation.json``.
+
+    Raises:
+        SaveError: If a file cannot be written.
+    """
+    folder = make_folder(folder)
+    _remove(folder / RECORD_FILE)
+    names = record.column_names
+    images = [
+        {"name": row.name, "class": row.class_name}
+        | {place: _place(getattr(row, place), folder, root) for place in _PLACES}
+        | {"gt_digest": row.gt_digest, "values": dict(row.values)}
+        for row in record.images
+    ]
+    write_csv(
+        folder / "images.csv",
+        ["name", "class", *names, *_PLACES],
+        (
+            [row["name"], row["class"], *(row["values"].get(name) for name in names), *(row[key] for key in _PLACES)]
+            for row in images
+        ),
+    )
+    write_json(folder / "images.json", images)
+    write_csv(folder / "classes.csv", ["class", "images", *names], _class_rows(record))
+    if record.options is not None:
+        write_text(folder / "options.yml", record.options)
+    return write_json(
+        folder / RECORD_FILE,
+        {
+            "format": _FORMAT,
+            "method": record.method,
+            "dataset": record.dataset,
+            "scale": record.scale,
+            "iteration": record.iteration,
+            "columns": [asdict(column) for column in record.columns],
+            "interval": "95 % percentile bootstrap over images, 10000 resamples, seed 0",
+            "summary": {name: asdict(mean) for name, mean in record.summary.items()},
+            "set_values": {name: asdict(value) for name, value in record.set_values.items()},
+            "problems": list(record.problems),
+            "cost": None if record.cost is None else asdict(record.cost),
+            "provenance": dict(record.provenance),
+        },
+    )
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise SaveError(f"{path}: cannot be replaced ({error.strerror}).") from error
+
+
+def _read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}); give a folder that segsr evaluate or a validation has written."
+        ) from error
+    except ValueError as error:
+        raise DataError(f"{path}: is no JSON ({error}); write it again with segsr evaluate.") from error
+
+
+def _read_row(content: Mapping[str, Any], folder: Path) -> ImageRow:
+    places = {
+        place: None if content[place] is None else ImageReference.parse(content[place]).resolved(folder)
+        for place in _PLACES
+    }
+    values = {name: float(value) for name, value in content["values"].items()}
+    names = {"name": content["name"], "class_name": content["class"], "gt_digest": content["gt_digest"]}
+    return ImageRow(**names, values=values, **places)
+
+
+def read_record(folder: str | os.PathLike) -> EvaluationRecord:
+    """Read an evaluation.
+
+    Args:
+        folder: As :func:`write_record` wrote it.
+
+    Returns:
+        The record; its image references can be read from anywhere.
+
+    Raises:
+        DataError: If the folder holds no evaluation, or one of another format.
+    """
+    folder = Path(folder).absolute()
+    path = folder / RECORD_FILE
+    content = _read_json(path)
+    if not isinstance(content, Mapping) or content.get("format") != _FORMAT:
+        raise DataError(f"{path}: is no evaluation of format {_FORMAT}; write it again with this version.")
+    options = folder / "options.yml"
+    try:
+        cost = content["cost"]
+        return EvaluationRecord(
+            method=content["method"],
+            dataset=content["dataset"],
+            scale=content["scale"],
+            iteration=content["iteration"],
+            columns=tuple(Column(**column) for column in content["columns"]),
+            images=tuple(_read_row(row, folder) for row in _read_json(folder / "images.json")),
+            set_values={
+                name: SetValue(value=float(item["value"]), std=item["std"], n=item["n"])
+                for name, item in content["set_values"].items()
+            },
+            problems=tuple(content["problems"]),
+            cost=None if cost is None else Cost(**{**cost, "lr_size": tuple(cost["lr_size"])}),
+            provenance=content["provenance"],
+            options=options.read_text(encoding="utf-8") if options.is_file() else None,
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"{path}: is not what segsr evaluate writes ({error!r}); write it again.") from error

@@ -1,0 +1,175 @@
+"""One method on one data set: the figures of each image, and what is computed from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from segsr_arch.results.classes import NO_CLASS
+from segsr_arch.results.references import ImageReference
+from segsr_arch.results.statistics import Mean, mean_with_interval
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """One figure, computed in one way.
+
+    Attributes:
+        name: Its name in files, for instance ``psnr_y-crop``.
+        metric: The metric's name, ``psnr``.
+        protocol: The protocol's name, ``y-crop``; ``None`` for a metric that has none.
+        better: ``higher`` or ``lower``.
+        unit: ``dB``, ``rad`` or ``""``.
+        decimals: With how many digits after the point people print it.
+        backend: Which library and version computed it, with which weights.
+        label: What people call the metric; derived from its name if not given.
+    """
+
+    name: str
+    metric: str
+    protocol: str | None = None
+    better: str = "higher"
+    unit: str = ""
+    decimals: int = 4
+    backend: str = ""
+    label: str = ""
+
+    @property
+    def title(self) -> str:
+        """What people read: ``PSNR (y-crop), dB``."""
+        label = self.label or self.metric.upper()
+        protocol = f" ({self.protocol})" if self.protocol else ""
+        return f"{label}{protocol}{', ' + self.unit if self.unit else ''}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRow:
+    """One image.
+
+    Attributes:
+        name: Name without ending, with forward slashes.
+        class_name: Its class, ``""`` if it has none.
+        values: Value by column name; a figure that could not be computed is not there. Never NaN.
+        sr: The method's image.
+        gt: Ground truth.
+        lq: Low-resolution input.
+        maps: Guidance maps as a ``.npz`` file with ``maps``: (k, Hc, Wc) float16, cosines in [-1, 1] on the patch
+            grid, and ``cells_per_pixel``: the side of an LR pixel in cells of that grid.
+        gt_digest: Pixel digest of the ground truth (:func:`segsr_arch.results.provenance.pixel_digest`).
+    """
+
+    name: str
+    class_name: str = NO_CLASS
+    values: Mapping[str, float] = field(default_factory=dict)
+    sr: ImageReference | None = None
+    gt: ImageReference | None = None
+    lq: ImageReference | None = None
+    maps: ImageReference | None = None
+    gt_digest: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetValue:
+    """A figure of a whole set of images, such as KID.
+
+    Attributes:
+        value: The figure.
+        std: Its standard deviation over subsets, if known.
+        n: Number of images.
+    """
+
+    value: float
+    std: float | None
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What one pass of a network costs.
+
+    Attributes:
+        parameters: All parameters, frozen ones included.
+        trainable: Those that were trained.
+        macs: Multiply-accumulates of one LR image of ``lr_size``; ``None`` if not counted.
+        seconds: Median time of one such image; ``None`` if not measured.
+        lr_size: Height and width of that image, in pixels.
+        device: On what ``seconds`` was measured.
+    """
+
+    parameters: int
+    trainable: int
+    macs: int | None
+    seconds: float | None
+    lr_size: tuple[int, int]
+    device: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvaluationRecord:
+    """One method on one data set.
+
+    Attributes:
+        method: Name of the method.
+        dataset: Name of the data set.
+        scale: Upscaling factor; ``None`` if images of others were measured and nobody said.
+        columns: What was computed.
+        images: The images, in the order of their names.
+        set_values: Figures of the whole set, by column name.
+        problems: Lines about images or figures that were left out.
+        cost: Cost of the network, if it ran here.
+        iteration: Training iteration, if this is a validation.
+        provenance: Where the figures come from; see :mod:`segsr_arch.results.provenance`.
+        options: Text of the option file, if there was one.
+    """
+
+    method: str
+    dataset: str
+    scale: int | None
+    columns: tuple[Column, ...]
+    images: tuple[ImageRow, ...]
+    set_values: Mapping[str, SetValue] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    cost: Cost | None = None
+    iteration: int | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    options: str | None = None
+
+    def column(self, name: str) -> Column:
+        """Find a column by its name.
+
+        Raises:
+            KeyError: If there is none; the known ones are named.
+        """
+        for column in self.columns:
+            if column.name == name:
+                return column
+        raise KeyError(f"{name} is no column of {self.method} on {self.dataset}; there are {self.column_names}")
+
+    @property
+    def column_names(self) -> list[str]:
+        """Names of the columns."""
+        return [column.name for column in self.columns]
+
+    def values(self, column: str) -> dict[str, float]:
+        """Values of a column by image name, of the images that have one."""
+        return {row.name: row.values[column] for row in self.images if column in row.values}
+
+    @cached_property
+    def summary(self) -> dict[str, Mean]:
+        """Mean with interval by column, of the columns that have a value."""
+        found = {column.name: list(self.values(column.name).values()) for column in self.columns}
+        return {name: mean_with_interval(values) for name, values in found.items() if values}
+
+    @cached_property
+    def class_summary(self) -> dict[str, dict[str, Mean]]:
+        """Mean with interval by class and column; images without a class are not in it."""
+        found: dict[str, dict[str, list[float]]] = {}
+        for row in self.images:
+            if row.class_name != NO_CLASS:
+                columns = found.setdefault(row.class_name, {})
+                for name, value in row.values.items():
+                    columns.setdefault(name, []).append(value)
+        return {
+            class_name: {name: mean_with_interval(values) for name, values in columns.items()}
+            for class_name, columns in sorted(found.items())
+        }

@@ -1,0 +1,148 @@
+"""Where the pixels of an image lie: a file, or an entry of an LMDB as BasicSR lays it out."""
+
+import io
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from segsr_arch.errors import DataError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageReference:
+    """An image by its place.
+
+    Attributes:
+        path: Image file, or LMDB folder.
+        key: Entry of the LMDB; ``None`` for a file.
+    """
+
+    path: str
+    key: str | None = None
+
+    def __str__(self) -> str:
+        return self.path if self.key is None else f"{self.path}::{self.key}"
+
+    @classmethod
+    def parse(cls, text: str) -> "ImageReference":
+        """Read what ``str()`` wrote."""
+        path, separator, key = text.rpartition(".lmdb::")
+        return cls(path=f"{path}.lmdb", key=key) if separator else cls(path=text)
+
+    def resolved(self, folder: str | os.PathLike) -> "ImageReference":
+        """Give the same image, its path relative to ``folder`` made independent of it."""
+        return ImageReference(path=os.path.abspath(os.path.join(folder, self.path)), key=self.key)
+
+    def relative_to(self, folder: str | os.PathLike, *, root: str | os.PathLike | None = None) -> "ImageReference":
+        """Give the same image, its path relative to a folder, if they will be moved together; else absolute.
+
+        Args:
+            folder: What the path is to be relative to.
+            root: What is moved as one, at or above ``folder``; ``None`` for ``folder`` itself.
+        """
+        absolute, whole = os.path.abspath(self.path), os.path.abspath(root or folder)
+        inside = absolute.startswith(whole + os.sep)
+        path = Path(os.path.relpath(absolute, os.path.abspath(folder))).as_posix() if inside else absolute
+        return ImageReference(path=path, key=self.key)
+
+    def read_bytes(self) -> bytes:
+        """Read the encoded image.
+
+        Raises:
+            DataError: If it is not there.
+        """
+        if self.key is None:
+            try:
+                return Path(self.path).read_bytes()
+            except OSError as error:
+                raise DataError(f"{self.path}: cannot be read ({error.strerror}); was it moved or deleted?") from error
+        if not Path(self.path).is_dir():
+            raise DataError(f"{self.path}: no such LMDB; was it moved or deleted?")
+        return bytes(_lmdb_client(self.path).get(self.key))
+
+    def read(self) -> np.ndarray:
+        """Read the pixels as they are stored.
+
+        Returns:
+            (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16 (or float32 for TIFF).
+
+        Raises:
+            DataError: If it is not there, or does not decode.
+        """
+        data = self.read_bytes()
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+        if image is None or not _is_whole(data):
+            raise DataError(f"{self}: does not decode as an image; it is truncated or of an unknown format.")
+        return image
+
+
+@lru_cache(maxsize=8)
+def _lmdb_client(path: str) -> Any:
+    """BasicSR's reader of an LMDB, kept open: many threads read one image each."""
+    from basicsr.utils import FileClient
+
+    return FileClient("lmdb", db_paths=path)
+
+
+def _is_whole(data: bytes) -> bool:
+    """Whether a JPEG is complete; some versions of OpenCV decode a truncated one without a word."""
+    if not data.startswith(b"\xff\xd8"):
+        return True
+    try:
+        Image.open(io.BytesIO(data)).load()
+    except OSError:
+        return False
+    return True
+
+
+def check_encodable(name: str, place: str) -> None:
+    """Make sure that the name of an image can be written to a UTF-8 file.
+
+    Args:
+        name: Name of the image.
+        place: Where it was found, for the message.
+
+    Raises:
+        DataError: If it is not UTF-8 on the disk.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise DataError(f"{place}: the file name {ascii(name)} is not UTF-8; rename it.") from error
+
+
+def _is_lmdb(root: str | None) -> bool:
+    return root is not None and str(root).rstrip("/").endswith(".lmdb")
+
+
+def place_below(root: str | None, path: str | None) -> ImageReference | None:
+    """Tell where an image of a BasicSR data set lies.
+
+    Args:
+        root: ``dataroot_gt`` or ``dataroot_lq`` of its options.
+        path: ``gt_path`` or ``lq_path`` of an item: a path, or an entry of the LMDB; ``None`` stays ``None``.
+    """
+    if path is None:
+        return None
+    if _is_lmdb(root):
+        return ImageReference(path=str(root).rstrip("/"), key=path)
+    return ImageReference(path=path)
+
+
+def name_below(root: str | None, path: str) -> str:
+    """Name an image of a BasicSR data set: without ending, relative to the root if it lies in it.
+
+    Args:
+        root: ``dataroot_gt`` or ``dataroot_lq`` of its options.
+        path: ``gt_path`` or ``lq_path`` of an item.
+    """
+    if _is_lmdb(root):
+        return path
+    inside = root is not None and Path(path).is_relative_to(root)
+    return Path(os.path.relpath(path, root) if inside else os.path.basename(path)).with_suffix("").as_posix()

@@ -1,0 +1,105 @@
+"""What holds for every metric, by its declaration."""
+
+import numpy as np
+import pytest
+import torch
+
+from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.metrics.catalogue import CATALOGUE, find_metric
+from segsr_arch.metrics.lr_consistency import lr_of
+from tests.metrics.backbones import write_clip
+from tests.support import TINY_SEMANTICS, make_image
+
+CPU = torch.device("cpu")
+SCALE = 2
+NAMES = ["psnr", "ssim", "lpips", "dists", "ergas", "sam", "scc", "uqi", "kid"]
+NAMES += ["clip_iqa", "lr_consistency", "clip_cosine"]
+IMAGE_METRICS = [name for name in NAMES if name != "kid"]
+
+
+@pytest.fixture(scope="module")
+def clip_folder(tmp_path_factory):
+    return str(write_clip(tmp_path_factory.mktemp("models") / "clip"))
+
+
+@pytest.fixture
+def load(random_hub, clip_folder):
+    def load(name):
+        return find_metric(name).load(device=CPU, vlm=TINY_SEMANTICS, protocol="rgb", clip_iqa_model=clip_folder)
+
+    return load
+
+
+def images(side, *, wide=False):
+    gt = make_image(0, side, side)
+    sr = (gt * 0.7 + 20).astype(np.uint8)
+    if wide:
+        sr, gt = sr.astype(np.uint16) * 257, gt.astype(np.uint16) * 257
+    return sr, gt, lr_of(gt, SCALE) if side >= SCALE else gt
+
+
+def test_the_catalogue():
+    assert list(CATALOGUE) == NAMES
+    assert {name for name, each in CATALOGUE.items() if each.better == "lower"} == {
+        *("lpips", "dists", "ergas", "sam", "kid")
+    }
+    assert {name: each.needs for name, each in CATALOGUE.items() if each.needs != "gt"} == {
+        "clip_iqa": "nothing",
+        "lr_consistency": "lq",
+    }
+    assert [name for name, each in CATALOGUE.items() if each.per_protocol] == ["psnr", "ssim"]
+    assert [name for name, each in CATALOGUE.items() if each.kind == "set"] == ["kid"]
+    units = {name: each.unit for name, each in CATALOGUE.items() if each.unit}
+    assert units == {"psnr": "dB", "sam": "rad", "lr_consistency": "dB"}
+
+
+def test_unknown_name():
+    with pytest.raises(ConfigError, match=r"metric 'lpisp' is not known; did you mean lpips\?"):
+        find_metric("lpisp")
+
+
+@pytest.mark.parametrize("name", IMAGE_METRICS)
+def test_smallest_side(load, name):
+    """A metric works on images of its smallest side, at both depths, and says so of smaller ones."""
+    measure = load(name)
+    side = measure.definition.smallest_side
+    enough = max(side, SCALE) + (max(side, SCALE) % SCALE)
+    for wide in (False, True):
+        sr, gt, lq = images(enough, wide=wide)
+        assert np.isfinite(measure(sr, gt, lq, SCALE))
+    assert measure.backend
+    if side > 1:
+        sr, gt, lq = images(side - 1)
+        words = rf"{name}: .* {side - 1} x {side - 1} .* at least {side} x {side}|needs {side} x {side}"
+        with pytest.raises(DataError, match=words):
+            measure(sr, gt, lq, SCALE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_images(load, name):
+    measure = load(name)
+    run = measure if measure.definition.kind == "image" else lambda sr, gt, lq, scale: measure.features(sr, gt)
+    sr, gt, lq = images(40)
+    with pytest.raises(DataError, match=r"the SR image must be an \(H, W, 3\) array of uint8 or uint16"):
+        run(sr / 255, gt, lq, SCALE)
+    if measure.definition.needs == "gt":
+        with pytest.raises(DataError, match="SR image has 40 x 40 pixels and the GT image 40 x 38"):
+            run(sr, gt[:, :38], lq, SCALE)
+        with pytest.raises(DataError, match="depths must agree"):
+            run(sr, gt.astype(np.uint16), lq, SCALE)
+        with pytest.raises(DataError, match=f"{name}: needs a ground truth"):
+            run(sr, None, lq, SCALE)
+    else:
+        run(sr, None, lq, SCALE)
+    if measure.definition.needs == "lq":
+        with pytest.raises(DataError, match=f"{name}: needs the LR input"):
+            run(sr, gt, None, SCALE)
+
+
+@pytest.mark.parametrize("name", ["psnr", "ssim"])
+def test_protocol(name):
+    sr, gt, _ = images(40)
+    values = {p: find_metric(name).load(device=CPU, protocol=p)(sr, gt, None, 4) for p in ("y-crop", "rgb", "y-full")}
+    assert len(set(values.values())) == 3
+    with pytest.raises(ConfigError, match="protocol 'ycrop' is not known"):
+        find_metric(name).load(device=CPU, protocol="ycrop")
