@@ -1,13 +1,67 @@
 """What a checkpoint of a guided network says about itself, compared with the network that is to get it."""
 
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from segsr_arch.errors import CheckpointError
-from segsr_arch.semantics import VlmIdentity
+from segsr_arch.semantics import SemanticsConfig, VlmIdentity
+
+# Fixed, because BasicSR compares the sizes of equally named entries of two checkpoints.
+_BYTES = 1024
+# Options of the guide that change what the same weights compute.
+_GUIDE_OPTIONS = (
+    "lora_alpha",
+    "modules",
+    "descriptors",
+    "attention_residual",
+    "learned_map_scale",
+    "map_upsampling",
+    "layer_norm",
+)
+
+
+def describe_network(
+    *, base: nn.Module, upscale: int, unit_paths: Sequence[str], semantics: SemanticsConfig
+) -> dict[str, Any]:
+    """Describe what must be equal for a checkpoint to mean the same.
+
+    Args:
+        base: The network that is guided.
+        upscale: Its scale.
+        unit_paths: Modules that end a unit each.
+        semantics: Options of its guide.
+
+    Returns:
+        ``upscale``, ``base``, ``units`` (number and digest of their paths), and ``guide``: its options that are not
+        the paper's.
+    """
+    digest = hashlib.sha256("\n".join(unit_paths).encode()).hexdigest()[:8]
+    defaults = {item.name: item.default for item in fields(semantics)}
+    values = {name: getattr(semantics, name) for name in _GUIDE_OPTIONS}
+    return {
+        "upscale": upscale,
+        "base": type(base).__name__,
+        "units": f"{len(unit_paths)} ({digest})",
+        "guide": {name: value for name, value in values.items() if value != defaults[name]},
+    }
+
+
+def encode_description(description: Mapping[str, Any]) -> Tensor:
+    """Write a description (JSON, padded with spaces) into an uint8 tensor (1024,).
+
+    Raises:
+        CheckpointError: If it is too long.
+    """
+    encoded = json.dumps({"format": 2, **description}).encode().ljust(_BYTES)
+    if len(encoded) > _BYTES:
+        raise CheckpointError("The names of the vision-language model and of its weights are too long to record.")
+    return torch.frombuffer(bytearray(encoded), dtype=torch.uint8)
 
 
 def decode_description(state: Tensor) -> dict[str, Any]:
@@ -18,7 +72,10 @@ def decode_description(state: Tensor) -> dict[str, Any]:
     """
     try:
         description = json.loads(bytes(state.cpu().tolist()))
-        return {key: description[key] for key in ("upscale", "base", "units", "vlm")}
+        known = ["upscale", "base", "units", "vlm"]
+        if description["format"] > 1:  # the first format counted the units, and the guide had no options
+            known.append("guide")
+        return {key: description[key] for key in known}
     except (AttributeError, TypeError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"The description of the network (_extra_state) cannot be read ({type(error).__name__}: {error}); the "
@@ -31,7 +88,7 @@ def check_description(state_dict: Mapping[str, Any], own: Mapping[str, Any], *, 
 
     Args:
         state_dict: Its weights by name.
-        own: ``upscale``, ``base`` and ``units`` of the network that is to get them.
+        own: What :func:`describe_network` says of the network that is to get them.
         strict: Whether these must be equal.
 
     Returns:
@@ -46,14 +103,23 @@ def check_description(state_dict: Mapping[str, Any], own: Mapping[str, Any], *, 
             f"Weights of the {own['base']} alone belong to network_g: pretrain_base."
         )
     description = decode_description(state_dict["_extra_state"])
+    if "guide" not in description:
+        own = {**own, "units": int(own["units"].split(" ")[0])}
+        description["guide"] = own["guide"]
     differing = [key for key, value in own.items() if description[key] != value]
     if strict and differing:
         raise CheckpointError(
             "The checkpoint belongs to another network: "
-            + ", ".join(f"{key} {description[key]} in the file, {own[key]} here" for key in differing)
+            + ", ".join(f"{key} {_text(description[key])} in the file, {_text(own[key])} here" for key in differing)
             + ". Correct network_g, or set path: strict_load_g: false to load what fits."
         )
     return description
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, Mapping):
+        return str(value)
+    return ", ".join(f"{name}: {entry}" for name, entry in value.items()) or "as in the paper"
 
 
 def check_identity(description: Mapping[str, Any], own: VlmIdentity) -> None:

@@ -1,10 +1,9 @@
-"""Any network made of stacked units, guided by semantics: the one mechanism behind SeGSR.
+"""Any network made of stacked units, guided by semantics: the one mechanism behind SemanticSR and SeGSR.
 
 The network keeps its code and its state-dict names. A forward hook on the last module of each unit replaces the
 unit's output by the modulated one, so the next unit reads that (SeG-SR eq. 10).
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -12,54 +11,76 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segsr_arch.archs.checkpoint_description import check_description, check_identity, decode_description
-from segsr_arch.archs.unit_layouts import UnitLayout, find_layout, select_units
-from segsr_arch.errors import CheckpointError, ConfigError
+from segsr_arch.archs.base_weights import load_base_weights
+from segsr_arch.archs.checkpoint_description import (
+    check_description,
+    check_identity,
+    decode_description,
+    describe_network,
+    encode_description,
+)
+from segsr_arch.archs.unit_layouts import select_units, size_multiple
+from segsr_arch.archs.unit_outputs import UnitOutput
+from segsr_arch.archs.unit_probe import probe_network
+from segsr_arch.errors import ConfigError
+from segsr_arch.padding import pad_to_multiple
 from segsr_arch.semantics import SemanticGuide, SemanticsConfig
 
-# Fixed, because BasicSR compares the sizes of equally named entries of two checkpoints.
-_EXTRA_STATE_BYTES = 1024
 
-
-class _CurrentMaps:
+class _CurrentSignals:
     """What the hooks of one network read during one forward pass; empty at any other time."""
 
     def __init__(self) -> None:
-        self.maps: Tensor | None = None
+        self.signals: Tensor | None = None
 
 
 class _UnitHook:
     """Forward hook of one unit. A plain object, so that copies and pickles of a network carry hooks of their own."""
 
-    def __init__(self, *, guide: SemanticGuide, unit: int, layout: UnitLayout, current: _CurrentMaps) -> None:
+    def __init__(self, *, guide: SemanticGuide, unit: int, output: UnitOutput, current: _CurrentSignals) -> None:
         self.guide = guide
         self.unit = unit
-        self.layout = layout
+        self.output = output
         self.current = current
 
-    def __call__(self, _module: nn.Module, _inputs: tuple, output: Tensor) -> Tensor:
-        if self.current.maps is None:
+    def __call__(self, _module: nn.Module, inputs: tuple, options: dict[str, Any], output: Tensor) -> Tensor:
+        if self.current.signals is None:
+            if _is_in_backward_pass():
+                raise ConfigError(
+                    "units: one lies within a part of the network that gradient checkpointing computes again in the "
+                    "backward pass, when its semantic guide is gone. End it at the module that is computed again (a "
+                    "list of module paths), or switch the network's checkpointing off."
+                )
             return output
-        nchw = self.layout.format == "nchw"
-        features = output.permute(0, 2, 3, 1) if nchw else output
-        features = self.guide.modulate(self.unit, features, self.current.maps, stride=self.layout.stride)
-        return features.permute(0, 3, 1, 2) if nchw else features
+        features = self.output.to_nhwc(output, inputs, options)
+        features = self.guide.modulate(self.unit, features, self.current.signals, stride=self.output.stride)
+        return self.output.from_nhwc(features)
+
+
+def _is_in_backward_pass() -> bool:
+    return not torch.compiler.is_compiling() and torch._C._current_graph_task_id() != -1
 
 
 class GuidedNetwork(nn.Module):
     """A super-resolution network whose units are told where to look (SeG-SR, figure 1 b).
 
+    Called as ``network.base(lq)``, the base computes what it does without a guide.
+
     Args:
         base: Network from LR (B, 3, H, W) to SR (B, 3, sH, sW), values in [0, 1], with stacked units.
         semantics: Options of the guide: a :class:`SemanticsConfig` or the mapping of a YAML.
-        upscale: The network's scale s.
         units: Number of groups of units, or paths of the modules that end a unit; ``None``: every unit by itself.
         pretrain_base: Path of weights of the base alone, in its own published format.
 
     Raises:
-        ConfigError: If an option is wrong or no unit layout is declared for the base.
+        ConfigError: If an option is wrong, or no unit layout is declared for the base and ``units`` is no list.
         WeightsError: If weights of the vision-language model cannot be had.
         CheckpointError: If ``pretrain_base`` cannot be read or does not fit.
+
+    Attributes:
+        upscale: Scale s, as the base has it.
+        unit_paths: Modules that end a unit each.
+        unit_outputs: What each gives.
     """
 
     def __init__(
@@ -67,25 +88,26 @@ class GuidedNetwork(nn.Module):
         *,
         base: nn.Module,
         semantics: SemanticsConfig | Mapping[str, Any] | None = None,
-        upscale: int,
         units: int | Sequence[str] | None = None,
         pretrain_base: str | None = None,
     ) -> None:
         super().__init__()
-        layout = find_layout(base)
-        self.unit_paths = select_units(base, layout, units)
+        self.unit_paths = select_units(base, units)
         refuse_units_that_are_recomputed(base, self.unit_paths)
-        self.upscale = upscale
+        probe = probe_network(base, self.unit_paths)
+        self.upscale = probe.scale
+        self.unit_outputs = probe.outputs
+        self._size_multiple = size_multiple(base)
         self.base = base
         self.guide = SemanticGuide(
             config=SemanticsConfig.from_options(semantics),
-            unit_channels=_unit_channels(base, self.unit_paths, layout),
-            scale=upscale,
+            unit_channels=[output.channels for output in probe.outputs],
+            scale=probe.scale,
         )
-        self._current = _CurrentMaps()
-        for unit, path in enumerate(self.unit_paths):
-            hook = _UnitHook(guide=self.guide, unit=unit, layout=layout, current=self._current)
-            base.get_submodule(path).register_forward_hook(hook)
+        self._current = _CurrentSignals()
+        for unit, (path, output) in enumerate(zip(self.unit_paths, probe.outputs, strict=True)):
+            hook = _UnitHook(guide=self.guide, unit=unit, output=output, current=self._current)
+            base.get_submodule(path).register_forward_hook(hook, with_kwargs=True)
         if pretrain_base is not None:
             load_base_weights(base, pretrain_base)
 
@@ -99,7 +121,8 @@ class GuidedNetwork(nn.Module):
             SR images (B, 3, sH, sW), about [0, 1], not clipped.
 
         Raises:
-            ConfigError: If the input has not three channels, or under ``DataParallel``.
+            ConfigError: If the input has not three channels, under ``DataParallel``, or in the backward pass if the
+                base computes a part again that holds a unit.
         """
         if lq.shape[1] != 3:
             raise ConfigError(f"The semantic guide needs RGB: input (B, 3, H, W), got {tuple(lq.shape)}.")
@@ -108,11 +131,17 @@ class GuidedNetwork(nn.Module):
                 "DataParallel is not supported: start one process a GPU instead (torchrun --nproc_per_node N "
                 "-m segsr_arch.cli.basicsr train -opt FILE --launcher pytorch), or set num_gpu: 1."
             )
-        self._current.maps = self.guide(lq)
+        self._current.signals = self.guide(lq)
         try:
-            return self.base(lq)
+            sr = self.base(pad_to_multiple(lq, self._size_multiple))
         finally:
-            self._current.maps = None
+            self._current.signals = None
+        return sr[..., : lq.shape[-2] * self.upscale, : lq.shape[-1] * self.upscale]
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether units are guided by maps, as the paper's full guide does (semantics: modules: sfem+slm+lmm)."""
+        return self.guide.has_maps
 
     @torch.no_grad()
     def guidance_maps(self, lq: Tensor) -> Tensor:
@@ -122,12 +151,15 @@ class GuidedNetwork(nn.Module):
             lq: LR images (B, 3, H, W), RGB in [0, 1].
 
         Returns:
-            Maps (B, k, H, W), one a unit, cosine similarities in [-1, 1], float32.
+            Maps (B, k, H, W), one a unit, cosine similarities in [-1, 1], float32, before any learned scale.
+
+        Raises:
+            ConfigError: If the guide has no localization, and so no maps.
         """
         was_training = self.training
         self.eval()
         try:
-            return self.guide.resize(self.guide(lq), (lq.shape[-2], lq.shape[-1])).clamp(-1, 1)
+            return self.guide.resize(self.guide.view(lq).maps, (lq.shape[-2], lq.shape[-1])).clamp(-1, 1)
         finally:
             self.train(was_training)
 
@@ -143,19 +175,14 @@ class GuidedNetwork(nn.Module):
             "guide": sum(p.numel() for p in self.guide.parameters()) - sum(p.numel() for p in extraction),
         }
 
+    def _description(self) -> dict[str, Any]:
+        return describe_network(
+            base=self.base, upscale=self.upscale, unit_paths=self.unit_paths, semantics=self.guide.config
+        )
+
     def get_extra_state(self) -> Tensor:
-        """Describe the network in 1024 bytes (JSON, padded with spaces): scale, base, units, identity of the VLM."""
-        description = {
-            "format": 1,
-            "upscale": self.upscale,
-            "base": type(self.base).__name__,
-            "units": len(self.unit_paths),
-            "vlm": asdict(self.guide.feature_extraction.identity),
-        }
-        encoded = json.dumps(description).encode().ljust(_EXTRA_STATE_BYTES)
-        if len(encoded) > _EXTRA_STATE_BYTES:
-            raise CheckpointError("The names of the vision-language model and of its weights are too long to record.")
-        return torch.frombuffer(bytearray(encoded), dtype=torch.uint8)
+        """Describe the network in 1024 bytes: scale, base, units, guide, identity of the VLM."""
+        return encode_description({**self._description(), "vlm": asdict(self.guide.feature_extraction.identity)})
 
     def set_extra_state(self, state: Tensor) -> None:
         """Check that a checkpoint was trained beside the same frozen VLM.
@@ -177,10 +204,10 @@ class GuidedNetwork(nn.Module):
             Missing and unexpected names.
 
         Raises:
-            CheckpointError: If it belongs to another scale, another base, another VLM, or is no guided network's.
+            CheckpointError: If it belongs to another scale, base, choice of units, guide or VLM, or is no guided
+                network's.
         """
-        own = {"upscale": self.upscale, "base": type(self.base).__name__, "units": len(self.unit_paths)}
-        check_description(state_dict, own, strict=strict)
+        check_description(state_dict, self._description(), strict=strict)
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
 
 
@@ -199,53 +226,3 @@ def refuse_units_that_are_recomputed(base: nn.Module, paths: Sequence[str]) -> N
                     f"units: {path} lies within {above}, which gradient checkpointing computes twice. Set "
                     f"use_checkpoint: false, or end the unit with {above}."
                 )
-
-
-def _unit_channels(base: nn.Module, paths: Sequence[str], layout: UnitLayout) -> list[int]:
-    """Learn the channel count of each unit by one pass over an image of 8 x 8 pixels."""
-    channels: dict[nn.Module, int] = {}
-    axis = 1 if layout.format == "nchw" else -1
-
-    def record(module: nn.Module, _inputs: tuple, output: Tensor) -> None:
-        channels[module] = output.shape[axis]
-
-    handles = [base.get_submodule(path).register_forward_hook(record) for path in paths]
-    was_training = base.training
-    first = next(base.parameters())
-    try:
-        with torch.no_grad():
-            base.eval()(torch.zeros(1, 3, 8, 8, device=first.device, dtype=first.dtype))
-    finally:
-        base.train(was_training)
-        for handle in handles:
-            handle.remove()
-    return [channels[base.get_submodule(path)] for path in paths]
-
-
-def load_base_weights(base: nn.Module, path: str) -> nn.Module:
-    """Load published weights of a base network strictly, in place, and return it.
-
-    Args:
-        base: The network.
-        path: Torch file with the state dict, perhaps under ``params_ema`` or ``params``.
-
-    Raises:
-        CheckpointError: If the file cannot be read safely or does not fit.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch, zipfile and pickle each raise their own kinds
-        raise CheckpointError(
-            f"network_g: pretrain_base: {path} cannot be read as weights ({type(error).__name__}: {error})."
-        ) from error
-    for key in ("params_ema", "params"):
-        if key in content:
-            content = content[key]
-            break
-    try:
-        base.load_state_dict(content, strict=True)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"network_g: pretrain_base: {path} does not fit the {type(base).__name__} of this option file: {error}"
-        ) from error
-    return base

@@ -2,27 +2,21 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 
-from segsr_arch.archs.checkpoint_description import check_description, check_identity
-from segsr_arch.archs.guided_network import GuidedNetwork, load_base_weights, refuse_units_that_are_recomputed
 from segsr_arch.archs.hat_arch import HAT
-from segsr_arch.archs.unit_layouts import find_layout, select_units
-from segsr_arch.errors import CheckpointError, ConfigError
-from segsr_arch.semantics import SemanticsConfig, check_available
-from segsr_arch.semantics.vision_tower import known_identity
+from segsr_arch.archs.semantic_sr_arch import SemanticSR, check_guided, check_guided_checkpoint
+from segsr_arch.semantics import SemanticsConfig
 
 
 @ARCH_REGISTRY.register()
-class SeGSR(GuidedNetwork):
+class SeGSR(SemanticSR):
     """Semantic-guided super-resolution of remote-sensing images (Chen et al., SeG-SR, section III).
 
-    :class:`~segsr_arch.archs.guided_network.GuidedNetwork` around :class:`~segsr_arch.archs.hat_arch.HAT`; the
-    defaults are the paper's network. The parameters of HAT are passed on to it.
+    :class:`~segsr_arch.archs.semantic_sr_arch.SemanticSR` with ``base: {type: HAT}``; the defaults are the paper's
+    network. The parameters of HAT are passed on to it.
 
     Args:
         upscale: Scale s.
@@ -49,56 +43,17 @@ class SeGSR(GuidedNetwork):
         CheckpointError: If ``pretrain_base`` cannot be read or does not fit.
     """
 
-    nested_options = {"semantics": SemanticsConfig}
+    nested_networks = ()
 
     @staticmethod
     def check_options(options: Mapping[str, Any]) -> None:
-        """Find what is wrong with ``network_g`` before anything is built or moved.
-
-        Args:
-            options: Constructor arguments by name, and ``type``.
-
-        Raises:
-            ConfigError: If an option of HAT or of the guide is wrong, or ``pretrain_base`` does not exist.
-            WeightsError: If weights of the vision-language model cannot be had, read, or do not fit.
-            CheckpointError: If ``pretrain_base`` cannot be read or does not fit.
-        """
-        path = options.get("pretrain_base")
-        if path is not None and not Path(path).is_file():
-            raise ConfigError(f"network_g: pretrain_base: there is no file {path} (seen from {Path.cwd()}).")
-        HAT.check_options(options)
-        base = _outline(options)
-        refuse_units_that_are_recomputed(base, select_units(base, find_layout(base), options.get("units")))
-        check_available(SemanticsConfig.from_options(options.get("semantics")))
-        if path is not None:
-            load_base_weights(base.to_empty(device="cpu"), path)
+        """As :meth:`SemanticSR.check_options`, with HAT's arguments beside those of the guide."""
+        check_guided(_hat(options), options)
 
     @staticmethod
     def check_checkpoint(options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
-        """Find out whether a checkpoint fits options that :meth:`check_options` has passed.
-
-        Args:
-            options: Constructor arguments by name, and ``type``.
-            state: Weights by name, as they stand in the checkpoint.
-            strict: Whether they must fit exactly.
-
-        Raises:
-            CheckpointError: If it belongs to another scale, base or vision-language model. A large one's digest is
-                left to the constructor.
-        """
-        base = _outline(options)
-        units = select_units(base, find_layout(base), options.get("units"))
-        own = {"upscale": base.upscale, "base": type(base).__name__, "units": len(units)}
-        description = check_description(state, own, strict=strict)
-        identity = known_identity(SemanticsConfig.from_options(options.get("semantics")))
-        if identity is not None:
-            check_identity(description, identity)
-        if strict:
-            of_base = {name.removeprefix("base."): value for name, value in state.items() if name.startswith("base.")}
-            try:
-                base.load_state_dict(of_base, strict=True, assign=True)
-            except RuntimeError as error:
-                raise CheckpointError(f"The checkpoint does not fit the HAT of network_g: {error}") from error
+        """As :meth:`SemanticSR.check_checkpoint`, with HAT's arguments beside those of the guide."""
+        check_guided_checkpoint(_hat(options), options, state, strict)
 
     def __init__(
         self,
@@ -121,28 +76,28 @@ class SeGSR(GuidedNetwork):
         units: int | Sequence[str] | None = None,
         pretrain_base: str | None = None,
     ) -> None:
-        base = HAT(
-            upscale=upscale,
-            img_range=img_range,
-            embed_dim=embed_dim,
-            depths=depths,
-            num_heads=num_heads,
-            window_size=window_size,
-            compress_ratio=compress_ratio,
-            squeeze_factor=squeeze_factor,
-            conv_scale=conv_scale,
-            overlap_ratio=overlap_ratio,
-            mlp_ratio=mlp_ratio,
-            qkv_bias=qkv_bias,
-            drop_path_rate=drop_path_rate,
-            use_checkpoint=use_checkpoint,
-        )
-        super().__init__(base=base, semantics=semantics, upscale=upscale, units=units, pretrain_base=pretrain_base)
+        base = {
+            "type": "HAT",
+            "upscale": upscale,
+            "img_range": img_range,
+            "embed_dim": embed_dim,
+            "depths": depths,
+            "num_heads": num_heads,
+            "window_size": window_size,
+            "compress_ratio": compress_ratio,
+            "squeeze_factor": squeeze_factor,
+            "conv_scale": conv_scale,
+            "overlap_ratio": overlap_ratio,
+            "mlp_ratio": mlp_ratio,
+            "qkv_bias": qkv_bias,
+            "drop_path_rate": drop_path_rate,
+            "use_checkpoint": use_checkpoint,
+        }
+        super().__init__(base=base, semantics=semantics, units=units, pretrain_base=pretrain_base)
 
 
-def _outline(options: Mapping[str, Any]) -> HAT:
-    """HAT as SeGSR builds it from these options, without memory for its weights."""
+def _hat(options: Mapping[str, Any]) -> dict[str, Any]:
+    """What these options of SeGSR say of its HAT, defaults included."""
     known = inspect.signature(HAT).parameters
     own = {name: p.default for name, p in inspect.signature(SeGSR).parameters.items() if name in known}
-    with torch.device("meta"):
-        return HAT(**{name: options.get(name, default) for name, default in own.items()})
+    return {"type": "HAT", **{name: options.get(name, default) for name, default in own.items()}}

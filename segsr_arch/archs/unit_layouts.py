@@ -1,85 +1,162 @@
-"""Where the units of a network are, and in which layout their outputs come.
+"""Where the units of a network are: one table, and how units are chosen from it.
 
-To guide a network of your own, declare it once:
-``UNIT_LAYOUTS["MyNet"] = UnitLayout(container="body", format="nchw")``.
+To guide a network of your own by number of units, declare it once:
+``UNIT_LAYOUTS["MyNet"] = UnitLayout(containers=("body",))``. Without that, name the units by their module paths.
 """
 
 import difflib
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from torch import nn
 
 from segsr_arch.errors import ConfigError
 
+_SHOWN_CANDIDATES = 8
+
 
 @dataclass(frozen=True, kw_only=True)
 class UnitLayout:
-    """How a network stacks its units.
+    """How a network stacks its units. The layout of their outputs need not be declared; it is measured.
 
     Attributes:
-        container: Path of the ``ModuleList`` or ``Sequential`` whose entries follow one another.
-        format: ``nchw`` (B, F, H, W) or ``nhwc`` (B, H, W, F): the layout of an entry's output.
-        stride: Side of a cell of that output, in LR pixels.
+        containers: Paths of the ``ModuleList`` or ``Sequential`` whose entries follow one another, in the order in
+            which the network runs them; a path of any other module is an entry by itself.
+        size_multiple: Sides of the LR image must be multiples of this, or of what it returns for the network.
     """
 
-    container: str
-    format: Literal["nchw", "nhwc"]
-    stride: float = 1
+    containers: tuple[str, ...]
+    size_multiple: int | Callable[[nn.Module], int] = 1
+
+    def entries(self, network: nn.Module) -> list[str]:
+        """List the paths of the entries in the order in which they run.
+
+        Raises:
+            KeyError: If the network has no such container.
+        """
+        modules = dict(network.named_modules())
+        paths = []
+        for container in self.containers:
+            module = modules[container]
+            if isinstance(module, (nn.ModuleList, nn.Sequential)):
+                paths += [f"{container}.{name}" for name, _ in module.named_children()]
+            else:
+                paths.append(container)
+        return paths
+
+
+def _unshuffling(network: nn.Module) -> int:
+    """RRDBNet rearranges the pixels of x2 and x1 onto a coarser grid."""
+    return {1: 4, 2: 2}.get(network.scale, 1)
+
+
+def _window(network: nn.Module) -> int:
+    """BasicSR's SwinIR leaves the padding to its caller; its blocks know the window."""
+    return network.layers[0].residual_group.blocks[0].window_size
 
 
 UNIT_LAYOUTS: dict[str, UnitLayout] = {
-    "HAT": UnitLayout(container="layers", format="nhwc"),
+    "EDSR": UnitLayout(containers=("body",)),
+    "HAT": UnitLayout(containers=("layers",)),
+    "MSRResNet": UnitLayout(containers=("body",)),
+    "RCAN": UnitLayout(containers=("body",)),
+    "RRDBNet": UnitLayout(containers=("body",), size_multiple=_unshuffling),
+    "SRFormer": UnitLayout(containers=("layers",)),
+    "SwinIR": UnitLayout(containers=("layers",), size_multiple=_window),
 }
 
 
-def find_layout(network: nn.Module) -> UnitLayout:
-    """Return the declared layout of a network, by the name of its class.
+def find_layout(network: nn.Module) -> UnitLayout | None:
+    """Return the declared layout of a network, by the name of its class, if it fits; ``None`` if there is none."""
+    layout = UNIT_LAYOUTS.get(type(network).__name__)
+    try:
+        if layout is not None:
+            layout.entries(network)
+    except KeyError:  # another network of that name
+        return None
+    return layout
 
-    Raises:
-        ConfigError: If none is declared for it.
+
+def size_multiple(network: nn.Module) -> int:
+    """Tell of what the sides of a network's LR images must be multiples; 1 if nothing is declared."""
+    layout = find_layout(network)
+    if layout is None:
+        return 1
+    return layout.size_multiple(network) if callable(layout.size_multiple) else layout.size_multiple
+
+
+def candidates(network: nn.Module) -> list[str]:
+    """List the containers of a network whose entries may be units, the largest first.
+
+    Returns:
+        Descriptions such as ``body (16 x ResidualBlockNoBN)``; what stands within such an entry is left out.
     """
-    name = type(network).__name__
-    if name not in UNIT_LAYOUTS:
-        near = difflib.get_close_matches(name, UNIT_LAYOUTS, n=1)
-        hint = f" (nearest: {near[0]})" if near else ""
-        raise ConfigError(
-            f"No unit layout is declared for {name}{hint}; declared: {', '.join(sorted(UNIT_LAYOUTS))}. Declare it in "
-            f"segsr_arch.archs.unit_layouts.UNIT_LAYOUTS."
+    found: list[tuple[int, str]] = []
+    entries: list[str] = []
+    for path, module in network.named_modules():
+        if not isinstance(module, (nn.ModuleList, nn.Sequential)) or any(path.startswith(entry) for entry in entries):
+            continue
+        children = {name: type(child).__name__ for name, child in module.named_children() if _has_weights(child)}
+        kind, count = Counter(children.values()).most_common(1)[0] if children else ("", 0)
+        if count < 2:
+            continue
+        entries += [f"{path}.{name}." for name, of_kind in children.items() if of_kind == kind]
+        size = sum(
+            p.numel() for name in children if children[name] == kind for p in module.get_submodule(name).parameters()
         )
-    return UNIT_LAYOUTS[name]
+        found.append((size, f"{path} ({count} x {kind})"))
+    return [text for _, text in sorted(found, reverse=True)]
 
 
-def select_units(network: nn.Module, layout: UnitLayout, units: int | Sequence[str] | None) -> list[str]:
+def _has_weights(module: nn.Module) -> bool:
+    return any(True for _ in module.parameters())
+
+
+def select_units(network: nn.Module, units: int | Sequence[str] | None) -> list[str]:
     """Choose the modules that end a unit each.
 
     Args:
         network: The network to be guided.
-        layout: Its layout.
-        units: Number of groups, as equal as they can be, into which the entries are divided; a list of module paths;
-            ``None`` makes every entry a unit.
+        units: Number of groups, as equal as they can be, into which the entries of its layout are divided; a list of
+            module paths; ``None`` makes every entry a unit.
 
     Returns:
         The module paths in order.
 
     Raises:
-        ConfigError: If there are fewer entries than units, or a path leads to no module.
+        ConfigError: If no layout is declared for the network and ``units`` is no list, if there are fewer entries than
+            units, or if a path leads to no module.
     """
-    names = dict(network.named_modules())
     if units is not None and not isinstance(units, int):
-        if not units or len(set(units)) < len(units):
-            raise ConfigError(f"units: the list of module paths must name at least one, each once; got {list(units)}.")
-        for path in units:
-            if path not in names:
-                near = difflib.get_close_matches(path, names, n=3)
-                raise ConfigError(f"units: {path!r} is no module of {type(network).__name__}; near: {', '.join(near)}.")
-        return list(units)
-    entries = [f"{layout.container}.{name}" for name, _ in names[layout.container].named_children()]
+        return _given_units(network, units)
+    layout, name = find_layout(network), type(network).__name__
+    if layout is None:
+        listed = candidates(network)
+        shown = "; ".join(listed[:_SHOWN_CANDIDATES]) or "none"
+        example = listed[0].split(" ")[0] if listed else "body"
+        raise ConfigError(
+            f"units: no layout of units is declared for {name}, so name the modules that end a unit, for instance "
+            f"units: [{example}.0, {example}.1]. Stacks found in it: {shown}. Or declare it once: "
+            f'segsr_arch.archs.unit_layouts.UNIT_LAYOUTS["{name}"] = UnitLayout(containers=("{example}",)).'
+        )
+    entries = layout.entries(network)
     count = len(entries) if units is None else units
     if isinstance(units, bool) or not 1 <= count <= len(entries):
         raise ConfigError(
-            f"units: must be from 1 to {len(entries)}, the number of entries of "
-            f"{type(network).__name__}.{layout.container}; got {units!r}."
+            f"units: must be from 1 to {len(entries)}, the number of entries of {name}'s "
+            f"{', '.join(layout.containers)}; got {units!r}."
         )
     return [entries[round((group + 1) * len(entries) / count) - 1] for group in range(count)]
+
+
+def _given_units(network: nn.Module, paths: Sequence[str]) -> list[str]:
+    names = dict(network.named_modules())
+    if isinstance(paths, str) or not paths or len(set(paths)) < len(paths):
+        raise ConfigError(f"units: the list of module paths must name at least one, each once; got {paths!r}.")
+    for path in paths:
+        if path not in names or not path:
+            near = difflib.get_close_matches(str(path), names, n=3)
+            hint = f"near: {', '.join(near)}" if near else f"stacks: {'; '.join(candidates(network))}"
+            raise ConfigError(f"units: {path!r} is no module of {type(network).__name__}; {hint}.")
+    return list(paths)

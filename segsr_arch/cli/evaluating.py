@@ -65,7 +65,7 @@ def _evaluate_network(args: argparse.Namespace, network: TrainedNetwork) -> list
     method = Method(
         name=network.name,
         super_resolve=network.super_resolve,
-        guidance=network.guidance if network.vlm else None,
+        guidance=network.guidance if network.has_maps else None,
         cells_per_pixel=network.cells_per_pixel,
     )
     cost = None if args.no_cost else measure_cost(network.network)

@@ -109,6 +109,11 @@ def _guide_of(trained: TrainedNetwork) -> SemanticGuide:
             f"network_g: {type(trained.network).__name__} has no semantic guide, so there are no units whose attention "
             f"could be explained; segsr explain needs a guided network, such as type: SeGSR."
         )
+    if not trained.network.has_maps:
+        raise ConfigError(
+            f"network_g: semantics: modules: {trained.network.guide.config.modules} has no localization, so its units "
+            f"have neither embeddings nor maps that could be explained; only sfem+slm+lmm has."
+        )
     return trained.network.guide
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from segsr_arch.archs import zoo
 from segsr_arch.config.calls import check_call, check_dataclass, find_registered
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import describe, is_whole
@@ -21,7 +22,8 @@ def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
     """Check every ``network_*`` of an option file.
 
     A network class may name dataclasses for arguments that are mappings themselves, in a class attribute
-    ``nested_options = {"semantics": SemanticsConfig}``, see also :func:`check_needs`.
+    ``nested_options = {"semantics": SemanticsConfig}``, and arguments that describe a network in turn, with ``type``,
+    in ``nested_networks = ("base",)``; see also :func:`check_needs`.
 
     Args:
         problems: Where problems go.
@@ -33,6 +35,15 @@ def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
         network = _check_network(problems, key, options)
         if key == "network_g":
             _check_scale(problems, key, options, opt.get("scale"), network)
+        for name in getattr(network, "nested_networks", ()):
+            nested, here = options.get(name), join_path(key, name)
+            if isinstance(nested, Mapping):
+                inner = _check_network(problems, here, nested)
+                _check_scale(problems, here, nested, opt.get("scale") if key == "network_g" else None, inner)
+            elif nested is not None:
+                problems.add(
+                    here, f"expected a mapping with the type and the arguments of a network, got {describe(nested)}"
+                )
 
 
 def check_needs(
@@ -99,7 +110,14 @@ def _check_network(problems: Problems, key: str, options: Mapping[str, Any]) -> 
     if not isinstance(options.get("type"), str):
         problems.add(join_path(key, "type"), "is missing; expected the name of a registered network")
         return None
-    network = find_registered(problems, join_path(key, "type"), ARCH_REGISTRY, options["type"])
+    if options["type"].startswith(zoo.PREFIX):
+        try:
+            network = zoo.find_network(options["type"].removeprefix(zoo.PREFIX))
+        except SegsrError as error:
+            problems.add(join_path(key, "type"), str(error))
+            return None
+    else:
+        network = find_registered(problems, join_path(key, "type"), ARCH_REGISTRY, options["type"])
     if network is None:
         return None
     check_call(problems, key, options, network)

@@ -57,7 +57,7 @@ class ValidationImages:
         for role, image in images.items():
             if role == "sr" or self._first:
                 self._add(f"{name}/{role}", image[0].detach().float().clamp(0, 1), "CHW")
-        if isinstance(self._network, GuidedNetwork):
+        if isinstance(self._network, GuidedNetwork) and self._network.has_maps:
             maps = self._network.guidance_maps(images["lq"])[0]
             self._add(f"{name}/maps", map_strip(maps), "HWC")
 

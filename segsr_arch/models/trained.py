@@ -92,18 +92,23 @@ class TrainedNetwork:
             item: With ``lq``: (3, H, W) RGB in [0, 1].
 
         Returns:
-            (k, Hc, Wc) float16 in [-1, 1], Hc = ceil(sH / p); ``None`` without a guide.
+            (k, Hc, Wc) float16 in [-1, 1], Hc = ceil(sH / p); ``None`` without a guide that has maps.
         """
-        if not isinstance(self.network, GuidedNetwork):
+        if not self.has_maps:
             return None
         with torch.no_grad():
-            maps = self.network.guide(item["lq"].unsqueeze(0).to(self.device))[0]
+            maps = self.network.guide.view(item["lq"].unsqueeze(0).to(self.device)).maps[0]
         return maps.clamp(-1, 1).cpu().numpy().astype(np.float16)
 
     @property
+    def has_maps(self) -> bool:
+        """Whether the network has a semantic guide, and that guide has maps."""
+        return isinstance(self.network, GuidedNetwork) and self.network.has_maps
+
+    @property
     def cells_per_pixel(self) -> float | None:
-        """Side of an LR pixel in cells of the guidance maps; ``None`` without a guide."""
-        if not isinstance(self.network, GuidedNetwork):
+        """Side of an LR pixel in cells of the guidance maps; ``None`` without a guide that has maps."""
+        if not self.has_maps:
             return None
         return self.scale / self.network.guide.feature_extraction.patch_size
 

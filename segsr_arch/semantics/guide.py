@@ -1,15 +1,17 @@
-"""The semantic guide: from an LR image to one map a unit, and from maps to modulated features."""
+"""The semantic guide: from an LR image to signals for the units, and from signals to modulated features."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
+from segsr_arch.errors import ConfigError
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.feature_extraction import SemanticFeatureExtraction
 from segsr_arch.semantics.localization import SemanticLocalization
-from segsr_arch.semantics.maps import cosine_maps, resize_maps
-from segsr_arch.semantics.modulation import LearnableModulation
+from segsr_arch.semantics.maps import LearnedUpsampling, cosine_maps, resize_maps
+from segsr_arch.semantics.modulation import FeatureAddition, LearnableModulation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +34,10 @@ class GuideView:
 class SemanticGuide(nn.Module):
     """SFEM, SLM and LMM together (SeG-SR, section III); it knows units by number and channel count alone.
 
+    What it computes from an image are *signals* on a grid of patches, and :meth:`modulate` lets one unit have its own:
+    guidance maps with the paper's full guide; without SLM (table IV, rows 2 and 3) the local features themselves,
+    which are projected to the unit's channels and added to its output, or modulate it.
+
     Args:
         config: Options of the guide.
         unit_channels: Channel count of each unit's output; its length is the number k of units.
@@ -48,28 +54,67 @@ class SemanticGuide(nn.Module):
     def __init__(self, *, config: SemanticsConfig, unit_channels: Sequence[int], scale: int) -> None:
         super().__init__()
         self.config = config
+        used = config.modules.split("+")
         self.feature_extraction = SemanticFeatureExtraction(config=config, scale=scale)
-        self.localization = SemanticLocalization(
-            num_units=len(unit_channels),
-            embed_dim=self.feature_extraction.embed_dim,
-            num_heads=config.num_heads,
-            reduction=config.metanet_reduction,
-        )
-        self.modulation = nn.ModuleList(
-            LearnableModulation(channels=channels, hidden_channels=config.modulation_channels)
-            for channels in unit_channels
-        )
+        self.localization: SemanticLocalization | None = None
+        self.map_scale: nn.Parameter | None = None
+        self.map_upsampling: LearnedUpsampling | None = None
+        self.projection: nn.ModuleList | None = None
+        width = self.feature_extraction.embed_dim
+        if "slm" in used:
+            self.localization = SemanticLocalization(
+                num_units=len(unit_channels),
+                embed_dim=width,
+                num_heads=config.num_heads,
+                reduction=config.metanet_reduction,
+                descriptors=config.descriptors,
+                residual=config.attention_residual,
+            )
+            if config.learned_map_scale:
+                self.map_scale = nn.Parameter(torch.ones(len(unit_channels)))
+            if config.map_upsampling == "learned":
+                factor = max(1, round(self.feature_extraction.patch_size / scale))
+                self.map_upsampling = LearnedUpsampling(num_maps=len(unit_channels), factor=factor)
+        else:
+            self.projection = nn.ModuleList(nn.Conv2d(width, channels, 1) for channels in unit_channels)
+        if "lmm" in used:
+            self.modulation = nn.ModuleList(
+                LearnableModulation(
+                    channels=channels,
+                    hidden_channels=config.modulation_channels,
+                    in_channels=1 if self.projection is None else channels,
+                    layer_norm=config.layer_norm,
+                )
+                for channels in unit_channels
+            )
+        else:
+            self.modulation = nn.ModuleList(FeatureAddition() for _ in unit_channels)
+            for projection in self.projection:  # an untrained guide changes nothing
+                nn.init.zeros_(projection.weight)
+                nn.init.zeros_(projection.bias)
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether the units are guided by maps (SLM)."""
+        return self.localization is not None
 
     def forward(self, lq: Tensor) -> Tensor:
-        """Compute the guidance maps on the patch grid (SeG-SR eq. 1-8, before the upsampling).
+        """Compute the signals of an image (SeG-SR eq. 1-8, before the maps reach the size of a unit).
 
         Args:
             lq: LR images (B, 3, H, W), RGB in [0, 1].
 
         Returns:
-            Maps (B, k, Hc, Wc), float32, in [-1, 1] up to rounding.
+            Signals for :meth:`modulate`: (B, k, rows, columns) float32 with SLM, otherwise I_l (B, C, Hc, Wc).
         """
-        return self.view(lq).maps
+        if self.localization is None:
+            return self.feature_extraction(lq)[1]
+        signals = self.view(lq).maps
+        if self.map_scale is not None:
+            signals = signals * self.map_scale.view(1, -1, 1, 1)
+        if self.map_upsampling is not None:
+            signals = self.map_upsampling(signals).float()
+        return signals
 
     def view(self, lq: Tensor) -> GuideView:
         """Compute the maps with all that they are made of (SeG-SR eq. 1-8).
@@ -78,8 +123,13 @@ class SemanticGuide(nn.Module):
             lq: LR images (B, 3, H, W), RGB in [0, 1].
 
         Returns:
-            Features, embeddings and maps.
+            Features, embeddings and maps, before any learned scale or upsampling.
+
+        Raises:
+            ConfigError: If this guide has no localization, and so no maps.
         """
+        if self.localization is None:
+            raise ConfigError(f"semantics: modules: {self.config.modules} has no maps; only sfem+slm+lmm has.")
         global_feature, local_features = self.feature_extraction(lq)
         embeddings = self.localization(global_feature)
         return GuideView(
@@ -90,22 +140,27 @@ class SemanticGuide(nn.Module):
         )
 
     def resize(self, maps: Tensor, size: tuple[int, int], *, stride: float = 1) -> Tensor:
-        """Resize maps (B, k, Hc, Wc) to a grid (B, k, height, width) whose cells are ``stride`` LR pixels wide."""
+        """Resize maps (B, n, Hc, Wc) to a grid (B, n, height, width) whose cells are ``stride`` LR pixels wide."""
         step = stride * self.feature_extraction.scale / self.feature_extraction.patch_size
         return resize_maps(maps, size, step=step)
 
-    def modulate(self, unit: int, features: Tensor, maps: Tensor, *, stride: float = 1) -> Tensor:
-        """Modulate a unit's features by its map (SeG-SR eq. 9).
+    def modulate(self, unit: int, features: Tensor, signals: Tensor, *, stride: float = 1) -> Tensor:
+        """Modulate a unit's features by its signal (SeG-SR eq. 9).
 
         Args:
             unit: Number of the unit, from 0.
             features: (B, H, W, F), channels last; the grid may reach beyond the image.
-            maps: (B, k, Hc, Wc) as :meth:`forward` returns them.
+            signals: As :meth:`forward` returns them.
             stride: Side of a cell of the features, in LR pixels.
 
         Returns:
             The modulated features (B, H, W, F).
         """
-        size = (features.shape[1], features.shape[2])
-        guidance_map = self.resize(maps[:, unit : unit + 1], size, stride=stride)
-        return self.modulation[unit](features, guidance_map.to(features.dtype))
+        if self.projection is None:
+            signal = signals[:, unit : unit + 1]
+        else:
+            signal = self.projection[unit](signals).float()
+        if self.map_upsampling is not None:
+            stride = stride * self.map_upsampling.factor
+        signal = self.resize(signal, (features.shape[1], features.shape[2]), stride=stride)
+        return self.modulation[unit](features, signal.to(features.dtype))

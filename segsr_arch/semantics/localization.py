@@ -34,30 +34,58 @@ class SemanticLocalization(nn.Module):
     The descriptors start from a standard normal distribution: the attention has no residual path (eq. 6), so
     descriptors that start close together would give every unit the same embedding.
 
+    With fewer ``descriptors`` (table VI) the same layers work on what is left: without p_g, I_g itself takes its place
+    in the attention; without either, e_i = Linear(p_i*); without p_i, every unit gets e = Linear(Linear(p_g*)).
+
     Args:
         num_units: Number k of units.
         embed_dim: Joint width C of the vision-language model; divisible by ``num_heads``.
-        num_heads: Heads of the self-attention over the k + 1 descriptors.
+        num_heads: Heads of the self-attention over the descriptors.
         reduction: Bottleneck reduction of the MetaNet.
+        descriptors: Which of the vectors p_i, p_g and I_g take part, as in :data:`~.config.DESCRIPTORS`.
+        residual: Whether the descriptors are added to what the attention gives.
 
     Raises:
         ConfigError: If C is not divisible by the number of heads.
     """
 
-    def __init__(self, *, num_units: int, embed_dim: int, num_heads: int = 8, reduction: int = 16) -> None:
+    def __init__(
+        self,
+        *,
+        num_units: int,
+        embed_dim: int,
+        num_heads: int = 8,
+        reduction: int = 16,
+        descriptors: str = "p_i+p_g+I_g",
+        residual: bool = False,
+    ) -> None:
         super().__init__()
         if embed_dim % num_heads:
             raise ConfigError(
                 f"semantics: num_heads: {num_heads} does not divide the vision-language model's joint width "
                 f"{embed_dim}; choose a divisor of it."
             )
-        self.global_descriptor = nn.Parameter(torch.randn(embed_dim))
-        self.local_descriptors = nn.Parameter(torch.randn(num_units, embed_dim))
-        self.meta_net = MetaNet(embed_dim=embed_dim, reduction=reduction)
+        parts = descriptors.split("+")
+        self.num_units = num_units
+        self.residual = residual
+        self.has_local = "p_i" in parts
+        self.has_global = "p_g" in parts or "I_g" in parts
+        self.global_descriptor = nn.Parameter(torch.randn(embed_dim)) if "p_g" in parts else None
+        self.local_descriptors = nn.Parameter(torch.randn(num_units, embed_dim)) if self.has_local else None
+        fuses = "p_g" in parts and "I_g" in parts
+        self.meta_net = MetaNet(embed_dim=embed_dim, reduction=reduction) if fuses else None
         self.attention = nn.MultiheadAttention(embed_dim, num_heads, batch_first=True)
-        self.gate = nn.Linear(embed_dim, embed_dim)
-        self.content = nn.Linear(embed_dim, embed_dim)
+        self.gate = nn.Linear(embed_dim, embed_dim) if self.has_local and self.has_global else None
+        self.content = nn.Linear(embed_dim, embed_dim) if self.has_global else None
         self.fusion = nn.Linear(embed_dim, embed_dim)
+
+    def _global_vector(self, global_feature: Tensor) -> Tensor:
+        """What takes the place of p_g' (B, C) in the attention."""
+        if self.meta_net is not None:
+            return self.meta_net(self.global_descriptor, global_feature)
+        if self.global_descriptor is None:
+            return global_feature
+        return self.global_descriptor.to(global_feature.dtype).expand(len(global_feature), -1)
 
     def forward(self, global_feature: Tensor) -> Tensor:
         """Compute the localization embeddings.
@@ -68,8 +96,17 @@ class SemanticLocalization(nn.Module):
         Returns:
             The embeddings e_1..e_k (B, k, C).
         """
-        refined_global = self.meta_net(self.global_descriptor, global_feature)
-        local = self.local_descriptors.to(refined_global.dtype).expand(len(refined_global), -1, -1)
-        descriptors = torch.cat([refined_global.unsqueeze(1), local], dim=1)
+        vectors = [self._global_vector(global_feature).unsqueeze(1)] if self.has_global else []
+        if self.has_local:
+            like = vectors[0] if vectors else global_feature
+            vectors.append(self.local_descriptors.to(like.dtype).expand(len(global_feature), -1, -1))
+        descriptors = torch.cat(vectors, dim=1)
         attended, _ = self.attention(descriptors, descriptors, descriptors, need_weights=False)
-        return self.fusion(torch.sigmoid(self.gate(attended[:, 1:])) * self.content(attended[:, :1]))
+        if self.residual:
+            attended = attended + descriptors
+        if not self.has_global:
+            return self.fusion(attended)
+        content = self.content(attended[:, :1])
+        if not self.has_local:
+            return self.fusion(content).expand(-1, self.num_units, -1)
+        return self.fusion(torch.sigmoid(self.gate(attended[:, 1:])) * content)

@@ -1,7 +1,7 @@
 """Semantic guidance maps: cosine similarity of embeddings and patches, and their resizing (SeG-SR eq. 8)."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 
@@ -46,3 +46,30 @@ def resize_maps(maps: Tensor, size: tuple[int, int], *, step: float) -> Tensor:
         rows = _interpolation_matrix(maps.shape[-2], size[0], step, maps)
         columns = _interpolation_matrix(maps.shape[-1], size[1], step, maps)
         return rows @ maps @ columns.T
+
+
+class LearnedUpsampling(nn.Module):
+    """Divides every cell of a map into ``factor`` x ``factor`` cells by learned weights, each map by its own.
+
+    A sub-pixel convolution. It starts as bilinear interpolation, so an untrained one changes nothing, and it
+    works for every patch size and scale, where transposed convolutions that double the side need a power of two.
+
+    Args:
+        num_maps: Number k of maps.
+        factor: Cells along a side into which a cell is divided.
+    """
+
+    def __init__(self, *, num_maps: int, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+        self.convolution = nn.Conv2d(num_maps, num_maps * factor**2, 3, groups=num_maps)
+        offsets = (torch.arange(factor) + 0.5) / factor - 0.5
+        line = torch.stack([(-offsets).clamp_min(0), 1 - offsets.abs(), offsets.clamp_min(0)], dim=1)
+        weights = torch.einsum("ri,cj->rcij", line, line).reshape(factor**2, 1, 3, 3)
+        with torch.no_grad():
+            self.convolution.weight.copy_(weights.repeat(num_maps, 1, 1, 1))
+        nn.init.zeros_(self.convolution.bias)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Upsample maps (B, k, Hc, Wc) to (B, k, factor * Hc, factor * Wc)."""
+        return F.pixel_shuffle(self.convolution(F.pad(maps, (1, 1, 1, 1), mode="replicate")), self.factor)

@@ -1,4 +1,4 @@
-"""Learnable Modulation Module (LMM): a guidance map scales and shifts a unit's features (SeG-SR eq. 9)."""
+"""How a unit's features take the guide's signal: by the Learnable Modulation Module (LMM, SeG-SR eq. 9) or addition."""
 
 import torch
 from torch import Tensor, nn
@@ -13,12 +13,17 @@ class LearnableModulation(nn.Module):
     Args:
         channels: Channel count F of the unit's output.
         hidden_channels: Channels of the shared convolution.
+        in_channels: Channels of what modulates: 1 for a guidance map, F for projected features (table IV, row 3).
+        layer_norm: Whether the features are normalised; if not, an untrained module changes nothing.
     """
 
-    def __init__(self, *, channels: int, hidden_channels: int = 128) -> None:
+    def __init__(
+        self, *, channels: int, hidden_channels: int = 128, in_channels: int = 1, layer_norm: bool = True
+    ) -> None:
         super().__init__()
         self.channels = channels
-        self.shared = nn.Conv2d(1, hidden_channels, 3, padding=1)
+        self.layer_norm = layer_norm
+        self.shared = nn.Conv2d(in_channels, hidden_channels, 3, padding=1)
         self.gain = nn.Conv2d(hidden_channels, channels, 3, padding=1)
         self.bias = nn.Conv2d(hidden_channels, channels, 3, padding=1)
         for layer, start in ((self.gain, 1.0), (self.bias, 0.0)):
@@ -30,7 +35,7 @@ class LearnableModulation(nn.Module):
 
         Args:
             features: (B, H, W, F), channels last.
-            guidance_map: (B, 1, H, W), cosine similarities in [-1, 1].
+            guidance_map: (B, in_channels, H, W): cosine similarities in [-1, 1], or projected features.
 
         Returns:
             The modulated features (B, H, W, F).
@@ -38,5 +43,13 @@ class LearnableModulation(nn.Module):
         hidden = F.relu(self.shared(guidance_map.contiguous(memory_format=torch.channels_last)))
         gain = self.gain(hidden).permute(0, 2, 3, 1)
         bias = self.bias(hidden).permute(0, 2, 3, 1)
-        normalised = F.layer_norm(features, (self.channels,))
+        normalised = F.layer_norm(features, (self.channels,)) if self.layer_norm else features
         return torch.addcmul(bias.to(normalised.dtype), gain.to(normalised.dtype), normalised)
+
+
+class FeatureAddition(nn.Module):
+    """Adds projected features to those of a unit (table IV, row 2); it has no parameters."""
+
+    def forward(self, features: Tensor, projected: Tensor) -> Tensor:
+        """Add (B, F, H, W) to the features (B, H, W, F)."""
+        return features + projected.permute(0, 2, 3, 1)

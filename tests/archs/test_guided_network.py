@@ -31,12 +31,12 @@ class ToyNet(nn.Module):
 
 @pytest.fixture(autouse=True)
 def toy_layout(monkeypatch):
-    monkeypatch.setitem(unit_layouts.UNIT_LAYOUTS, "ToyNet", UnitLayout(container="body", format="nchw"))
+    monkeypatch.setitem(unit_layouts.UNIT_LAYOUTS, "ToyNet", UnitLayout(containers=("body",)))
 
 
 def toy(units=None, **semantics):
     torch.manual_seed(0)
-    return GuidedNetwork(base=ToyNet(), semantics={**TINY_SEMANTICS, **semantics}, upscale=2, units=units)
+    return GuidedNetwork(base=ToyNet(), semantics={**TINY_SEMANTICS, **semantics}, units=units)
 
 
 def segsr(**options):
@@ -169,7 +169,7 @@ def test_compiles_without_a_graph_break_and_gives_the_same(build):
     torch._dynamo.reset()
     compiled = torch.compile(network, fullgraph=True, backend="eager")
     torch.testing.assert_close(compiled(lq), network(lq), atol=1e-5, rtol=1e-5)
-    assert network._current.maps is None
+    assert network._current.signals is None
 
 
 def test_gradient_checkpointing_recomputes_with_the_guide():
@@ -247,24 +247,23 @@ def test_weights_of_the_base_alone_belong_elsewhere(tmp_path):
 
 
 def test_units_are_chosen_in_equal_groups_or_by_path():
-    layout = UnitLayout(container="body", format="nchw")
-    assert select_units(ToyNet(), layout, 2) == ["body.1", "body.3"]
-    assert select_units(ToyNet(), layout, None) == [f"body.{i}" for i in range(4)]
-    assert select_units(ToyNet(), layout, 3)[-1] == "body.3"
-    assert select_units(ToyNet(), layout, ["body.2"]) == ["body.2"]
+    assert select_units(ToyNet(), 2) == ["body.1", "body.3"]
+    assert select_units(ToyNet(), None) == [f"body.{i}" for i in range(4)]
+    assert select_units(ToyNet(), 3)[-1] == "body.3"
+    assert select_units(ToyNet(), ["body.2"]) == ["body.2"]
     for wrong in (0, 5, True):
         with pytest.raises(ConfigError, match="units: must be from 1 to 4"):
-            select_units(ToyNet(), layout, wrong)
+            select_units(ToyNet(), wrong)
     for wrong in ([], ["body.1", "body.1"]):
         with pytest.raises(ConfigError, match="at least one, each once"):
-            select_units(ToyNet(), layout, wrong)
+            select_units(ToyNet(), wrong)
     with pytest.raises(ConfigError, match="'bodi.1' is no module of ToyNet; near: body"):
-        select_units(ToyNet(), layout, ["bodi.1"])
+        select_units(ToyNet(), ["bodi.1"])
 
 
 def test_network_without_a_layout_says_where_to_declare_it():
-    with pytest.raises(ConfigError, match="No unit layout is declared for Linear.*UNIT_LAYOUTS"):
-        GuidedNetwork(base=nn.Linear(1, 1), upscale=2)
+    with pytest.raises(ConfigError, match="no layout of units is declared for Linear.*UNIT_LAYOUTS"):
+        GuidedNetwork(base=nn.Linear(1, 1))
 
 
 def test_input_must_be_rgb():

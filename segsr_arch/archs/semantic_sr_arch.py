@@ -1,0 +1,148 @@
+"""A semantic guide for any registered network made of stacked units."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import nn
+
+from segsr_arch.archs.base_networks import build_base, outline_base
+from segsr_arch.archs.base_weights import check_base_path, load_base_weights
+from segsr_arch.archs.checkpoint_description import check_description, check_identity, describe_network
+from segsr_arch.archs.guided_network import GuidedNetwork, refuse_units_that_are_recomputed
+from segsr_arch.archs.unit_layouts import select_units
+from segsr_arch.archs.unit_probe import Probe, probe_network
+from segsr_arch.errors import CheckpointError, ConfigError
+from segsr_arch.semantics import SemanticsConfig, check_available
+from segsr_arch.semantics.vision_tower import known_identity
+
+logger = logging.getLogger(__name__)
+
+_SCALE_NAMES = ("upscale", "scale", "upscale_factor")
+
+
+@ARCH_REGISTRY.register()
+class SemanticSR(GuidedNetwork):
+    """Any network of BasicSR's registry, each of its units told where to look (SeG-SR, section IV-E and table VII).
+
+    :class:`~segsr_arch.archs.guided_network.GuidedNetwork` around a network that a YAML describes:
+
+    .. code-block:: yaml
+
+        network_g:
+          type: SemanticSR
+          base: {type: EDSR, num_in_ch: 3, num_out_ch: 3, num_feat: 256, num_block: 32, upscale: 4, res_scale: 0.1}
+          units: 4
+          semantics: {vlm: ViT-B-16-quickgelu, pretrained: openai, lora_rank: 32}
+
+    Args:
+        base: ``type`` and arguments of a registered network, third-party ones included, or of ``spandrel/NAME``.
+        semantics: Options of the guide, see :class:`~segsr_arch.semantics.config.SemanticsConfig`.
+        units: Number of groups of units (networks of :data:`~segsr_arch.archs.unit_layouts.UNIT_LAYOUTS`) or module
+            paths; ``None``: each entry of the layout is a unit.
+        pretrain_base: Path of weights of the base alone, in its own published format.
+
+    Raises:
+        ConfigError: If an option is wrong.
+        DependencyError: If the base needs a package that is not installed.
+        WeightsError: If weights of the vision-language model cannot be had.
+        CheckpointError: If ``pretrain_base`` cannot be read or does not fit.
+    """
+
+    nested_options = {"semantics": SemanticsConfig}
+    nested_networks = ("base",)
+
+    @staticmethod
+    def check_options(options: Mapping[str, Any]) -> None:
+        """Find what is wrong with ``network_g`` before anything is built or moved.
+
+        Args:
+            options: Constructor arguments by name, and ``type``.
+
+        Raises:
+            ConfigError: If an option of the base or of the guide is wrong, or ``pretrain_base`` does not exist.
+            DependencyError: If the base needs a package that is not installed.
+            WeightsError: If weights of the vision-language model cannot be had, read, or do not fit.
+            CheckpointError: If ``pretrain_base`` cannot be read or does not fit.
+        """
+        check_guided(options["base"], options)
+
+    @staticmethod
+    def check_checkpoint(options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
+        """Find out whether a checkpoint fits options that :meth:`check_options` has passed.
+
+        Args:
+            options: Constructor arguments by name, and ``type``.
+            state: Weights by name, as they stand in the checkpoint.
+            strict: Whether they must fit exactly.
+
+        Raises:
+            CheckpointError: If it belongs to another scale, base, guide or vision-language model. A large one's digest
+                is left to the constructor.
+        """
+        check_guided_checkpoint(options["base"], options, state, strict)
+
+    def __init__(
+        self,
+        *,
+        base: Mapping[str, Any],
+        semantics: Mapping[str, Any] | SemanticsConfig | None = None,
+        units: int | Sequence[str] | None = None,
+        pretrain_base: str | None = None,
+    ) -> None:
+        super().__init__(
+            base=build_base(_unguided(base)), semantics=semantics, units=units, pretrain_base=pretrain_base
+        )
+
+
+def check_guided(base: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    """Check a base and the options of its guide, see :meth:`SemanticSR.check_options`.
+
+    Args:
+        base: ``type`` and arguments of the base.
+        options: ``semantics``, ``units`` and ``pretrain_base``.
+    """
+    check_base_path(options.get("pretrain_base"))
+    network, _, probe = _outline(base, options.get("units"))
+    for name in _SCALE_NAMES:
+        if base.get(name, probe.scale) != probe.scale:
+            raise ConfigError(
+                f"base: {name}: {base[name]} makes {base['type']} enlarge x{probe.scale}; it does not know this scale."
+            )
+    check_available(SemanticsConfig.from_options(options.get("semantics")))
+    if options.get("pretrain_base") is not None:
+        load_base_weights(network.to_empty(device="cpu"), options["pretrain_base"])
+
+
+def check_guided_checkpoint(
+    base: Mapping[str, Any], options: Mapping[str, Any], state: Mapping[str, Any], strict: bool
+) -> None:
+    """Check a checkpoint against a base and the options of its guide, see :meth:`SemanticSR.check_checkpoint`."""
+    network, paths, probe = _outline(base, options.get("units"))
+    semantics = SemanticsConfig.from_options(options.get("semantics"))
+    own = describe_network(base=network, upscale=probe.scale, unit_paths=paths, semantics=semantics)
+    description = check_description(state, own, strict=strict)
+    identity = known_identity(semantics)
+    if identity is not None:
+        check_identity(description, identity)
+    if strict:
+        of_base = {name.removeprefix("base."): value for name, value in state.items() if name.startswith("base.")}
+        try:
+            network.load_state_dict(of_base, strict=True, assign=True)
+        except RuntimeError as error:
+            raise CheckpointError(f"The checkpoint does not fit the {base['type']} of network_g: {error}") from error
+
+
+def _outline(base: Mapping[str, Any], units: int | Sequence[str] | None) -> tuple[nn.Module, list[str], Probe]:
+    network = outline_base(_unguided(base))
+    paths = select_units(network, units)
+    refuse_units_that_are_recomputed(network, paths)
+    return network, paths, probe_network(network, paths)
+
+
+def _unguided(base: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Refuse a base that has a guide of its own."""
+    if base.get("type") in ("SemanticSR", "SeGSR"):
+        raise ConfigError(f"base: type: {base['type']} has a guide already; name the network that is to be guided.")
+    return base

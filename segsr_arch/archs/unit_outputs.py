@@ -1,0 +1,110 @@
+"""In which layout a unit gives its features, and how they become (B, H, W, F) and back."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor
+
+# Cells of a unit's grid are n or 1/n LR pixels wide.
+_STRIDES = (1.0, *(float(n) for n in range(2, 17)), *(1 / n for n in range(2, 17)))
+# How far a grid may differ from that, as a logarithm, because the network pads inside.
+_TOLERANCE = 0.25
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitOutput:
+    """What a unit gives.
+
+    Attributes:
+        format: ``nchw`` (B, F, H, W), ``nhwc`` (B, H, W, F), or ``tokens`` (B, HW, F), whose H and W the unit gets as
+            an argument.
+        channels: Channel count F.
+        stride: Side of a cell of the grid, in LR pixels.
+    """
+
+    format: Literal["nchw", "nhwc", "tokens"]
+    channels: int
+    stride: float
+
+    def to_nhwc(self, output: Tensor, inputs: Sequence[Any], options: Mapping[str, Any]) -> Tensor:
+        """Bring a unit's output into the layout (B, H, W, F).
+
+        Args:
+            output: What the unit gave.
+            inputs: Its positional arguments.
+            options: Its keyword arguments.
+        """
+        if self.format == "nchw":
+            return output.permute(0, 2, 3, 1)
+        if self.format == "tokens":
+            return output.unflatten(1, token_grid(output.shape[1], inputs, options))
+        return output
+
+    def from_nhwc(self, features: Tensor) -> Tensor:
+        """Bring features (B, H, W, F) back into the unit's layout."""
+        if self.format == "nchw":
+            return features.permute(0, 3, 1, 2)
+        return features.flatten(1, 2) if self.format == "tokens" else features
+
+
+def token_grid(tokens: int, inputs: Sequence[Any], options: Mapping[str, Any]) -> tuple[int, int] | None:
+    """Find height and width among the arguments of a unit that works on tokens.
+
+    Args:
+        tokens: Their number.
+        inputs: Positional arguments of the unit, the features first.
+        options: Keyword arguments.
+
+    Returns:
+        The first pair of whole numbers whose product it is; ``None`` if there is none.
+    """
+    for value in (*inputs[1:], *options.values()):
+        if isinstance(value, (tuple, list)) and len(value) == 2 and value[0] * value[1] == tokens:
+            return value[0], value[1]
+    return None
+
+
+def _fit(grid: tuple[int, int], size: tuple[int, int]) -> tuple[float, float] | None:
+    """Find the stride of a grid over an image of so many pixels; returns the misfit and the stride."""
+    ratios = [pixels / cells for pixels, cells in zip(size, grid, strict=True)]
+    misfit, stride = min((max(abs(math.log(ratio / stride)) for ratio in ratios), stride) for stride in _STRIDES)
+    return (misfit, stride) if misfit < _TOLERANCE else None
+
+
+def recognise(
+    output: Any, inputs: Sequence[Any], options: Mapping[str, Any], *, size: tuple[int, int]
+) -> UnitOutput | str:
+    """Recognise the layout of a unit's output by the image that the network was given.
+
+    Args:
+        output: What the unit gave.
+        inputs: Its positional arguments.
+        options: Its keyword arguments.
+        size: Height and width of the LR image, which must not be equal.
+
+    Returns:
+        The layout, or a sentence that says why there is none.
+    """
+    if not isinstance(output, Tensor):
+        return f"gives a {type(output).__name__} instead of one tensor"
+    shape = tuple(output.shape)
+    fits: list[tuple[float, float, str, int]] = []
+    if len(shape) == 4:
+        for name, grid, channels in (("nchw", shape[2:], shape[1]), ("nhwc", shape[1:3], shape[3])):
+            if (fit := _fit(grid, size)) is not None:
+                fits.append((*fit, name, channels))
+    elif len(shape) == 3:
+        grid = token_grid(shape[1], inputs, options)
+        if grid is None:
+            return (
+                f"gives tokens {shape} but is not told their height and width; end the unit at a module that gets them "
+                f"as its second argument"
+            )
+        if (fit := _fit(grid, size)) is not None:
+            fits.append((*fit, "tokens", shape[2]))
+    if not fits:
+        return f"gives a tensor {shape}, which is no feature map of an image {size}"
+    _, stride, name, channels = min(fits)
+    return UnitOutput(format=name, channels=channels, stride=stride)

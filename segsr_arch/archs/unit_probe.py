@@ -1,0 +1,109 @@
+"""What the units of a network give and how much it enlarges, learned by running it once."""
+
+import copy
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from segsr_arch.archs.unit_outputs import UnitOutput, recognise
+from segsr_arch.errors import ConfigError
+
+# Sides that every known window divides, in a ratio that no channel count resembles.
+_OUTLINE_SIZE = (480, 800)
+_REAL_SIZE = (96, 160)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe:
+    """What was learned.
+
+    Attributes:
+        scale: Upscaling factor s of the network.
+        outputs: What each unit gives, in the order of the units.
+    """
+
+    scale: int
+    outputs: tuple[UnitOutput, ...]
+
+
+def probe_network(network: nn.Module, paths: Sequence[str]) -> Probe:
+    """Run a network on an outline of an image, without memory or arithmetic, or else on a small black one.
+
+    The network itself is not changed.
+
+    Args:
+        network: From (B, 3, H, W) to (B, 3, sH, sW).
+        paths: Modules that end a unit each.
+
+    Returns:
+        Its scale and the layout of each unit's output.
+
+    Raises:
+        ConfigError: If it cannot be run, its output is no enlarged image, a unit does not run exactly once, or what it
+            gives is no feature map.
+    """
+    outline = _outline(network)
+    try:
+        return _run(outline, paths, torch.zeros(1, 3, *_OUTLINE_SIZE, device="meta"))
+    except ConfigError:
+        raise
+    except Exception:  # some networks look at values, which an outline has not
+        first = next(network.parameters())
+        if first.is_meta:
+            raise
+    image = torch.zeros(1, 3, *_REAL_SIZE, device=first.device, dtype=first.dtype)
+    return _run(copy.deepcopy(network), paths, image)
+
+
+def _outline(network: nn.Module) -> nn.Module:
+    """Copy a network without memory for its parameters and buffers."""
+    memo: dict[int, Any] = {}
+    for parameter in network.parameters():
+        memo[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), requires_grad=False)
+    for buffer in network.buffers():
+        memo[id(buffer)] = buffer.to("meta")
+    return copy.deepcopy(network, memo)
+
+
+def _run(network: nn.Module, paths: Sequence[str], image: Tensor) -> Probe:
+    size = (image.shape[2], image.shape[3])
+    found: dict[str, UnitOutput | str] = {}
+    runs: Counter[str] = Counter()
+
+    def listen(path: str) -> None:
+        def record(_module: nn.Module, inputs: tuple, options: dict, output: Any) -> None:
+            runs[path] += 1
+            found[path] = recognise(output, inputs, options, size=size)
+
+        network.get_submodule(path).register_forward_hook(record, with_kwargs=True)
+
+    for path in paths:
+        listen(path)
+    with torch.no_grad():
+        sr = network.eval()(image)
+    name = type(network).__name__
+    for path in paths:
+        if runs[path] != 1:
+            raise ConfigError(
+                f"units: {path} runs {runs[path]} times in one pass of {name}; a unit must run once. A ModuleList "
+                f"never runs itself: name one of its entries."
+            )
+        if isinstance(found[path], str):
+            raise ConfigError(f"units: {path} {found[path]}.")
+    return Probe(scale=_scale(name, sr, size), outputs=tuple(found[path] for path in paths))
+
+
+def _scale(name: str, sr: Any, size: tuple[int, int]) -> int:
+    shape = tuple(sr.shape) if isinstance(sr, Tensor) else type(sr).__name__
+    if not isinstance(sr, Tensor) or len(shape) != 4 or shape[1] != 3:
+        raise ConfigError(
+            f"base: {name} gives {shape} from an image (1, 3, {size[0]}, {size[1]}); expected one RGB image."
+        )
+    scale = shape[2] // size[0]
+    if scale < 1 or (scale * size[0], scale * size[1]) != shape[2:]:
+        raise ConfigError(f"base: {name} turns {size} into {shape[2:]}, which is no enlargement by a whole number.")
+    return scale
