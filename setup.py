@@ -6,6 +6,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "segsr_arch/__init__.py").read_text("utf-8"), re.M).group(1)
 PERCEPTUAL = ["torch-fidelity>=0.4", "transformers>=5.0"]
+ZOO = ["spandrel>=0.4.2", "spandrel_extra_arches>=0.2"]
 
 setup(
     name="segsr",
@@ -47,13 +48,14 @@ setup(
     extras_require={
         "perceptual": PERCEPTUAL,  # KID and CLIP-IQA
         "iqa": ["pyiqa>=0.1.16"],  # PolyForm Noncommercial
+        "zoo": ZOO,  # networks for `type: spandrel/NAME`; those of the second have restrictive licences
         "test": [
             *PERCEPTUAL,
+            *ZOO,
             "pytest>=8",
             "pytest-xdist>=3.5",
             "hypothesis>=6.100",
             "selenium>=4.20",
-            "spandrel>=0.4.2",
             "ruff>=0.17,<0.18",
         ],
     },

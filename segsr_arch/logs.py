@@ -10,9 +10,10 @@ class _ToBasicSR(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Pass one record on."""
-        handlers = logging.getLogger("basicsr").handlers
+        basicsr = logging.getLogger("basicsr")
+        handlers = basicsr.handlers
         for handler in handlers:  # not the logger itself, which might pass the record on to the root as well
-            if record.levelno >= handler.level:
+            if record.levelno >= max(handler.level, basicsr.level):  # it is silent in all processes but the first
                 handler.handle(record)
         if not handlers and not logging.getLogger().handlers and record.levelno >= logging.WARNING:
             logging.lastResort.emit(record)
@@ -21,6 +22,8 @@ class _ToBasicSR(logging.Handler):
 def connect() -> logging.Logger:
     """Connect the logger ``segsr_arch`` to BasicSR's, once, and return it."""
     logger = logging.getLogger("segsr_arch")
+    if logger.level == logging.NOTSET:  # or the root's level holds, which is above INFO
+        logger.setLevel(logging.INFO)
     if not any(isinstance(handler, _ToBasicSR) for handler in logger.handlers):
         logger.addHandler(_ToBasicSR())
     return logger

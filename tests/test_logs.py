@@ -19,3 +19,20 @@ def test_before_basicsr_is_set_up_warnings_reach_the_screen(monkeypatch, capsys)
     monkeypatch.setattr(logging.getLogger(), "handlers", [])
     logging.getLogger("segsr_arch.compat").warning("fell back to the CPU")
     assert "fell back to the CPU" in capsys.readouterr().err
+
+
+def test_every_level_that_basicsr_logs_reaches_its_log_and_no_other(monkeypatch, tmp_path):
+    logs.connect()
+    basicsr = logging.getLogger("basicsr")
+    handler = logging.FileHandler(tmp_path / "run.log")
+    monkeypatch.setattr(basicsr, "handlers", [handler])
+    logger = logging.getLogger("segsr_arch.archs.somewhere")
+    for level, text in ((logging.INFO, "by the first process"), (logging.ERROR, "by another")):
+        monkeypatch.setattr(basicsr, "level", level)
+        logger.info("information %s", text)
+        logger.warning("warning %s", text)
+    handler.close()
+    assert (tmp_path / "run.log").read_text().splitlines() == [
+        "information by the first process",
+        "warning by the first process",
+    ]

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import difflib
 import io
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +12,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
 from segsr_arch.archs import zoo
-from segsr_arch.errors import ConfigError, SegsrError
+from segsr_arch.errors import ConfigError, DependencyError, SegsrError
 
 
 def find_base(name: str) -> type[nn.Module]:
@@ -28,20 +29,25 @@ def find_base(name: str) -> type[nn.Module]:
         DependencyError: If it needs a package that is not installed.
     """
     if name.startswith(zoo.PREFIX):
-        return zoo.find_network(name.removeprefix(zoo.PREFIX))
+        try:
+            return zoo.find_network(name.removeprefix(zoo.PREFIX))
+        except (ConfigError, DependencyError) as error:
+            raise type(error)(f"base: type: {error}") from error
     registered = dict(iter(ARCH_REGISTRY))
     found = registered.get(name, registered.get(f"{name}_basicsr"))
     if found is None:
-        raise ConfigError(f"base: type: {name!r} is not registered; registered are {', '.join(sorted(registered))}.")
+        names = sorted(known.removesuffix("_basicsr") for known in registered)
+        near = difflib.get_close_matches(name, names, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"registered are {', '.join(names)}."
+        raise ConfigError(f"base: type: {name!r} is not registered; {hint}")
     return found
 
 
-def build_base(options: Mapping[str, Any], *, device: str | None = None) -> nn.Module:
-    """Build a network from ``type`` and its arguments.
+def build_base(options: Mapping[str, Any]) -> nn.Module:
+    """Build a network from ``type`` and its arguments; the licence of one of spandrel is logged.
 
     Args:
         options: Mapping of a YAML.
-        device: Where its weights are made; ``None`` for torch's default.
 
     Returns:
         The network.
@@ -50,6 +56,14 @@ def build_base(options: Mapping[str, Any], *, device: str | None = None) -> nn.M
         ConfigError: If the type or an argument is wrong.
         DependencyError: If it needs a package that is not installed.
     """
+    built = _build(options, device=None)
+    if options["type"].startswith(zoo.PREFIX):
+        zoo.say_licence(options["type"].removeprefix(zoo.PREFIX))
+    return built
+
+
+def _build(options: Mapping[str, Any], *, device: str | None) -> nn.Module:
+    """Build a network with its weights on a device; ``None`` for torch's default."""
     arguments = copy.deepcopy(dict(options))
     name = arguments.pop("type", None)
     if not isinstance(name, str):
@@ -67,21 +81,22 @@ def build_base(options: Mapping[str, Any], *, device: str | None = None) -> nn.M
     return built
 
 
-def outline_base(options: Mapping[str, Any]) -> nn.Module:
+def outline_base(options: Mapping[str, Any], *, with_values: bool = False) -> nn.Module:
     """Build a network without memory for its weights or, if it reads values while it is built, with.
 
     Args:
         options: As for :func:`build_base`.
+        with_values: Whether it needs its values later on.
 
     Returns:
-        The network, on the device ``meta`` where possible.
+        The network, on the device ``meta`` where possible, or else on the CPU.
 
     Raises:
         ConfigError: If the type or an argument is wrong.
         DependencyError: If it needs a package that is not installed.
     """
     with contextlib.redirect_stdout(io.StringIO()):
-        try:
-            return build_base(options, device="meta")
-        except ConfigError:
-            return build_base(options, device="cpu")
+        if not with_values:
+            with contextlib.suppress(ConfigError):
+                return _build(options, device="meta")
+        return _build(options, device="cpu")

@@ -14,9 +14,12 @@ from segsr_arch.semantics import SemanticsConfig, VlmIdentity
 
 # Fixed, because BasicSR compares the sizes of equally named entries of two checkpoints.
 _BYTES = 1024
-# Options of the guide that change what the same weights compute.
+# Options of the guide that change which weights there are or what they compute. The first format recorded none: these
+# had to be known,
+_UNRECORDED = ("lora_rank", "lora_alpha", "lora_targets", "num_heads", "metanet_reduction", "modulation_channels")
+# and these did not exist.
 _GUIDE_OPTIONS = (
-    "lora_alpha",
+    *_UNRECORDED,
     "modules",
     "descriptors",
     "attention_residual",
@@ -105,21 +108,23 @@ def check_description(state_dict: Mapping[str, Any], own: Mapping[str, Any], *, 
     description = decode_description(state_dict["_extra_state"])
     if "guide" not in description:
         own = {**own, "units": int(own["units"].split(" ")[0])}
-        description["guide"] = own["guide"]
-    differing = [key for key, value in own.items() if description[key] != value]
+        description["guide"] = {name: value for name, value in own["guide"].items() if name in _UNRECORDED}
+    theirs, ours = _entries({key: description[key] for key in own}), _entries(own)
+    differing = [name for name in {**theirs, **ours} if theirs.get(name) != ours.get(name)]
     if strict and differing:
         raise CheckpointError(
             "The checkpoint belongs to another network: "
-            + ", ".join(f"{key} {_text(description[key])} in the file, {_text(own[key])} here" for key in differing)
+            + ", ".join(f"{name} {theirs.get(name)} in the file, {ours.get(name)} here" for name in differing)
             + ". Correct network_g, or set path: strict_load_g: false to load what fits."
         )
     return description
 
 
-def _text(value: Any) -> str:
-    if not isinstance(value, Mapping):
-        return str(value)
-    return ", ".join(f"{name}: {entry}" for name, entry in value.items()) or "as in the paper"
+def _entries(description: Mapping[str, Any]) -> dict[str, Any]:
+    """Put the options of the guide, those with the paper's values included, beside the other entries."""
+    defaults = {item.name: item.default for item in fields(SemanticsConfig) if item.name in _GUIDE_OPTIONS}
+    guide = {f"semantics: {name}": value for name, value in {**defaults, **description["guide"]}.items()}
+    return {**{key: value for key, value in description.items() if key != "guide"}, **guide}
 
 
 def check_identity(description: Mapping[str, Any], own: VlmIdentity) -> None:

@@ -75,7 +75,8 @@ class GuidedNetwork(nn.Module):
     Raises:
         ConfigError: If an option is wrong, or no unit layout is declared for the base and ``units`` is no list.
         WeightsError: If weights of the vision-language model cannot be had.
-        CheckpointError: If ``pretrain_base`` cannot be read or does not fit.
+        CheckpointError: If ``pretrain_base`` cannot be read or does not fit, or if the names of the vision-language
+            model and its weights are too long for a checkpoint.
 
     Attributes:
         upscale: Scale s, as the base has it.
@@ -108,6 +109,7 @@ class GuidedNetwork(nn.Module):
         for unit, (path, output) in enumerate(zip(self.unit_paths, probe.outputs, strict=True)):
             hook = _UnitHook(guide=self.guide, unit=unit, output=output, current=self._current)
             base.get_submodule(path).register_forward_hook(hook, with_kwargs=True)
+        self.get_extra_state()  # what cannot be recorded is found now, and not with the first checkpoint
         if pretrain_base is not None:
             load_base_weights(base, pretrain_base)
 
@@ -151,7 +153,8 @@ class GuidedNetwork(nn.Module):
             lq: LR images (B, 3, H, W), RGB in [0, 1].
 
         Returns:
-            Maps (B, k, H, W), one a unit, cosine similarities in [-1, 1], float32, before any learned scale.
+            Maps (B, k, H, W), one a unit, cosine similarities in [-1, 1], float32, resized bilinearly, before any
+            learned scale or upsampling.
 
         Raises:
             ConfigError: If the guide has no localization, and so no maps.
@@ -164,7 +167,7 @@ class GuidedNetwork(nn.Module):
             self.train(was_training)
 
     def parameter_counts(self) -> dict[str, int]:
-        """Count parameters: ``base``, ``vlm`` (frozen), ``lora``, ``guide`` (localization and modulation)."""
+        """Count parameters: ``base``, ``vlm`` (frozen), ``lora``, ``guide`` (localization, projection, modulation)."""
         feature_extraction = self.guide.feature_extraction
         extraction = list(feature_extraction.parameters())
         lora = sum(p.numel() for p in extraction if p.requires_grad)

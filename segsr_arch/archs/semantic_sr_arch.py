@@ -12,14 +12,14 @@ from segsr_arch.archs.base_weights import check_base_path, load_base_weights
 from segsr_arch.archs.checkpoint_description import check_description, check_identity, describe_network
 from segsr_arch.archs.guided_network import GuidedNetwork, refuse_units_that_are_recomputed
 from segsr_arch.archs.unit_layouts import select_units
-from segsr_arch.archs.unit_probe import Probe, probe_network
+from segsr_arch.archs.unit_probe import NoValuesError, Probe, probe_network
 from segsr_arch.errors import CheckpointError, ConfigError
 from segsr_arch.semantics import SemanticsConfig, check_available
 from segsr_arch.semantics.vision_tower import known_identity
 
 logger = logging.getLogger(__name__)
 
-_SCALE_NAMES = ("upscale", "scale", "upscale_factor")
+_SCALE_NAMES = ("upscale", "scale", "upscale_factor", "up_scale")
 
 
 @ARCH_REGISTRY.register()
@@ -138,7 +138,11 @@ def _outline(base: Mapping[str, Any], units: int | Sequence[str] | None) -> tupl
     network = outline_base(_unguided(base))
     paths = select_units(network, units)
     refuse_units_that_are_recomputed(network, paths)
-    return network, paths, probe_network(network, paths)
+    try:
+        return network, paths, probe_network(network, paths)
+    except NoValuesError:
+        network = outline_base(base, with_values=True)
+        return network, paths, probe_network(network, paths)
 
 
 def _unguided(base: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,10 +23,12 @@ class UnitLayout:
     Attributes:
         containers: Paths of the ``ModuleList`` or ``Sequential`` whose entries follow one another, in the order in
             which the network runs them; a path of any other module is an entry by itself.
+        whole: Those of ``containers`` that are one entry in spite of their own entries.
         size_multiple: Sides of the LR image must be multiples of this, or of what it returns for the network.
     """
 
     containers: tuple[str, ...]
+    whole: tuple[str, ...] = ()
     size_multiple: int | Callable[[nn.Module], int] = 1
 
     def entries(self, network: nn.Module) -> list[str]:
@@ -39,7 +41,7 @@ class UnitLayout:
         paths = []
         for container in self.containers:
             module = modules[container]
-            if isinstance(module, (nn.ModuleList, nn.Sequential)):
+            if isinstance(module, (nn.ModuleList, nn.Sequential)) and container not in self.whole:
                 paths += [f"{container}.{name}" for name, _ in module.named_children()]
             else:
                 paths.append(container)
@@ -56,14 +58,27 @@ def _window(network: nn.Module) -> int:
     return network.layers[0].residual_group.blocks[0].window_size
 
 
+def _own_window(network: nn.Module) -> int:
+    """Networks that know their window. Some leave the padding to their caller, some cannot pad tiny images."""
+    return network.window_size
+
+
 UNIT_LAYOUTS: dict[str, UnitLayout] = {
     "EDSR": UnitLayout(containers=("body",)),
-    "HAT": UnitLayout(containers=("layers",)),
+    "HAT": UnitLayout(containers=("layers",), size_multiple=_own_window),
+    "HAUNet": UnitLayout(
+        containers=("encoders", "enc_middle_blks", "dec_middle_blks", "decoders"),
+        whole=("enc_middle_blks", "dec_middle_blks"),
+        size_multiple=lambda network: network.padder_size,
+    ),
+    "MFGHMOE": UnitLayout(containers=("layers",), size_multiple=_own_window),
     "MSRResNet": UnitLayout(containers=("body",)),
     "RCAN": UnitLayout(containers=("body",)),
     "RRDBNet": UnitLayout(containers=("body",), size_multiple=_unshuffling),
-    "SRFormer": UnitLayout(containers=("layers",)),
+    "SPT": UnitLayout(containers=("layers",)),
+    "SRFormer": UnitLayout(containers=("layers",), size_multiple=_own_window),
     "SwinIR": UnitLayout(containers=("layers",), size_multiple=_window),
+    "TTST": UnitLayout(containers=("layers",), size_multiple=_own_window),
 }
 
 

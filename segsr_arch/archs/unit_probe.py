@@ -17,6 +17,10 @@ _OUTLINE_SIZE = (480, 800)
 _REAL_SIZE = (96, 160)
 
 
+class NoValuesError(Exception):
+    """A network without values must be built anew, with them, to be run."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Probe:
     """What was learned.
@@ -45,18 +49,28 @@ def probe_network(network: nn.Module, paths: Sequence[str]) -> Probe:
     Raises:
         ConfigError: If it cannot be run, its output is no enlarged image, a unit does not run exactly once, or what it
             gives is no feature map.
+        NoValuesError: If it looks at values while it runs, and is itself an outline that has none.
     """
     outline = _outline(network)
     try:
-        return _run(outline, paths, torch.zeros(1, 3, *_OUTLINE_SIZE, device="meta"))
+        with torch.device("meta"):  # for what the network makes as it runs, attention masks above all
+            return _run(outline, paths, torch.zeros(1, 3, *_OUTLINE_SIZE))
     except ConfigError:
         raise
-    except Exception:  # some networks look at values, which an outline has not
+    except Exception as error:  # some networks look at values, which an outline has not
         first = next(network.parameters())
         if first.is_meta:
-            raise
+            raise NoValuesError from error
     image = torch.zeros(1, 3, *_REAL_SIZE, device=first.device, dtype=first.dtype)
-    return _run(copy.deepcopy(network), paths, image)
+    try:
+        return _run(copy.deepcopy(network), paths, image)
+    except ConfigError:
+        raise
+    except Exception as error:  # foreign networks raise any kind
+        raise ConfigError(
+            f"base: {type(network).__name__} cannot be run on an image {tuple(image.shape)} "
+            f"({type(error).__name__}: {error})."
+        ) from error
 
 
 def _outline(network: nn.Module) -> nn.Module:

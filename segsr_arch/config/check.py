@@ -10,6 +10,7 @@ from segsr_arch.config.checkpoints import check_checkpoints, random_weights, unr
 from segsr_arch.config.datasets import check_datasets
 from segsr_arch.config.folder_names import folder_name_problem
 from segsr_arch.config.ground_truth import check_ground_truth
+from segsr_arch.config.imports import import_modules
 from segsr_arch.config.metrics import check_metrics
 from segsr_arch.config.networks import check_needs, check_networks
 from segsr_arch.config.paths import check_paths
@@ -31,6 +32,7 @@ def check_options(
 ) -> list[str]:
     """Check the options of a BasicSR run; nothing is written and nothing is changed.
 
+    What the file names under ``imports:`` is imported first, since it may register what the other options name.
     Unknown and missing keys, wrong types, files and folders that are not there, images that do not fit together,
     names that are not registered, arguments that a class does not take, and scales that contradict each other; then
     losses, optimizers, metrics and networks are tried on something small, and checkpoints are read. Keys of model,
@@ -59,6 +61,8 @@ def check_options(
     from basicsr.utils.registry import MODEL_REGISTRY
 
     problems = Problems()
+    import_modules(problems, opt)
+    problems.raise_if_any(source)
     model = find_registered(problems, "model_type", MODEL_REGISTRY, opt.get("model_type"))
     strict = is_declared(model)
 

@@ -9,17 +9,18 @@ import torch
 from torch import nn
 
 from segsr_arch.archs import zoo
+from segsr_arch.archs.guided_network import GuidedNetwork
 from segsr_arch.config.calls import check_call, check_dataclass, find_registered
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import describe, is_whole
 from segsr_arch.config.trials import reported
 from segsr_arch.errors import SegsrError
 
-SCALE_NAMES = ("upscale", "scale", "upscale_factor")
+SCALE_NAMES = ("upscale", "scale", "upscale_factor", "up_scale")
 
 
 def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
-    """Check every ``network_*`` of an option file.
+    """Check every ``network_*`` of an option file; those of spandrel are entered into BasicSR's registry.
 
     A network class may name dataclasses for arguments that are mappings themselves, in a class attribute
     ``nested_options = {"semantics": SemanticsConfig}``, and arguments that describe a network in turn, with ``type``,
@@ -33,17 +34,15 @@ def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
         if not str(key).startswith("network_") or not isinstance(options, Mapping):
             continue
         network = _check_network(problems, key, options)
+        if network is not None and options["type"].startswith(zoo.PREFIX):
+            zoo.register(options["type"].removeprefix(zoo.PREFIX))  # BasicSR builds it by this name
         if key == "network_g":
             _check_scale(problems, key, options, opt.get("scale"), network)
         for name in getattr(network, "nested_networks", ()):
             nested, here = options.get(name), join_path(key, name)
             if isinstance(nested, Mapping):
-                inner = _check_network(problems, here, nested)
+                inner = _check_network(problems, here, nested, nested=True)
                 _check_scale(problems, here, nested, opt.get("scale") if key == "network_g" else None, inner)
-            elif nested is not None:
-                problems.add(
-                    here, f"expected a mapping with the type and the arguments of a network, got {describe(nested)}"
-                )
 
 
 def check_needs(
@@ -65,8 +64,6 @@ def check_needs(
     Returns:
         The networks that are right by key; ``None`` for one that was not built.
     """
-    from basicsr.archs import ARCH_REGISTRY
-
     if hasattr(model, "check_options"):
         try:
             model.check_options({**opt, "is_train": is_train})
@@ -76,7 +73,7 @@ def check_needs(
     for key, options in opt.items():
         if not str(key).startswith("network_") or not isinstance(options, Mapping):
             continue
-        network = find_registered(problems, join_path(key, "type"), ARCH_REGISTRY, options.get("type"))
+        network = _find_network(problems, key, options["type"])
         before = len(problems.lines)
         if hasattr(network, "check_options"):
             try:
@@ -104,21 +101,30 @@ def _build(problems: Problems, key: str, options: Mapping[str, Any], network: ty
     return None
 
 
-def _check_network(problems: Problems, key: str, options: Mapping[str, Any]) -> Any:
+def _find_network(problems: Problems, key: str, name: str) -> Any:
+    """Find the class of a registered network or of one of spandrel; ``None`` if there is a problem."""
     from basicsr.archs import ARCH_REGISTRY
 
+    path = join_path(key, "type")
+    if not name.startswith(zoo.PREFIX):
+        return find_registered(problems, path, ARCH_REGISTRY, name)
+    try:
+        return zoo.find_network(name.removeprefix(zoo.PREFIX))
+    except SegsrError as error:
+        problems.add(path, str(error))
+        return None
+
+
+def _check_network(problems: Problems, key: str, options: Mapping[str, Any], *, nested: bool = False) -> Any:
     if not isinstance(options.get("type"), str):
         problems.add(join_path(key, "type"), "is missing; expected the name of a registered network")
         return None
-    if options["type"].startswith(zoo.PREFIX):
-        try:
-            network = zoo.find_network(options["type"].removeprefix(zoo.PREFIX))
-        except SegsrError as error:
-            problems.add(join_path(key, "type"), str(error))
-            return None
-    else:
-        network = find_registered(problems, join_path(key, "type"), ARCH_REGISTRY, options["type"])
+    network = _find_network(problems, key, options["type"])
     if network is None:
+        return None
+    if nested and inspect.isclass(network) and issubclass(network, GuidedNetwork):
+        what = f"{options['type']} has a guide already; name the network that is to be guided"
+        problems.add(join_path(key, "type"), what)
         return None
     check_call(problems, key, options, network)
     for name, cls in getattr(network, "nested_options", {}).items():

@@ -19,6 +19,7 @@ TOP = {
     "logger": Key("mapping"),
     "dist_params": Key("mapping", nullable=False, keys={"backend": Key("text"), "port": Key("int", minimum=1)}),
     "find_unused_parameters": Key("bool"),
+    "imports": Key("texts"),  # see segsr_arch/config/imports.py
 }
 
 # written by BasicSR itself while it parses, whatever the file says; each with what to do instead

@@ -73,7 +73,8 @@ class SemanticGuide(nn.Module):
             if config.learned_map_scale:
                 self.map_scale = nn.Parameter(torch.ones(len(unit_channels)))
             if config.map_upsampling == "learned":
-                factor = max(1, round(self.feature_extraction.patch_size / scale))
+                # Odd, and nearest to the side of a patch in LR pixels.
+                factor = 2 * (self.feature_extraction.patch_size // (2 * scale)) + 1
                 self.map_upsampling = LearnedUpsampling(num_maps=len(unit_channels), factor=factor)
         else:
             self.projection = nn.ModuleList(nn.Conv2d(width, channels, 1) for channels in unit_channels)

@@ -34,8 +34,9 @@ class SemanticLocalization(nn.Module):
     The descriptors start from a standard normal distribution: the attention has no residual path (eq. 6), so
     descriptors that start close together would give every unit the same embedding.
 
-    With fewer ``descriptors`` (table VI) the same layers work on what is left: without p_g, I_g itself takes its place
-    in the attention; without either, e_i = Linear(p_i*); without p_i, every unit gets e = Linear(Linear(p_g*)).
+    With fewer ``descriptors`` (table VI) the same layers work on what is left: without I_g, p_g enters the attention
+    as it is; without p_g, I_g takes its place; without either, e_i = Linear(p_i*); without p_i, every unit gets
+    e = Linear(Linear(p_g*)), and the attention, over p_g' alone, weighs nothing.
 
     Args:
         num_units: Number k of units.

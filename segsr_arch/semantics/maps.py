@@ -41,7 +41,9 @@ def resize_maps(maps: Tensor, size: tuple[int, int], *, step: float) -> Tensor:
 
     Returns:
         The maps (B, k, height, width), within the range of the input; cells beyond the patches take the last patch.
+        In float32 at least: half precision cannot tell the positions of a large grid apart.
     """
+    maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
     with torch.autocast(maps.device.type, enabled=False):
         rows = _interpolation_matrix(maps.shape[-2], size[0], step, maps)
         columns = _interpolation_matrix(maps.shape[-1], size[1], step, maps)
@@ -51,8 +53,9 @@ def resize_maps(maps: Tensor, size: tuple[int, int], *, step: float) -> Tensor:
 class LearnedUpsampling(nn.Module):
     """Divides every cell of a map into ``factor`` x ``factor`` cells by learned weights, each map by its own.
 
-    A sub-pixel convolution. It starts as bilinear interpolation, so an untrained one changes nothing, and it
-    works for every patch size and scale, where transposed convolutions that double the side need a power of two.
+    A sub-pixel convolution. It starts as bilinear interpolation, and it works for every patch size and scale, where
+    transposed convolutions that double the side need a power of two. With an odd factor the centres of the old cells
+    are centres of new ones, so an untrained one changes nothing, onto whatever grid the maps are resized afterwards.
 
     Args:
         num_maps: Number k of maps.
@@ -71,5 +74,7 @@ class LearnedUpsampling(nn.Module):
         nn.init.zeros_(self.convolution.bias)
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Upsample maps (B, k, Hc, Wc) to (B, k, factor * Hc, factor * Wc)."""
-        return F.pixel_shuffle(self.convolution(F.pad(maps, (1, 1, 1, 1), mode="replicate")), self.factor)
+        """Upsample maps (B, k, Hc, Wc) to (B, k, factor * Hc, factor * Wc), in the precision of the weights."""
+        with torch.autocast(maps.device.type, enabled=False):
+            padded = F.pad(maps.to(self.convolution.weight.dtype), (1, 1, 1, 1), mode="replicate")
+            return F.pixel_shuffle(self.convolution(padded), self.factor)

@@ -196,13 +196,14 @@ def check_available(config: SemanticsConfig) -> None:
     name, tag_owner, content = resolve_configuration(config.vlm)
     _check_preprocessing(name, content)
     visual = _outline(name, content)
-    with torch.device("meta"):
-        SemanticLocalization(
-            num_units=1,
-            embed_dim=visual.proj.shape[1],
-            num_heads=config.num_heads,
-            reduction=config.metanet_reduction,
-        )
+    if "slm" in config.modules.split("+"):
+        with torch.device("meta"):
+            SemanticLocalization(
+                num_units=1,
+                embed_dim=visual.proj.shape[1],
+                num_heads=config.num_heads,
+                reduction=config.metanet_reduction,
+            )
     if config.pretrained is None:
         return
     path = find_weights(tag_owner, config.pretrained, config.cache_dir)

@@ -1,5 +1,6 @@
 import copy
 import io
+import itertools
 import pickle
 
 import pytest
@@ -13,6 +14,7 @@ from segsr_arch.archs.hat_arch import HAT
 from segsr_arch.archs.segsr_arch import SeGSR
 from segsr_arch.archs.unit_layouts import UnitLayout, select_units
 from segsr_arch.errors import CheckpointError, ConfigError
+from segsr_arch.semantics.config import DESCRIPTORS, LORA_TARGETS
 from tests.support import TINY_HAT, TINY_SEMANTICS, TINY_VLM
 
 
@@ -160,6 +162,94 @@ def test_every_trainable_parameter_gets_a_gradient(build):
     # So may the hidden channels of the MetaNet's perceptron.
     excused = (".in_proj_bias", ".qkv.bias", ".k_proj.", ".cab.3.attention.", ".perceptron.")
     assert all(any(part in name for part in excused) for name in zero), zero
+
+
+# Every combination of the guide's options (tables IV to VI, and what the public code does otherwise).
+VARIANTS = [
+    {"modules": "sfem"},
+    *({"modules": "sfem+lmm", "layer_norm": value} for value in (True, False)),
+    *(
+        dict(
+            zip(
+                ("descriptors", "attention_residual", "learned_map_scale", "map_upsampling", "layer_norm"),
+                v,
+                strict=True,
+            )
+        )
+        for v in itertools.product(DESCRIPTORS, (False, True), (False, True), ("bilinear", "learned"), (True, False))
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("options", "lora"), zip(VARIANTS, itertools.cycle(LORA_TARGETS)), ids=lambda part: str(part).strip("{}")
+)
+def test_every_combination_of_options(options, lora):
+    network = toy(units=2, lora_targets=lora, lora_dropout=0.0, **options)
+    changes_nothing = options.get("modules") == "sfem" or not options["layer_norm"]
+    lq = torch.rand(2, 3, 7, 13)
+    assert torch.equal(network(lq), network.base(lq)) == changes_nothing
+    shake(network)
+    for size in ((1, 1), (7, 13)):
+        lq = torch.rand(2, 3, *size)
+        sr = network(lq)
+        assert sr.shape == (2, 3, 2 * size[0], 2 * size[1]) and sr.isfinite().all()
+    assert (sr - network.base(lq)).abs().max() > 1e-3
+    sr.square().mean().backward()
+    # Plain DDP waits for every gradient.
+    assert [name for name, p in network.named_parameters() if p.requires_grad != (p.grad is not None)] == []
+    assert any(".lora_" in name for name, p in network.named_parameters()) == (lora != "none")
+    assert network.has_maps == (options.get("modules") is None)
+
+
+# What differs in kind: no maps; maps that everything touches; embeddings that no image changes.
+KINDS = [
+    {"modules": "sfem"},
+    {"modules": "sfem+lmm", "layer_norm": False},
+    {"learned_map_scale": True, "map_upsampling": "learned", "attention_residual": True},
+    {"descriptors": "p_i+p_g"},
+    {"descriptors": "p_g+I_g"},
+]
+
+
+@pytest.mark.parametrize("options", KINDS, ids=str)
+def test_units_that_work_on_tokens_take_every_kind_of_guide(options):
+    network = shake(segsr(semantics={**TINY_SEMANTICS, "lora_alpha": 2, "lora_dropout": 0.0, **options})).train()
+    lq = torch.rand(1, 3, 9, 20)
+    sr = network(lq)
+    assert sr.shape == (1, 3, 18, 40)
+    sr.square().mean().backward()
+    assert [name for name, p in network.named_parameters() if p.requires_grad != (p.grad is not None)] == []
+    network.eval()
+    expected = network(lq)
+    torch.testing.assert_close(copy.deepcopy(network)(lq), expected)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        near = network(lq)
+    assert 0 < (near - expected).abs().max() < 0.03 * expected.abs().max()
+
+
+@pytest.mark.parametrize("options", [KINDS[0], KINDS[2]], ids=str)
+def test_every_kind_of_guide_compiles_without_a_graph_break(options):
+    network = shake(toy(**options)).eval()
+    lq = torch.rand(1, 3, 12, 16)
+    torch._dynamo.reset()
+    with torch.no_grad():
+        compiled = torch.compile(network, fullgraph=True, backend="eager")
+        torch.testing.assert_close(compiled(lq), network(lq), atol=1e-5, rtol=1e-5)
+
+
+def test_without_localization_there_are_no_maps_to_look_at():
+    network = toy(modules="sfem+lmm")
+    with pytest.raises(ConfigError, match=r"modules: sfem\+lmm has no maps; only sfem\+slm\+lmm has"):
+        network.guidance_maps(torch.rand(1, 3, 8, 8))
+    assert not network.has_maps and network.training
+
+
+def test_guidance_maps_are_the_cosines_whatever_is_learned_about_them():
+    network = shake(toy(learned_map_scale=True, map_upsampling="learned")).eval()
+    lq = torch.rand(1, 3, 8, 8)
+    cosines = network.guide.view(lq).maps
+    torch.testing.assert_close(network.guidance_maps(lq), F.interpolate(cosines, size=(8, 8), mode="bilinear"))
 
 
 @pytest.mark.parametrize("build", [toy, segsr])

@@ -82,6 +82,7 @@ def forget_logger():
         logging.getLogger("basicsr").removeHandler(handler)
         handler.close()
     logging.getLogger("basicsr").propagate = True
+    logging.getLogger("basicsr").setLevel(logging.NOTSET)
 
 
 def run_here(argv, monkeypatch, folder):

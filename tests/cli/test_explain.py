@@ -192,6 +192,33 @@ def test_a_network_without_a_guide_is_refused(tmp_path, monkeypatch):
         run("-opt", option_file)
 
 
+@pytest.mark.parametrize("modules", ["sfem", "sfem+lmm"])
+def test_a_guide_without_localization_is_refused_because_it_has_no_maps(tmp_path, monkeypatch, modules):
+    monkeypatch.chdir(tmp_path)
+    network = {"upscale": 2, "semantics": semantics(modules=modules), **TINY_HAT}
+    option_file = write_options(tmp_path, network=network)
+    message = (
+        f"network_g: semantics: modules: {modules} has no localization, so its units have neither embeddings nor maps"
+    )
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        run("-opt", option_file)
+    assert not (tmp_path / "results").exists()
+
+
+def test_embeddings_that_no_image_changes_and_units_that_share_one_are_explained(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    spreads = {}
+    for descriptors in ("p_i+p_g", "p_g+I_g"):
+        network = {"upscale": 2, "semantics": semantics(descriptors=descriptors), **TINY_HAT}
+        option_file = write_options(tmp_path, network=network)
+        assert run("-opt", option_file, "--out", descriptors) == 0
+        found = json.loads((tmp_path / descriptors / "explanation.json").read_text())
+        first, second = (unit["embedding"] for unit in found["units"])
+        spreads[descriptors] = max(item["cosine_std"] for item in first)
+        assert (first == second) == (descriptors == "p_g+I_g")
+    assert spreads["p_i+p_g"] == pytest.approx(0, abs=1e-6) and spreads["p_g+I_g"] > 1e-6
+
+
 def test_a_missing_matplotlib_is_found_before_anything_is_loaded(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(DependencyError, match="pip install matplotlib"):

@@ -3,13 +3,17 @@
 import re
 import sys
 
+import numpy as np
 import pytest
 import torch
 import yaml
 
+from segsr_arch.archs.semantic_sr_arch import SemanticSR
 from segsr_arch.results.files import read_record
+from tests.cli.runs import largest_difference, losses, run_here
+from tests.cli.runs import network as saved_network
 from tests.models.tiny import tiny_options
-from tests.support import run_command
+from tests.support import TINY_SEMANTICS, run_command
 
 
 def write_options(root, *, is_train, model_type="SeGSRModel", **train):
@@ -72,29 +76,88 @@ def test_stock_model_without_average_validates_on_one_rank_while_the_others_wait
     assert len(re.findall(r"# psnr: ([\d.]+)", log)) == 2  # at iteration 2 and at the end
 
 
+def prepare(root, processes, network=None):
+    """Write the options of three iterations on four images each, however many processes share them; returns their name.
+
+    BasicSR's sampler deals one and the same sequence out to the processes, so a step sees the same images.
+    """
+    root.mkdir()
+    name = write_options(root, is_train=True, grad_clip=0.5, optim_g={"type": "SGD", "lr": 0.05})
+    options = yaml.safe_load((root / name).read_text())
+    options["network_g"] = network or options["network_g"]
+    options["network_g"]["semantics"]["lora_dropout"] = 0.0
+    options["datasets"]["train"] |= {"batch_size_per_gpu": 4 // max(processes, 1), "dataset_enlarge_ratio": 3}
+    for folder in ("HR", "LR"):
+        (root / f"data/{folder}/im4.png").unlink()
+        single = root / f"single/{folder}/im0.png"
+        single.parent.mkdir(parents=True)
+        single.write_bytes((root / f"data/{folder}/im0.png").read_bytes())
+    roots = {"dataroot_gt": str(root / "single/HR"), "dataroot_lq": str(root / "single/LR")}
+    options["datasets"]["val"] |= roots
+    (root / name).write_text(yaml.safe_dump(options, sort_keys=False))
+    return name
+
+
 def test_one_image_for_two_ranks_and_the_loss_of_one_process(tmp_path):
     """Two ranks with two images each take the same steps as one process with the four of them."""
-    losses, metrics = [], []
+    logged, metrics = [], []
     for processes in (0, 2):
         root = tmp_path / str(processes)
-        root.mkdir()
-        name = write_options(root, is_train=True, grad_clip=0.5, optim_g={"type": "SGD", "lr": 0.05})
-        options = yaml.safe_load((root / name).read_text())
-        options["network_g"]["semantics"]["lora_dropout"] = 0.0
-        options["datasets"]["train"] |= {"batch_size_per_gpu": 4 // max(processes, 1), "dataset_enlarge_ratio": 3}
-        for folder in ("HR", "LR"):  # one and the same image everywhere, so that the order does not matter
-            first = root / f"data/{folder}/im0.png"
-            for index in range(1, 5):
-                (root / f"data/{folder}/im{index}.png").write_bytes(first.read_bytes())
-            single = root / f"single/{folder}/im0.png"
-            single.parent.mkdir(parents=True)
-            single.write_bytes(first.read_bytes())
-        roots = {"dataroot_gt": str(root / "single/HR"), "dataroot_lq": str(root / "single/LR")}
-        options["datasets"]["val"] |= roots
-        (root / name).write_text(yaml.safe_dump(options, sort_keys=False))
-        log = run(root, processes, "train", name)
-        losses.append([float(value) for value in re.findall(r"l_pix: (\S+)", log)])
+        log = run(root, processes, "train", prepare(root, processes))
+        logged.append([float(value) for value in re.findall(r"l_pix: (\S+)", log)])
         metrics.append(re.findall(r"# psnr: ([\d.]+)", log))
-    assert len(losses[0]) == 3 and losses[0][0] != losses[0][2]
-    assert losses[1] == pytest.approx(losses[0], rel=2e-3)
+    assert len(logged[0]) == 3 and logged[0][0] != logged[0][2]
+    assert logged[1] == pytest.approx(logged[0], rel=2e-3)
     assert metrics[0] == metrics[1] and len(metrics[0]) == 2
+
+
+PARTS = ("base", "lora_A", "lora_B", "localization", "modulation", "projection", "map_scale", "map_upsampling")
+
+
+def shaken(options):
+    """Weights of a network whose guide already has a say."""
+    torch.manual_seed(0)
+    network = SemanticSR(**{key: value for key, value in options.items() if key != "type"})
+    with torch.no_grad():
+        for parameter in network.guide.parameters():
+            if parameter.requires_grad:
+                parameter.add_(torch.randn_like(parameter) * 0.3)
+    return network.state_dict()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "semantics",
+    [{"attention_residual": True, "learned_map_scale": True, "map_upsampling": "learned"}, {"modules": "sfem"}],
+    ids=["full", "sfem"],
+)
+def test_two_ranks_guide_another_network_as_one_process_does(tmp_path, monkeypatch, semantics):
+    """The same for EDSR, and for a guide without localization: no parameter is left without a gradient."""
+    network = {
+        "type": "SemanticSR",
+        "base": {"type": "EDSR", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 8, "num_block": 4, "upscale": 2},
+        "units": 2,
+        "semantics": {**TINY_SEMANTICS, **semantics},
+    }
+    start = shaken(network)
+    torch.save({"params": start, "params_ema": start}, tmp_path / "start.pth")
+    for processes in (0, 2):
+        root = tmp_path / str(processes)
+        name = prepare(root, processes, network)
+        options = yaml.safe_load((root / name).read_text())
+        options["path"]["pretrain_network_g"] = str(tmp_path / "start.pth")
+        options["train"]["optim_g"]["lr"] = 0.5
+        (root / name).write_text(yaml.safe_dump(options, sort_keys=False))
+        if processes:
+            run(root, processes, "train", name)
+        else:
+            assert run_here(["train", "-opt", name], monkeypatch, root) == 0
+    one, two = (losses(tmp_path / folder) for folder in "02")
+    assert len(one) == 3 and one[1] != one[3]
+    assert two == pytest.approx(one, rel=1e-4)
+    alone, shared = (saved_network(tmp_path / folder, "latest") for folder in "02")
+    noise = largest_difference(alone, shared)
+    for part in PARTS:
+        names = [name for name in start if f".{part}." in f".{name}."]
+        moved = [np.abs(alone["params", name] - start[name].numpy()).max() for name in names]
+        assert not moved or max(moved) > 20 * noise, part

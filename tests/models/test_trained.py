@@ -1,12 +1,17 @@
+import copy
+
 import numpy as np
 import pytest
 import torch
 import yaml
 from basicsr.models import build_model
 
+from segsr_arch.cli.segsr import main
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.models.trained import load_trained
+from segsr_arch.results.files import read_record
 from tests.models.tiny import tiny_options
+from tests.support import TINY_SEMANTICS
 
 
 def write_test_options(root, *, network=None, **top):
@@ -55,6 +60,45 @@ def test_a_network_without_a_guide_has_no_maps(here):
     trained = load_trained(write_test_options(here, network={"type": "Bicubic", "upscale": 2}), device="cpu")
     item = next(trained.datasets())[1][0]
     assert trained.guidance(item) is None and trained.vlm is None and trained.cells_per_pixel is None
+
+
+GUIDED_WITHOUT_MAPS = {
+    "type": "SemanticSR",
+    "base": {"type": "MSRResNet", "num_feat": 4, "num_block": 2, "upscale": 2},
+    "units": 2,
+    "semantics": {**TINY_SEMANTICS, "modules": "sfem"},
+}
+
+
+@pytest.mark.parametrize("modules", ["sfem", "sfem+lmm"])
+def test_a_guide_without_localization_has_no_maps_but_a_vision_language_model(here, modules):
+    semantics = {**TINY_SEMANTICS, "modules": modules}
+    trained = load_trained(write_test_options(here, network={**GUIDED_WITHOUT_MAPS, "semantics": semantics}))
+    item = next(trained.datasets())[1][0]
+    assert trained.super_resolve(item).shape == (32, 32, 3)
+    assert not trained.has_maps and trained.guidance(item) is None and trained.cells_per_pixel is None
+    assert "random(0)" in trained.vlm
+
+
+def test_a_network_without_maps_is_evaluated_and_no_maps_are_written(here, capsys):
+    path = write_test_options(here, network=copy.deepcopy(GUIDED_WITHOUT_MAPS))
+    assert main(["evaluate", "-opt", str(path)]) == 0
+    folder = here / "results/tiny/evaluation/made"
+    record = read_record(folder)
+    assert record.problems == () and len(record.images) == 5
+    assert all(row.maps is None and row.sr.read().shape == (32, 32, 3) for row in record.images)
+    assert (folder / "sr").is_dir() and not (folder / "maps").exists()
+    assert "random(0)" in record.provenance["vlm"] and record.cost is not None
+    assert "psnr_y-crop" in record.summary and "maps" not in capsys.readouterr().err
+
+
+def test_maps_of_any_guide_are_plain_cosines(here):
+    semantics = {**TINY_SEMANTICS, "learned_map_scale": True, "map_upsampling": "learned"}
+    trained = load_trained(write_test_options(here, network={**GUIDED_WITHOUT_MAPS, "semantics": semantics}))
+    with torch.no_grad():
+        trained.network.guide.map_scale.fill_(9.0)
+    maps = trained.guidance(next(trained.datasets())[1][0])
+    assert maps.shape == (2, 4, 4) and 0 < np.abs(maps).max() <= 1
 
 
 def test_maps_are_the_same_every_time_under_a_model_that_leaves_the_network_training(here):

@@ -18,7 +18,9 @@ from segsr_arch.models.tensorboard_images import map_strip
 from segsr_arch.models.validation_record import describe_metrics
 from segsr_arch.results.files import read_record
 from segsr_arch.results.record import SetValue
+from tests.cli.runs import make_options, make_pairs, run_here, write_options
 from tests.models.tiny import tiny_options
+from tests.support import TINY_SEMANTICS
 
 
 def loader_of(model):
@@ -117,6 +119,43 @@ def test_tensorboard_gets_the_first_images_with_maps_and_lr_and_hr_once(tmp_path
     sr, layout = writer.images[f"made_val/{first}/sr", 2]
     assert sr.shape == (3, 32, 32) and layout == "CHW" and 0 <= sr.min() <= sr.max() <= 1
     assert writer.scalars
+
+
+def without_maps(modules):
+    return {
+        "type": "SemanticSR",
+        "base": {"type": "MSRResNet", "num_feat": 4, "num_block": 2, "upscale": 2},
+        "units": 2,
+        "semantics": {**TINY_SEMANTICS, "modules": modules},
+    }
+
+
+@pytest.mark.parametrize("modules", ["sfem", "sfem+lmm"])
+def test_a_guide_without_maps_shows_its_images_alone(tmp_path, modules):
+    model = build_model(tiny_options(tmp_path, network=without_maps(modules)))
+    writer, loader = Writer(), loader_of(model)
+    model.trained_iter = 1
+    model.validation(loader, 1, writer, False)
+    assert {tag.rsplit("/", 1)[1] for tag, _ in writer.images} == {"lq", "sr", "gt"}
+    assert writer.scalars
+
+
+def test_a_training_with_a_guide_without_maps_leaves_its_record(tmp_path, monkeypatch):
+    options = make_options(tmp_path, iterations=2, val_freq=2) | {
+        "model_type": "SeGSRModel",
+        "network_g": without_maps("sfem"),
+    }
+    make_pairs(tmp_path)
+    options["logger"]["use_tb_logger"] = True
+    path = write_options(tmp_path, options)
+    assert run_here(["train", "-opt", path], monkeypatch, tmp_path) == 0
+    record = read_record(tmp_path / "experiments/tiny/validation/few/00000002")
+    assert len(record.images) == 8 and record.problems == () and record.iteration == 2
+    assert "random(0)" in record.provenance["vlm"] and record.summary["psnr"].n == 8
+    assert list((tmp_path / "tb_logger/tiny").glob("events.*"))
+    saved = torch.load(tmp_path / "experiments/tiny/models/net_g_latest.pth", weights_only=True)
+    parts = {name.split(".")[1] for name in saved["params"] if name.startswith("guide.")}
+    assert parts == {"feature_extraction", "projection"}
 
 
 def test_maps_are_drawn_on_one_scale():

@@ -1,3 +1,6 @@
+import dataclasses
+import re
+
 import pytest
 
 from segsr_arch.errors import ConfigError, SegsrError
@@ -9,6 +12,10 @@ def test_defaults_are_the_papers():
     assert (config.vlm, config.pretrained) == ("ViT-B-16-quickgelu", "openai")
     assert (config.lora_rank, config.lora_alpha, config.lora_dropout, config.lora_targets) == (32, 32, 0.05, "qkv+ffn")
     assert (config.num_heads, config.metanet_reduction, config.modulation_channels) == (8, 16, 128)
+    assert (config.modules, config.descriptors, config.map_upsampling) == ("sfem+slm+lmm", "p_i+p_g+I_g", "bilinear")
+    assert (config.attention_residual, config.learned_map_scale, config.layer_norm) == (False, False, True)
+    assert SemanticsConfig.from_options(None) == SemanticsConfig.from_options({}) == config
+    assert SemanticsConfig.from_options(config) is config
 
 
 def test_misspelt_key_names_the_nearest():
@@ -25,11 +32,58 @@ def test_misspelt_key_names_the_nearest():
         ({"num_heads": 2.5}, "num_heads"),
         ({"lora_dropout": 1.0}, "lora_dropout"),
         ({"pretrained": 3}, "pretrained"),
+        ({"modules": "sfem+slm"}, "modules: 'sfem\\+slm' is not known; use one of sfem, sfem\\+lmm, sfem\\+slm\\+lmm"),
+        ({"modules": None}, "modules: None is not known"),
+        ({"modules": ["sfem", "lmm"]}, "modules: \\['sfem', 'lmm'\\] is not known"),
+        ({"descriptors": "I_g+p_i"}, "descriptors: 'I_g\\+p_i' is not known; use one of p_i, p_i\\+p_g, p_i\\+I_g"),
+        ({"map_upsampling": True}, "map_upsampling: True is not known; use one of bilinear, learned"),
+        ({"attention_residual": 1}, "attention_residual: must be true or false, got 1"),
+        ({"learned_map_scale": "yes"}, "learned_map_scale: must be true or false, got 'yes'"),
+        ({"layer_norm": None}, "layer_norm: must be true or false, got None"),
+        ({"random_seed": -1}, "random_seed: must be a whole number of at least 0, got -1"),
+        ({"lora_alpha": 0}, "lora_alpha: must be a number above 0, got 0"),
+        ({"cache_dir": 7}, "cache_dir: must be a folder or null, got 7"),
     ],
 )
 def test_values_out_of_range_are_named(options, message):
     with pytest.raises(ConfigError, match=message):
         SemanticsConfig.from_options(options)
+
+
+SWITCHES = {
+    "slm": {
+        "descriptors": "p_i",
+        "attention_residual": True,
+        "learned_map_scale": True,
+        "map_upsampling": "learned",
+    },
+    "lmm": {"layer_norm": False},
+}
+
+
+@pytest.mark.parametrize("modules", ["sfem", "sfem+lmm", "sfem+slm+lmm"])
+@pytest.mark.parametrize(("needs", "name"), [(module, name) for module, names in SWITCHES.items() for name in names])
+def test_switches_of_a_module_that_is_left_out_are_refused(modules, needs, name):
+    options = {"modules": modules, name: SWITCHES[needs][name]}
+    if needs in modules.split("+"):
+        assert getattr(SemanticsConfig.from_options(options), name) == SWITCHES[needs][name]
+        return
+    message = f"semantics: {name}: has no effect with modules: {modules}, which leaves out {needs}; remove it."
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        SemanticsConfig.from_options(options)
+
+
+def test_a_switch_at_its_default_may_stand_with_any_modules():
+    options = {name: getattr(SemanticsConfig(), name) for names in SWITCHES.values() for name in names}
+    assert SemanticsConfig.from_options({"modules": "sfem", **options}) == SemanticsConfig(modules="sfem")
+
+
+def test_no_targets_of_lora_may_be_written_as_null():
+    assert SemanticsConfig.from_options({"lora_targets": None}) == SemanticsConfig(lora_targets="none")
+
+
+def test_every_option_carries_its_help():
+    assert all(item.metadata["help"] for item in dataclasses.fields(SemanticsConfig))
 
 
 def test_errors_are_also_the_builtins():

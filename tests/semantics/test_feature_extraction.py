@@ -107,3 +107,24 @@ def test_strict_loading_needs_no_frozen_weights_and_moves_lora():
     lq = torch.rand(1, 3, 8, 8)
     torch.testing.assert_close(source.eval()(lq)[0], target.eval()(lq)[0])
     assert not any(p.requires_grad for name, p in target.named_parameters() if "lora_" not in name)
+
+
+@pytest.mark.parametrize("targets", ["qkv", "qkv+ffn"])
+def test_equation_2_the_low_rank_product_adds_to_the_weight(targets):
+    adapted = extraction(lora_targets=targets, lora_rank=4, lora_alpha=6).eval()
+    plain = extraction(lora_targets="none").eval()
+    with torch.no_grad():
+        for name, parameter in adapted.named_parameters():
+            if ".lora_" in name:
+                parameter.normal_(std=0.1)
+        matrices = dict(adapted.named_parameters())
+        for name, weight in plain.named_parameters():
+            layer = name.removesuffix(".weight")
+            if f"{layer}.lora_A.default.weight" in matrices:
+                a, b = (matrices[f"{layer}.lora_{letter}.default.weight"] for letter in "AB")
+                assert a.shape[0] == b.shape[1] == 4
+                weight += 6 / 4 * b @ a
+        lq = torch.rand(1, 3, 8, 8)
+        for own, expected, unadapted in zip(adapted(lq), plain(lq), extraction()(lq), strict=True):
+            torch.testing.assert_close(own, expected, atol=1e-5, rtol=1e-5)
+            assert (own - unadapted).abs().max() > 1e-2

@@ -98,8 +98,9 @@ def choose_mapped_images(record: EvaluationRecord) -> list[str]:
             contrasts[row.name] = float(maps.flatten(1).std(dim=1).mean())
     if not contrasts:
         raise DataError(
-            f"{record.method} on {record.dataset}: no image has guidance maps. Only networks with a semantic guide "
-            f"have them, evaluated with segsr evaluate -opt, their images kept."
+            f"{record.method} on {record.dataset}: no image has guidance maps. Only networks whose guide has a "
+            f"localization (semantics: modules: sfem+slm+lmm) have them, evaluated with segsr evaluate -opt, their "
+            f"images kept."
         )
     return sorted(contrasts, key=lambda name: (-contrasts[name], name))[:DEFAULT_COUNT]
 

@@ -1,0 +1,113 @@
+"""``imports:`` of an option file: Python modules that register networks, data sets, losses or metrics of a user's own.
+
+.. code-block:: yaml
+
+    imports: [my_package.networks, networks/my_net.py]
+
+A file is imported as Python imports a script's neighbours: by its name without ``.py``, its folder at the end of the
+module path. So it may import files that lie beside it, and processes that a data loader starts find it, too.
+"""
+
+import importlib
+import importlib.util
+import os
+import re
+import sys
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from segsr_arch.compat.workers import repair_spawned_workers
+from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.schema import check_value
+from segsr_arch.config.tables import TOP
+from segsr_arch.config.trials import first_line
+from segsr_arch.logs import basicsr_not_set_up
+
+KEY = "imports"
+_TAKEN = re.compile(r"An object named '(.+)' was already registered in '(.+)' registry")
+
+
+def import_modules(problems: Problems, opt: Mapping[str, Any]) -> None:
+    """Import what an option file names under ``imports:``, each module once in a process.
+
+    Args:
+        problems: Where problems go: an entry that is no module's name or file, that is not there, or whose import
+            raises, and a name that is registered already.
+        opt: The options.
+    """
+    entries = opt.get(KEY)
+    if not check_value(problems, KEY, entries, TOP[KEY]):
+        return
+    for entry in [entries] if isinstance(entries, str) else entries:
+        name = _module_name(problems, entry)
+        if name is not None:
+            _import(problems, entry, name)
+    repair_spawned_workers()  # for the data sets that are registered now
+
+
+def _module_name(problems: Problems, entry: str) -> str | None:
+    """Find the name under which a module is to be imported; the folder of a file is added to the module path."""
+    path = Path(entry).expanduser()
+    if path.suffix != ".py":
+        if all(part.isidentifier() for part in entry.split(".")):
+            return entry
+        text = "expected the name of a module, such as my_package.networks, or the path of a .py file"
+        problems.add(join_path(KEY, entry), text)
+        return None
+    if not path.is_file():
+        problems.add(join_path(KEY, entry), f"there is no such file (seen from {Path.cwd()})")
+        return None
+    path = path.absolute()
+    name = path.stem
+    if "." in name:
+        problems.add(join_path(KEY, entry), "a module's name has no dots; rename the file")
+        return None
+    if name in sys.modules:
+        taken = getattr(sys.modules[name], "__file__", None) or "Python"
+    else:
+        if str(path.parent) not in sys.path:
+            sys.path.append(str(path.parent))
+        importlib.invalidate_caches()
+        taken = importlib.util.find_spec(name).origin
+    if not os.path.exists(taken) or not path.samefile(taken):
+        problems.add(
+            join_path(KEY, entry), f"another module is called {name} already, the one of {taken}; rename the file"
+        )
+        return None
+    return name
+
+
+def _import(problems: Problems, entry: str, name: str) -> None:
+    here = join_path(KEY, entry)
+    try:
+        with basicsr_not_set_up():
+            importlib.import_module(name)
+    except MemoryError:
+        raise
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+            problems.add(here, f"cannot be imported ({first_line(error)}{_place(error)}); install it")
+            return
+        file = Path(*name.split(".")).with_suffix(".py")
+        hint = f"write {file} to import the file" if file.is_file() else "is its folder in PYTHONPATH?"
+        problems.add(here, f"there is no such module ({error}); {hint}")
+    except SystemExit as error:
+        problems.add(here, f"ends the program when it is imported (exit code {error.code}{_place(error)})")
+    except Exception as error:  # code from elsewhere raises any kind
+        taken = _TAKEN.match(str(error))
+        if taken:
+            problems.add(
+                here,
+                f"registers the {taken[2]} {taken[1]!r}, a name that is taken; rename the class, or register it with "
+                f"a suffix: {taken[2].upper()}_REGISTRY.register(suffix='mine') makes it {taken[1]}_mine",
+            )
+            return
+        problems.add(here, f"cannot be imported ({first_line(error)}{_place(error)})")
+
+
+def _place(error: BaseException) -> str:
+    """Where an error arose, in the code that was imported and not in Python's import machinery."""
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if "importlib" not in frame.filename]
+    return f", line {frames[-1].lineno} of {frames[-1].filename}" if len(frames) > 1 else ""
