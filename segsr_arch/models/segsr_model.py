@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from segsr_arch.archs.guided_network import GuidedNetwork
+from segsr_arch.archs.unit_layouts import size_multiple
 from segsr_arch.errors import DivergenceError, SaveError
 from segsr_arch.models.best_network import BestNetwork
 from segsr_arch.models.ema import copy_sharing_frozen, update_average
@@ -26,6 +27,7 @@ from segsr_arch.models.tiling import TileOptions, super_resolve_tiled
 from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions, check_training
 from segsr_arch.models.validation import ValidationResult, validate
 from segsr_arch.models.validation_record import make_record, record_folder
+from segsr_arch.padding import pad_to_multiple
 from segsr_arch.results.files import write_record
 from segsr_arch.semantics.lora import is_lora
 
@@ -194,12 +196,15 @@ class SeGSRModel(SRModel):
         was_training = network.training
         network.eval()
         try:
+            scale = self.opt["scale"]
             with torch.no_grad():
+                lq = pad_to_multiple(self.lq, size_multiple(network))  # SwinIR and RRDBNet leave that to the caller
                 if self.tile is None:
-                    self.output = network(self.lq)
+                    output = network(lq)
                 else:
-                    scale = self.opt["scale"]
-                    self.output = super_resolve_tiled(network, self.lq, scale=scale, options=self.tile)
+                    output = super_resolve_tiled(network, lq, scale=scale, options=self.tile)
+            height, width = (side * scale for side in self.lq.shape[-2:])
+            self.output = output[..., :height, :width]
         finally:
             network.train(was_training)
 

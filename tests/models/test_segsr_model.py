@@ -166,6 +166,21 @@ def test_a_gradient_that_is_not_finite_stops_before_it_is_applied(tmp_path, grad
         assert torch.equal(value, before[name]), name
 
 
+@pytest.mark.parametrize("tile", [None, {"size": 16, "overlap": 4}])
+def test_networks_that_leave_padding_to_their_caller_take_any_size(tmp_path, tile):
+    swin = {"type": "SwinIR", "upscale": 2, "img_size": 16, "window_size": 8, "embed_dim": 12, "depths": [2]}
+    swin |= {"num_heads": [2], "mlp_ratio": 2, "upsampler": "pixelshuffle", "resi_connection": "1conv"}
+    model = build(tmp_path, is_train=False, network=swin, tile=tile)
+    lq = torch.rand(1, 3, 23, 17)
+    model.feed_data({"lq": lq})
+    model.test()
+    assert model.output.shape == (1, 3, 46, 34)
+    if tile is None:
+        padded = torch.nn.functional.pad(lq, (0, 7, 0, 1), mode="reflect")
+        with torch.no_grad():
+            torch.testing.assert_close(model.output, model.net_g(padded)[..., :46, :34])
+
+
 def test_tiles_give_what_the_whole_image_gives_for_a_local_network(tmp_path):
     network = {"type": "MSRResNet", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 8, "num_block": 1, "upscale": 2}
     whole = build(tmp_path, is_train=False, network=network)

@@ -1,0 +1,229 @@
+"""``segsr reproduce``: train and measure the networks of one of the paper's tables, over seeds, and write the table."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from segsr_arch.cli.reproducing import carry_out, print_estimate
+from segsr_arch.cores import available_cores
+from segsr_arch.errors import ConfigError
+from segsr_arch.reproduction.checking import check_plan, unavailable_lines
+from segsr_arch.reproduction.execution import Slot, cpu_slots, gpu_slots
+from segsr_arch.reproduction.options import Settings
+from segsr_arch.reproduction.outcome import Outcome
+from segsr_arch.reproduction.plan import Plan, check_scale, make_plan
+from segsr_arch.reproduction.prepared_data import PreparedData, find_data
+from segsr_arch.reproduction.presets import PRESETS
+from segsr_arch.reproduction.tables import TABLE_KEYS, make_table
+from segsr_arch.reproduction.variants import RECOMMENDED_UNITS
+from segsr_arch.reproduction.workplace import Workplace
+
+MISSING = 1
+_FIXED = ("pretrained", "random")  # weights that a row has whatever the preset's are
+_FILE_ENDINGS = (".json", ".pt", ".pth", ".bin", ".safetensors")
+_MOST_JOBS = 4
+_GOES_ON = "Trainings have saved their states, finished runs are kept; the same command goes on."
+
+_EPILOG = """examples:
+  segsr reproduce table7 --data datasets/UCMerced --seeds 0 1 2 --dry-run
+  segsr reproduce table7 --data datasets/UCMerced --seeds 0 1 2
+  segsr reproduce table4 --data datasets/UCMerced --preset full --gpus 0 1
+  segsr reproduce table4 --data datasets/UCMerced --base EDSR --rows 1 4 --iters 500
+  segsr reproduce --list
+
+exit code: 0 if the table is whole, but for networks that neither BasicSR nor spandrel has; 1 if a row could not be run
+or a run failed; 2 after an error such as wrong arguments; 130 after Ctrl-C or SIGTERM.
+"""
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Add the subcommand."""
+    parser = subparsers.add_parser(
+        "reproduce",
+        help="train and measure the rows of a table of the paper, over seeds, and write the table",
+        description="Train each network of a table with equal data, iterations and seeds through the stock loop, "
+        "select on val, measure once on test, and write the table beside the paper's figures (Markdown, CSV, JSON, and "
+        "a figure as PNG and PDF). Runs that are done are kept: the same command goes on after an interruption, and "
+        "tables share runs of the same network.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("table", nargs="?", choices=TABLE_KEYS, metavar="TABLE", help=", ".join(TABLE_KEYS))
+    what = parser.add_argument_group("what is run")
+    what.add_argument("--data", type=Path, metavar="DIR", help="folder that segsr prepare has made")
+    what.add_argument("--scale", type=int, default=4, metavar="S", help="default: %(default)s")
+    what.add_argument(
+        "--preset",
+        choices=tuple(PRESETS),
+        default="small",
+        help="full: the paper's networks, patches and iterations, for GPUs; small: the same tables in small networks, "
+        "for two cores (default: %(default)s)",
+    )
+    what.add_argument("--iters", type=int, metavar="N", help="iterations of each training (default: the preset's)")
+    what.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N", help="default: 0")
+    what.add_argument("--rows", type=int, nargs="+", metavar="N", help="numbers of rows, see --list (default: all)")
+    what.add_argument(
+        "--base",
+        choices=tuple(RECOMMENDED_UNITS),
+        help="which network table4, table5, table6 and extra guide (default: the paper's, HAT)",
+    )
+    what.add_argument("--vlm", metavar="NAME|FILE", help="vision-language model: an open_clip name or a configuration")
+    what.add_argument("--vlm-pretrained", metavar="TAG|FILE", help="its weights (default: the preset's)")
+    what.add_argument(
+        "--test-on",
+        choices=("test", "val"),
+        default="test",
+        help="test: the network that was best on val; val, where there are no test images: nothing is selected, and "
+        "the network after the last iteration is measured (default: %(default)s)",
+    )
+    how = parser.add_argument_group("how")
+    how.add_argument(
+        "--out", type=Path, default=Path("reproduction"), metavar="DIR", help="tables and runs (default: %(default)s)"
+    )
+    how.add_argument(
+        "--jobs",
+        type=int,
+        metavar="N",
+        help=f"runs at a time on the CPU, which share the cores (default: one a core, at most {_MOST_JOBS}; one with "
+        "--preset full)",
+    )
+    how.add_argument(
+        "--gpus", type=int, nargs="+", metavar="N", help="a run at a time on each of these GPUs (default: 0, if any)"
+    )
+    how.add_argument(
+        "--dry-run", action="store_true", help="print the runs and time a few steps of each network; writes nothing"
+    )
+    how.add_argument("--list", action="store_true", help="list tables, rows and presets, and end")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the subcommand; returns 0, or 1 if the table is not whole."""
+    if args.list:
+        _print_list()
+        return 0
+    if args.table is None or args.data is None:
+        raise ConfigError("Give a table and --data DIR, the folder that segsr prepare has made; --list lists tables.")
+    _check_arguments(args)
+    plan, data = _plan(args)
+    for line in unavailable_lines(plan.rows):
+        print(f"left out: {line}", file=sys.stderr)
+    place = Workplace(args.out)
+    place.check(plan.runs)
+    slots = _slots(args, [run for run in plan.runs if not place.progress(run).measured])
+    _print_start(plan, place, slots)
+    if args.dry_run:
+        print_estimate(plan, place, slots=slots, data=data)
+        return 0
+    args.after_interruption = _GOES_ON
+    return MISSING if _lacks(carry_out(plan, place, slots=slots, data=data), args.rows) else 0
+
+
+def _check_arguments(args: argparse.Namespace) -> None:
+    for name in ("iters", "jobs"):
+        if getattr(args, name) is not None and getattr(args, name) < 1:
+            raise ConfigError(f"--{name}: must be at least 1, got {getattr(args, name)}.")
+    if args.gpus is not None and args.jobs is not None:
+        raise ConfigError("Give either --jobs (CPU) or --gpus.")
+    if _uses_gpu(args):
+        gpu_slots(args.gpus or [0])
+
+
+def _plan(args: argparse.Namespace) -> tuple[Plan, PreparedData]:
+    """Find out what is to be run, and check all of it."""
+    table = make_table(args.table, base=args.base)
+    check_scale(table, args.scale)
+    data = find_data(args.data, dataset=table.dataset, scale=args.scale, final_split=args.test_on)
+    settings = Settings(
+        preset=PRESETS[args.preset],
+        dataset=table.dataset,
+        scale=args.scale,
+        data=str(data.folder),
+        iterations=args.iters,
+        vlm=_from_anywhere("--vlm", args.vlm),
+        vlm_pretrained=_from_anywhere("--vlm-pretrained", args.vlm_pretrained),
+        num_gpu=int(_uses_gpu(args)),
+        final_split=args.test_on,
+        data_digest=data.used_digest,
+    )
+    plan = make_plan(table, settings, seeds=args.seeds, rows=args.rows)
+    with tqdm(total=len(plan.rows), unit="row", desc="check", leave=False, disable=None) as bar:
+        return check_plan(plan, progress=lambda row: bar.update()), data
+
+
+def _from_anywhere(option: str, given: str | None) -> str | None:
+    """Make the path of a file absolute, since the runs work in a folder of their own; names and tags stay."""
+    if given is None:
+        return None
+    path = Path(given).expanduser()
+    if path.is_file():
+        return str(path.resolve())
+    if path.suffix in _FILE_ENDINGS or given.startswith((".", "/", "~")):
+        raise ConfigError(f"{option}: the file {given} does not exist (looked in {Path.cwd()}).")
+    return given
+
+
+def _uses_gpu(args: argparse.Namespace) -> bool:
+    return args.gpus is not None or (args.jobs is None and torch.cuda.is_available())
+
+
+def _slots(args: argparse.Namespace, left: Sequence) -> list[Slot]:
+    if _uses_gpu(args):
+        return gpu_slots(args.gpus or [0])
+    default = min(available_cores(), _MOST_JOBS) if args.preset == "small" else 1
+    jobs = default if args.jobs is None else args.jobs
+    return cpu_slots(max(1, min(jobs, len(left))))
+
+
+def _print_start(plan: Plan, place: Workplace, slots: Sequence[Slot]) -> None:
+    settings, done = plan.settings, sum(place.progress(run).measured for run in plan.runs)
+    iterations = settings.schedule.iterations
+    where = ", ".join(f"GPU {slot.device}" for slot in slots)
+    if slots[0].device == "cpu":
+        where = f"CPU, {len(slots)} at a time with {slots[0].threads} thread{'s' if slots[0].threads > 1 else ''} each"
+    print(
+        f"{plan.table.key} x{settings.scale}, preset {settings.preset.name}, {iterations} iterations: "
+        f"{len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''}, {done} done; {where}; in {place.folder}"
+    )
+    rows = [
+        row.number
+        for row in plan.rows
+        if row.runs and (row.runs[0].train["network_g"].get("semantics") or {"pretrained": ""})["pretrained"] is None
+    ]
+    if rows:
+        print(
+            f"The vision-language model of row{'s' if len(rows) > 1 else ''} {', '.join(map(str, rows))} has RANDOM "
+            f"weights: no semantic knowledge. --vlm-pretrained gives it others."
+        )
+
+
+def _lacks(outcome: Outcome, asked: Sequence[int] | None) -> bool:
+    """Whether a row is missing or incomplete that could be run, or was asked for."""
+    return any(
+        len(row.measured) < len(outcome.plan.seeds)
+        for row in outcome.rows
+        if row.planned.row.variant is not None or asked is not None
+    )
+
+
+def _print_list() -> None:
+    for key in TABLE_KEYS:
+        table = make_table(key)
+        scales = ", ".join(f"x{scale}" for scale in table.scales)
+        print(f"{key}: {table.title}; {table.dataset}, {scales}")
+        for number, row in enumerate(table.rows, 1):
+            key, weights = "(neither in BasicSR nor in spandrel)", ""
+            if row.variant is not None:
+                key, weights = row.variant.key, row.variant.weights
+            print(f"  {number:>2}  {row.label:<28}{key}{f', weights {weights}' if weights in _FIXED else ''}")
+    print("\npresets:")
+    for preset in PRESETS.values():
+        iterations = ", ".join(f"{name} {schedule.iterations}" for name, schedule in preset.schedules.items())
+        print(
+            f"  {preset.name}: LR patches of {preset.lr_patch} x {preset.lr_patch}, batch {preset.batch}, iterations "
+            f"{iterations}; {', '.join(preset.networks)}"
+        )

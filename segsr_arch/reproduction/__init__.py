@@ -1,0 +1,1 @@
+"""The paper's tables as runs: which networks, with which options, and what comes out of them."""

@@ -1,0 +1,244 @@
+"""Carrying out runs, several at a time, each in processes of its own, so that every one starts like a user's."""
+
+import contextlib
+import os
+import queue
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from segsr_arch.cores import available_cores
+from segsr_arch.errors import ConfigError, SegsrError
+from segsr_arch.reproduction.plan import Run
+from segsr_arch.reproduction.workplace import Workplace
+
+_ITERATION = re.compile(r"\biter:\s*([\d,]+)")  # not total_iter, among the options that BasicSR prints
+_TAIL_LINES = 12
+_ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_STOP_SECONDS = 120  # a training that is interrupted saves its state first
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slot:
+    """Where one run at a time is carried out.
+
+    Attributes:
+        device: ``cpu``, or the number of a GPU, as torch counts them here.
+        threads: Threads of a process; ``None`` leaves them to the libraries.
+    """
+
+    device: str = "cpu"
+    threads: int | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables of its processes beyond this one's."""
+        variables = {} if self.threads is None else {"OMP_NUM_THREADS": str(self.threads)}
+        if (self.threads or 1) > 1:
+            # Threads that wait for one another would spin, and slow down whatever else has work to do.
+            variables["OMP_WAIT_POLICY"] = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
+        if self.device == "cpu":
+            return variables
+        visible = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+        return {**variables, "CUDA_VISIBLE_DEVICES": visible[int(self.device)] if visible else self.device}
+
+
+def cpu_slots(jobs: int) -> list[Slot]:
+    """Share the cores among so many runs; none has more threads than ``OMP_NUM_THREADS``, where that is set."""
+    threads, given = max(1, available_cores() // jobs), os.environ.get("OMP_NUM_THREADS", "")
+    return [Slot(threads=min(threads, int(given)) if given.isdigit() else threads) for _ in range(jobs)]
+
+
+def gpu_slots(numbers: Sequence[int]) -> list[Slot]:
+    """One run at a time on each of these GPUs.
+
+    Raises:
+        ConfigError: If torch does not see one of them.
+    """
+    count = torch.cuda.device_count()
+    wrong = [number for number in numbers if not 0 <= number < count]
+    if wrong or not numbers or len(set(numbers)) < len(numbers):
+        seen = f"torch sees {', '.join(map(str, range(count)))}" if count else "torch sees none here; leave it out"
+        raise ConfigError(f"--gpus: give the numbers of different GPUs; {seen}.")
+    return [Slot(device=str(number)) for number in numbers]
+
+
+@dataclass(kw_only=True)
+class Executor:
+    """Carries out runs in a workplace.
+
+    Attributes:
+        workplace: Where.
+        slots: How many at a time, and on what.
+        report: Called with a run and the iteration that it has reached; from several threads.
+        done: Called with a run when it is measured, or with its error; from the thread of :meth:`carry_out`.
+    """
+
+    workplace: Workplace
+    slots: Sequence[Slot]
+    report: Callable[[Run, int], None] = lambda run, iteration: None
+    done: Callable[[Run, SegsrError | None], None] = lambda run, error: None
+    _processes: set[subprocess.Popen] = field(default_factory=set)
+    _guard: threading.Lock = field(default_factory=threading.Lock)
+    _stopped: bool = False
+
+    def carry_out(self, runs: Sequence[Run]) -> dict[str, SegsrError]:
+        """Carry out what is not done yet; a run that fails does not keep the others from running.
+
+        Args:
+            runs: The runs.
+
+        Returns:
+            Errors by the names of the runs that failed.
+
+        Raises:
+            ConfigError: If another process works in the folder, or a run was started with other options.
+            KeyboardInterrupt: After all trainings have saved their states.
+        """
+        failed: dict[str, SegsrError] = {}
+        with self.workplace.locked() as lock, _terminated_as_interrupted():
+            self.workplace.check(runs)
+            free: queue.Queue[Slot] = queue.Queue()
+            for slot in self.slots:
+                free.put(slot)
+            with ThreadPoolExecutor(len(self.slots)) as pool:
+                waiting: dict[Future, Run] = {}
+                try:
+                    for run in runs:
+                        waiting[pool.submit(self._in_slot, run, free, lock)] = run
+                    while waiting:
+                        finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                        for future in finished:
+                            run, error = waiting.pop(future), future.exception()
+                            if error is not None and not isinstance(error, SegsrError):
+                                raise error
+                            if error is not None:
+                                failed[run.name] = error
+                            self.done(run, error)
+                except BaseException:
+                    self._stop(waiting)
+                    raise
+        return failed
+
+    def _stop(self, waiting: Mapping[Future, Run]) -> None:
+        with self._guard:
+            self._stopped = True
+            processes = list(self._processes)
+        for future in waiting:
+            future.cancel()
+        # In the background of a script Ctrl-C is ignored, here and in all that is started here.
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+        for process in processes:
+            process.send_signal(signal.SIGTERM if ignored else signal.SIGINT)
+        deadline = time.monotonic() + _STOP_SECONDS
+        for process in processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+    def _in_slot(self, run: Run, free: "queue.Queue[Slot]", lock: int | None) -> None:
+        slot = free.get()
+        try:
+            self._carry_out(run, slot, lock)
+        finally:
+            free.put(slot)
+
+    def _carry_out(self, run: Run, slot: Slot, lock: int | None) -> None:
+        place = self.workplace
+        place.write_options(run)
+        progress = place.progress(run)
+        if not progress.trained:
+            place.note(
+                run,
+                attempts=progress.attempts + 1,
+                device=slot.device,
+                threads=slot.threads,
+                data_digest=run.data_digest,
+            )
+            start = time.monotonic()
+            try:
+                self._command(run, slot, lock, "basicsr", "train", "-opt", _seen(place, run, "train"), "--auto_resume")
+            finally:
+                place.note(run, train_seconds=progress.train_seconds + time.monotonic() - start)
+            place.note(run, trained=True)
+        self.report(run, run.iterations)
+        if not place.progress(run).measured:
+            protocols = ("--protocol", "y-crop", "rgb-crop", "--no-images")
+            self._command(run, slot, lock, "segsr", "evaluate", "-opt", _seen(place, run, "final"), *protocols)
+            place.note(run, measured=True)
+
+    def _command(self, run: Run, slot: Slot, lock: int | None, module: str, *arguments: str) -> None:
+        """Run a command in the workplace, its output in the run's log.
+
+        Raises:
+            SegsrError: If it fails; the end of its output is in the message.
+        """
+        log = self.workplace.log_file(run)
+        log.parent.mkdir(exist_ok=True)
+        with open(log, "a", encoding="utf-8") as stream:
+            stream.write(f"$ {module} {' '.join(arguments)}\n")
+            with self._guard:
+                if self._stopped:
+                    raise SegsrError(f"{run.name}: interrupted.")
+                process = subprocess.Popen(
+                    [sys.executable, "-m", f"segsr_arch.cli.{module}", *arguments],
+                    cwd=self.workplace.folder,
+                    env={**os.environ, "PYTHONUNBUFFERED": "1", **slot.environment},
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
+                    text=True,
+                    encoding="utf-8",
+                    errors="replace",
+                    start_new_session=True,  # Ctrl-C reaches it through _stop alone, and once
+                    pass_fds=() if lock is None else (lock,),
+                )
+                self._processes.add(process)
+            try:
+                for line in process.stdout:
+                    stream.write(line)
+                    stream.flush()
+                    if (found := _ITERATION.search(line)) is not None:
+                        self.report(run, int(found[1].replace(",", "")))
+                code = process.wait()
+            finally:
+                with self._guard:
+                    self._processes.discard(process)
+        if code:
+            raise SegsrError(f"{run.name}: {module} {arguments[0]} ended with exit code {code}. {_tail(log)}")
+
+
+def _seen(place: Workplace, run: Run, kind: str) -> str:
+    return place.option_file(run, kind).relative_to(place.folder).as_posix()
+
+
+def _tail(log: Path) -> str:
+    lines = log.read_text("utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
+    return f"The end of {log}:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM, and the end of the terminal, end the block as Ctrl-C does, where Python allows it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    heard = [number for number in _ENDING_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    with contextlib.ExitStack() as stack:
+        for number in heard:
+            stack.callback(signal.signal, number, signal.signal(number, interrupt))
+        yield

@@ -1,0 +1,231 @@
+"""Two sizes in which a table is run: as in the paper, and small enough for two cores."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from segsr_arch.errors import ConfigError
+
+_RGB = {"num_in_ch": 3, "num_out_ch": 3}
+_EDSR_COLOURS = {"img_range": 255.0, "rgb_mean": [0.4488, 0.4371, 0.4040]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """For how long a data set is trained on.
+
+    Attributes:
+        iterations: Number of iterations.
+        milestones: Where the learning rate is halved, as parts of them.
+    """
+
+    iterations: int
+    milestones: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preset:
+    """What all rows of a table have in common.
+
+    Attributes:
+        name: ``full`` or ``small``.
+        networks: Options of each base with its ``type``; the scale is added under ``scale_names``.
+        semantics: Options of the guide.
+        lr_patch: Side of the LR training patches, in pixels.
+        batch: Batch size.
+        schedules: By data set.
+        learning_rate: Adam's.
+        betas: Adam's.
+        ema_decay: Of the moving average; 0 for none.
+        grad_clip: Largest norm of the gradient; ``None`` for any.
+        val_freq: Iterations between validations.
+        save_freq: Iterations between saved states.
+        workers: Loader processes.
+        scale_names: What a base calls its scale, where that is not ``upscale``.
+    """
+
+    name: str
+    networks: Mapping[str, Mapping[str, Any]]
+    semantics: Mapping[str, Any]
+    lr_patch: int
+    batch: int
+    schedules: Mapping[str, Schedule]
+    learning_rate: float
+    betas: tuple[float, float]
+    ema_decay: float
+    grad_clip: float | None
+    val_freq: int
+    save_freq: int
+    workers: int
+    scale_names: Mapping[str, str] = field(default_factory=lambda: {"RRDBNet": "scale"})
+
+    def network(self, base: str, scale: int) -> dict[str, Any]:
+        """Options of a base at a scale.
+
+        Raises:
+            ConfigError: If the preset has no such base.
+        """
+        if base not in self.networks:
+            raise ConfigError(f"--preset {self.name} has no {base}; it has {', '.join(self.networks)}.")
+        options = dict(self.networks[base])
+        return {"type": options.pop("type"), self.scale_names.get(base, "upscale"): scale, **options}
+
+
+FULL = Preset(
+    name="full",
+    networks={
+        "SRResNet": {"type": "MSRResNet", **_RGB, "num_feat": 64, "num_block": 16},
+        "EDSR": {"type": "EDSR", **_RGB, "num_feat": 256, "num_block": 32, "res_scale": 0.1, **_EDSR_COLOURS},
+        "RRDBNet": {"type": "RRDBNet", **_RGB, "num_feat": 64, "num_block": 23, "num_grow_ch": 32},
+        "RCAN": {
+            "type": "RCAN",
+            **_RGB,
+            "num_feat": 64,
+            "num_group": 10,
+            "num_block": 20,
+            "squeeze_factor": 16,
+            **_EDSR_COLOURS,
+        },
+        "SwinIR": {
+            "type": "SwinIR",
+            "img_size": 64,
+            "window_size": 8,
+            "img_range": 1.0,
+            "embed_dim": 180,
+            "depths": [6] * 6,
+            "num_heads": [6] * 6,
+            "mlp_ratio": 2,
+            "upsampler": "pixelshuffle",
+            "resi_connection": "1conv",
+        },
+        "SRFormer": {
+            "type": "spandrel/SRFormer",
+            "img_size": 64,
+            "window_size": 24,
+            "img_range": 1.0,
+            "embed_dim": 180,
+            "depths": [6] * 6,
+            "num_heads": [6] * 6,
+            "mlp_ratio": 2,
+            "upsampler": "pixelshuffle",
+            "resi_connection": "1conv",
+        },
+        "HAT": {
+            "type": "HAT",
+            "img_range": 1.0,
+            "embed_dim": 180,
+            "depths": [6] * 6,
+            "num_heads": [6] * 6,
+            "window_size": 16,
+            "compress_ratio": 3,
+            "squeeze_factor": 30,
+            "conv_scale": 0.01,
+            "overlap_ratio": 0.5,
+            "mlp_ratio": 2,
+        },
+    },
+    semantics={
+        "vlm": "ViT-B-16-quickgelu",
+        "pretrained": "openai",
+        "lora_rank": 32,
+        "lora_alpha": 32,
+        "lora_targets": "qkv+ffn",
+    },
+    lr_patch=64,
+    batch=4,
+    schedules={
+        "UCM": Schedule(iterations=80_000, milestones=(0.625,)),
+        "AID": Schedule(iterations=120_000, milestones=(0.5, 5 / 6)),
+    },
+    learning_rate=1e-4,
+    betas=(0.9, 0.999),
+    ema_decay=0.999,
+    grad_clip=None,
+    val_freq=5000,
+    save_freq=5000,
+    workers=4,
+)
+
+_SMALL_SCHEDULE = Schedule(iterations=1500, milestones=(0.6, 0.85))
+SMALL = Preset(
+    name="small",
+    networks={
+        "SRResNet": {"type": "MSRResNet", **_RGB, "num_feat": 32, "num_block": 8},
+        "EDSR": {"type": "EDSR", **_RGB, "num_feat": 32, "num_block": 8, **_EDSR_COLOURS},
+        "RRDBNet": {"type": "RRDBNet", **_RGB, "num_feat": 24, "num_block": 4, "num_grow_ch": 12},
+        "RCAN": {
+            "type": "RCAN",
+            **_RGB,
+            "num_feat": 32,
+            "num_group": 10,
+            "num_block": 1,
+            "squeeze_factor": 8,
+            **_EDSR_COLOURS,
+        },
+        "SwinIR": {
+            "type": "SwinIR",
+            "img_size": 32,
+            "window_size": 8,
+            "img_range": 1.0,
+            "embed_dim": 36,
+            "depths": [2] * 4,
+            "num_heads": [3] * 4,
+            "mlp_ratio": 2,
+            "drop_path_rate": 0.0,
+            "upsampler": "pixelshuffle",
+            "resi_connection": "1conv",
+        },
+        "SRFormer": {
+            "type": "spandrel/SRFormer",
+            "img_size": 32,
+            "window_size": 8,
+            "img_range": 1.0,
+            "embed_dim": 36,
+            "depths": [2] * 4,
+            "num_heads": [3] * 4,
+            "mlp_ratio": 2,
+            "drop_path_rate": 0.0,
+            "upsampler": "pixelshuffle",
+            "resi_connection": "1conv",
+        },
+        "HAT": {
+            "type": "HAT",
+            "img_range": 1.0,
+            "embed_dim": 36,
+            "depths": [1] * 6,
+            "num_heads": [3] * 6,
+            "window_size": 8,
+            "compress_ratio": 3,
+            "squeeze_factor": 9,
+            "conv_scale": 0.01,
+            "overlap_ratio": 0.5,
+            "mlp_ratio": 2,
+            "drop_path_rate": 0.0,
+        },
+    },
+    semantics={
+        "vlm": {
+            "embed_dim": 128,
+            "vision_cfg": {"image_size": 128, "layers": 4, "width": 192, "head_width": 32, "patch_size": 16},
+            "text_cfg": {"context_length": 77, "vocab_size": 49408, "width": 128, "heads": 4, "layers": 2},
+            "quick_gelu": True,
+        },
+        "pretrained": None,
+        "lora_rank": 8,
+        "lora_alpha": 8,
+        "lora_targets": "qkv+ffn",
+        "modulation_channels": 32,
+    },
+    lr_patch=32,
+    batch=2,
+    schedules={"UCM": _SMALL_SCHEDULE, "AID": _SMALL_SCHEDULE},
+    learning_rate=5e-4,
+    betas=(0.9, 0.99),
+    ema_decay=0.0,
+    grad_clip=1.0,
+    val_freq=750,
+    save_freq=500,
+    workers=0,
+)
+
+PRESETS = {preset.name: preset for preset in (FULL, SMALL)}

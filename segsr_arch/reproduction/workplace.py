@@ -1,0 +1,203 @@
+"""The folder in which the runs of tables lie: option files, experiments, results, and what is done already."""
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.reproduction.options import write_options
+from segsr_arch.reproduction.plan import Run
+from segsr_arch.results.files import RECORD_FILE, make_folder, read_record, write_json, write_text
+from segsr_arch.results.record import EvaluationRecord
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks; there, two commands in one folder are not found out
+    fcntl = None
+
+_COMMENT = "Written by segsr reproduce for the run {name}; a changed file is refused. Paths are seen from {folder}."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        trained: Whether its training has ended.
+        measured: Whether it has been measured, and its figures are still there.
+        train_seconds: How long it was trained, over all attempts that ended by themselves or were interrupted.
+        attempts: How often its training was started.
+        threads: With how many threads a process, on the CPU.
+        device: ``cpu`` or the number of a GPU.
+        data_digest: Which images it is trained and measured on; ``None`` if nobody looked.
+    """
+
+    trained: bool = False
+    measured: bool = False
+    train_seconds: float = 0.0
+    attempts: int = 0
+    threads: int | None = None
+    device: str = "cpu"
+    data_digest: str | None = None
+
+
+class Workplace:
+    """The folder of one or more tables.
+
+    Args:
+        folder: Made when the first thing is written to it.
+
+    Attributes:
+        folder: Its absolute path.
+    """
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        self.folder = Path(folder).resolve()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[int | None]:
+        """Hold the folder for this process and those that inherit the descriptor that it gives.
+
+        Raises:
+            ConfigError: If another process holds it.
+            SaveError: If it cannot be made.
+        """
+        make_folder(self.folder)
+        if fcntl is None:
+            yield None
+            return
+        descriptor = os.open(self.folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
+        try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise ConfigError(
+                    f"{self.folder}: another segsr reproduce, or a training that one has left behind, works here. Wait "
+                    f"for it, end it, or give another folder with --out."
+                ) from error
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def option_file(self, run: Run, kind: str) -> Path:
+        """Path of a run's options; ``kind`` is ``train`` or ``final``."""
+        return self.folder / "options" / f"{kind}_{run.name}.yml"
+
+    def log_file(self, run: Run) -> Path:
+        """What a run's commands print."""
+        return self.folder / "logs" / f"{run.name}.log"
+
+    def evaluation_folder(self, run: Run) -> Path:
+        """Where ``segsr evaluate`` puts a run's figures."""
+        return self.folder / "results" / run.name / "evaluation" / run.dataset
+
+    def check(self, runs: Sequence[Run]) -> None:
+        """Compare the runs with those of the same names that were started here before.
+
+        Raises:
+            ConfigError: If options or images differ; the first run and its differing keys are named.
+            DataError: If a file about a run cannot be read.
+        """
+        for run in runs:
+            digests = run.data_digest, self.progress(run).data_digest
+            if None not in digests and digests[0] != digests[1]:
+                raise ConfigError(
+                    f"{run.name}: the images of --data have changed since this run was started in {self.folder}. "
+                    f"Prepare the same data as before, or give another folder with --out."
+                )
+            for kind, options in (("train", run.train), ("final", run.final)):
+                path = self.option_file(run, kind)
+                if not path.exists():
+                    continue
+                try:
+                    before = yaml.safe_load(path.read_text("utf-8"))
+                except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+                    raise ConfigError(f"{path} cannot be read ({error}); remove it, or give another --out.") from error
+                differing = _differing(before, yaml.safe_load(write_options(options, comment="")))
+                if kind == "final" and any(key.startswith(("datasets", "path")) for key in differing):
+                    raise ConfigError(
+                        f"{path}: this run is measured on other images in {self.folder} ({', '.join(differing)}). Give "
+                        f"the same --test-on and --data as before, or another --out."
+                    )
+                if differing:
+                    raise ConfigError(
+                        f"{path}: this run was started with other options ({', '.join(differing)}). Give the same "
+                        f"--iters, --preset, --data, --vlm and device as before, or another folder with --out."
+                    )
+
+    def write_options(self, run: Run) -> None:
+        """Write a run's option files, unless they are there.
+
+        Raises:
+            SaveError: If they cannot be written.
+        """
+        comment = _COMMENT.format(name=run.name, folder=self.folder)
+        for kind, options in (("train", run.train), ("final", run.final)):
+            path = self.option_file(run, kind)
+            if not path.exists():
+                make_folder(path.parent)
+                write_text(path, write_options(options, comment=comment))
+
+    def progress(self, run: Run) -> Progress:
+        """Read how far a run is.
+
+        Raises:
+            DataError: If its file cannot be read.
+        """
+        path = self._progress_file(run)
+        if not path.exists():
+            return Progress()
+        try:
+            progress = Progress(**json.loads(path.read_text("utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise DataError(f"{path} cannot be read ({error}); remove it to start the run {run.name} anew.") from error
+        there = progress.measured and (self.evaluation_folder(run) / RECORD_FILE).exists()
+        return replace(progress, measured=there)
+
+    def note(self, run: Run, **changes: Any) -> Progress:
+        """Change what is known of a run; returns it.
+
+        Raises:
+            SaveError: If it cannot be written.
+        """
+        progress = replace(self.progress(run), **changes)
+        path = self._progress_file(run)
+        make_folder(path.parent)
+        write_json(path, asdict(progress))
+        return progress
+
+    def iteration(self, run: Run) -> int:
+        """Tell from which iteration a run goes on: that of its newest saved state, 0 without any."""
+        if self.progress(run).trained:
+            return run.iterations
+        states = (self.folder / "experiments" / run.name / "training_states").glob("*.state")
+        return max((int(path.stem) for path in states if path.stem.isdigit()), default=0)
+
+    def record(self, run: Run) -> EvaluationRecord | None:
+        """Read a run's figures; ``None`` if it has not been measured.
+
+        Raises:
+            DataError: If they cannot be read.
+        """
+        return read_record(self.evaluation_folder(run)) if self.progress(run).measured else None
+
+    def _progress_file(self, run: Run) -> Path:
+        return self.folder / "runs" / f"{run.name}.json"
+
+
+def _differing(before: Any, now: Any, path: str = "") -> list[str]:
+    """Key paths at which two option mappings differ."""
+    if isinstance(before, Mapping) and isinstance(now, Mapping):
+        keys = [*before, *(key for key in now if key not in before)]
+        return [
+            found
+            for key in keys
+            for found in _differing(before.get(key), now.get(key), f"{path}:{key}" if path else str(key))
+        ]
+    return [] if before == now else [path or "the whole file"]

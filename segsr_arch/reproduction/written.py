@@ -1,0 +1,242 @@
+"""The files of a table: Markdown to read, CSV to compute with, JSON with everything; and the same for a terminal."""
+
+import datetime
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from segsr_arch.evaluation.printed import align
+from segsr_arch.reproduction.caption import (
+    caption,
+    command_line,
+    device_of,
+    missing_lines,
+    selection,
+    title,
+)
+from segsr_arch.reproduction.options import as_word
+from segsr_arch.reproduction.outcome import PSNR, SSIM, Measured, Outcome, RowOutcome, Spread
+from segsr_arch.reproduction.plan import Plan
+from segsr_arch.reproduction.prepared_data import PreparedData
+from segsr_arch.results.files import make_folder, write_csv, write_json, write_text
+from segsr_arch.results.record import Cost
+
+COLUMNS = (PSNR, SSIM, "psnr_rgb-crop", "ssim_rgb-crop")
+_FORMAT = 1
+_NONE = "-"
+
+
+def table_name(plan: Plan) -> str:
+    """Name the files of a table, without ending; tables of different rows or weights have different names."""
+    table, settings = plan.table, plan.settings
+    parts = [table.key, *([table.base] if table.base != table.paper_base else []), f"x{settings.scale}"]
+    parts += [as_word(given) for given in (settings.vlm, settings.vlm_pretrained) if given is not None]
+    if len(plan.rows) < len(table.rows):
+        parts.append("rows" + "-".join(str(row.number) for row in plan.rows))
+    return "_".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
+
+
+def _number(value: float | None, *, sign: bool = False) -> str:
+    if value is None or math.isnan(value):
+        return _NONE
+    return f"{value:{'+' if sign else ''}.4f}"
+
+
+def _spread(spread: Spread | None, *, sign: bool = False) -> str:
+    if spread is None:
+        return _NONE
+    return _number(spread.mean, sign=sign) + ("" if spread.std is None else f" ± {_number(spread.std)}")
+
+
+def _over_images(row: RowOutcome) -> str:
+    found = row.difference and row.difference.over_images.difference
+    if not found:
+        return _NONE
+    interval = "" if found.low is None else f" [{_number(found.low, sign=True)}, {_number(found.high, sign=True)}]"
+    return _number(found.mean, sign=True) + interval
+
+
+def _cost(row: RowOutcome) -> Cost | None:
+    return next((one.record.cost for one in row.measured if one.record.cost is not None), None)
+
+
+def _millions(count: int | None) -> str:
+    return _NONE if count is None else f"{count / 1e6:.2f} M"
+
+
+def table_cells(outcome: Outcome) -> list[list[str]]:
+    """The table as text: a header, then the rows; what does not exist is a dash.
+
+    Args:
+        outcome: The outcome.
+
+    Returns:
+        Lists of equal length.
+    """
+    with_paper = any(row.paper for row in outcome.rows)
+    with_differences = any(not row.is_plain for row in outcome.rows)
+    table = outcome.plan.table
+    whose = "paper" if table.base == table.paper_base else f"paper ({table.paper_base})"
+    header = ["row", "network"]
+    header += [f"SSIM, {whose}", f"PSNR, {whose}"] if with_paper else []
+    header += ["SSIM", "PSNR, dB"]
+    header += ["diff. over seeds", "diff. over images"] if with_differences else []
+    header += ["trainable", "all param.", "time", "seeds"]
+    rows = [header]
+    for row in outcome.rows:
+        cost = _cost(row)
+        cells = [str(row.planned.number), row.planned.row.label]
+        if with_paper:
+            cells += [_number(row.paper and row.paper.ssim), _number(row.paper and row.paper.psnr)]
+        cells += [_spread(row.figures.get(SSIM)), _spread(row.figures.get(PSNR))]
+        if with_differences:
+            cells += [_spread(row.difference and row.difference.over_seeds, sign=True), _over_images(row)]
+        cells += [_millions(cost and cost.trainable), _millions(cost and cost.parameters)]
+        cells += [_NONE if row.seconds is None else duration(row.seconds), str(len(row.measured))]
+        rows.append(cells)
+    return rows
+
+
+def printed(outcome: Outcome, data: PreparedData | None) -> str:
+    """The table for a terminal, with its caption and what is missing."""
+    header, *rows = table_cells(outcome)
+    rows = [header[1:], *([f"{number:>2} {label}", *cells] for number, label, *cells in rows)]
+    return "\n".join([title(outcome), "", align(rows), "", *caption(outcome, data), *missing_lines(outcome)])
+
+
+def _markdown(outcome: Outcome, data: PreparedData | None, name: str) -> str:
+    header, *rows = table_cells(outcome)
+    lines = ["| " + " | ".join(header) + " |", "|" + "|".join(["---:", "---", *["---:"] * (len(header) - 2)]) + "|"]
+    lines += ["| " + " | ".join(cells) + " |" for cells in rows]
+    notes = [f"- {line}" for line in (*missing_lines(outcome), *caption(outcome, data))]
+    return "\n".join([f"# {title(outcome)}", "", *lines, "", f"![{title(outcome)}]({name}.png)", "", *notes, ""])
+
+
+def _csv(outcome: Outcome) -> tuple[list[str], list[list[Any]]]:
+    header = ["row", "network", "key", "paper_psnr", "paper_ssim", "paper_difference", "seeds", "images"]
+    header += [f"{column}{end}" for column in COLUMNS for end in ("", "_std", "_by_seed")]
+    header += ["difference", "difference_std", "difference_by_seed", "difference_seeds"]
+    header += [f"difference_over_images{end}" for end in ("", "_low", "_high")] + ["images_won", "images_lost"]
+    header += ["trainable", "parameters", "train_seconds", "device", "vlm", "missing"]
+    rows = []
+    for row in outcome.rows:
+        cost, variant, own = _cost(row), row.planned.row.variant, row.measured
+        cells = [row.planned.number, row.planned.row.label, variant and variant.key]
+        cells += [row.paper and row.paper.psnr, row.paper and row.paper.ssim, row.paper_difference]
+        cells += [_joined(one.run.seed for one in own), _joined(dict.fromkeys(len(one.record.images) for one in own))]
+        for column in COLUMNS:
+            cells += _spread_cells(row.figures.get(column))
+        found = row.difference
+        cells += _spread_cells(found and found.over_seeds) + [found and _joined(found.seeds)]
+        over = found and found.over_images.difference
+        cells += [over and over.mean, over and over.low, over and over.high]
+        cells += [found and found.over_images.won, found and found.over_images.lost]
+        cells += [cost and cost.trainable, cost and cost.parameters, row.seconds]
+        cells += [_joined(dict.fromkeys(map(device_of, own)), "; "), _joined(_vlms(own), "; "), "; ".join(row.missing)]
+        rows.append(cells)
+    return header, rows
+
+
+def _joined(values: Any, by: str = " ") -> str:
+    return by.join(map(str, values))
+
+
+def _spread_cells(spread: Spread | None) -> list[Any]:
+    return [None, None, None] if spread is None else [spread.mean, spread.std, _joined(map(repr, spread.values))]
+
+
+def _vlms(measured: Sequence[Measured]) -> list[str]:
+    return list(dict.fromkeys(vlm for one in measured if (vlm := one.record.provenance.get("vlm"))))
+
+
+def _without_nan(content: Any) -> Any:
+    """JSON has no NaN: write it as nothing."""
+    if isinstance(content, dict):
+        return {key: _without_nan(value) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_without_nan(value) for value in content]
+    return None if isinstance(content, float) and math.isnan(content) else content
+
+
+def _json(outcome: Outcome, data: PreparedData | None) -> dict[str, Any]:
+    plan = outcome.plan
+    settings = plan.settings
+    return {
+        "format": _FORMAT,
+        "table": plan.table.key,
+        "title": title(outcome),
+        "scale": settings.scale,
+        "base": plan.table.base,
+        "paper_base": plan.table.paper_base,
+        "preset": settings.preset.name,
+        "iterations": settings.schedule.iterations,
+        "seeds": list(plan.seeds),
+        "measured_on": settings.dataset_name(settings.final_split),
+        "selection": selection(outcome),
+        "caption": caption(outcome, data),
+        "missing": missing_lines(outcome),
+        "data": None if data is None else {**asdict(data), "folder": str(data.folder)},
+        "command": command_line(),
+        "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "rows": [_row_json(row) for row in outcome.rows],
+    }
+
+
+def _row_json(row: RowOutcome) -> dict[str, Any]:
+    variant, cost = row.planned.row.variant, _cost(row)
+    return {
+        "row": row.planned.number,
+        "network": row.planned.row.label,
+        "key": variant and variant.key,
+        "paper": row.paper and asdict(row.paper),
+        "paper_difference": row.paper_difference,
+        "figures": {column: asdict(spread) for column, spread in row.figures.items()},
+        "difference": row.difference and asdict(row.difference),
+        "cost": cost and asdict(cost),
+        "train_seconds": row.seconds,
+        "missing": list(row.missing),
+        "runs": [
+            {
+                "name": one.run.name,
+                "seed": one.run.seed,
+                "images": len(one.record.images),
+                "figures": {column: one.mean(column) for column in row.figures},
+                "trained_on": device_of(one),
+                **asdict(one.progress),
+                **{key: one.record.provenance.get(key) for key in ("vlm", "checkpoint", "versions", "machine")},
+            }
+            for one in row.measured
+        ],
+    }
+
+
+def write_outcome(folder: Path, outcome: Outcome, data: PreparedData | None) -> list[Path]:
+    """Write a table, whole or not, as ``.md``, ``.csv`` and ``.json``.
+
+    Args:
+        folder: Made if it is not there.
+        outcome: The outcome.
+        data: The images; ``None`` if nobody looked.
+
+    Returns:
+        Paths of the files.
+
+    Raises:
+        SaveError: If a file cannot be written.
+    """
+    name = table_name(outcome.plan)
+    stem = make_folder(folder) / name
+    header, rows = _csv(outcome)
+    return [
+        write_text(Path(f"{stem}.md"), _markdown(outcome, data, name)),
+        write_csv(Path(f"{stem}.csv"), header, rows),
+        write_json(Path(f"{stem}.json"), _without_nan(_json(outcome, data))),
+    ]

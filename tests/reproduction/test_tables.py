@@ -1,0 +1,94 @@
+import pytest
+
+from segsr_arch.errors import ConfigError
+from segsr_arch.reproduction.tables import TABLE_KEYS, make_table
+from segsr_arch.semantics import SemanticsConfig
+
+
+def labelled(key, **options):
+    return {row.label: row for row in make_table(key, **options).rows}
+
+
+def test_rows_and_the_papers_figures():
+    assert {key: len(make_table(key).rows) for key in TABLE_KEYS} == {
+        "table1": 12,
+        "table2": 12,
+        "table4": 4,
+        "table5": 5,
+        "table6": 5,
+        "table7": 12,
+        "extra": 8,
+    }
+    full = [
+        labelled("table4")["SFEM + SLM + LMM"],
+        labelled("table5")["QKV + FFN"],
+        labelled("table7")["HAT + 6 units"],
+    ]
+    full += [labelled("table6")["p_i + p_g + I_g"], labelled("table1")["SeG-SR"]]
+    for row in full:
+        assert (row.paper[4].ssim, row.paper[4].psnr) == (0.7961, 29.3042)
+        assert row.variant.key == "HAT_u6" and dict(row.variant.semantics) == {}
+    assert labelled("table7")["RCAN + 5 units"].paper[2].psnr == 35.6819
+    assert labelled("table2")["HAT"].paper[2] != labelled("table2")["HAT"].paper[4]
+    assert not any(row.paper for row in make_table("extra").rows)
+
+
+def test_rows_differ_in_what_the_paper_varies():
+    assert [dict(row.variant.semantics) for row in make_table("table4").rows] == [
+        {},
+        {"modules": "sfem"},
+        {"modules": "sfem+lmm"},
+        {},
+    ]
+    assert [row.variant.units for row in make_table("table4").rows] == [None, 6, 6, 6]
+    assert [row.variant.rank_factor for row in make_table("table5").rows] == [1, 0.5, 1, 1, 2]
+    assert [row.variant.semantics.get("lora_targets") for row in make_table("table5").rows] == [
+        "none",
+        None,
+        "qkv",
+        None,
+        None,
+    ]
+    assert [row.variant.semantics.get("descriptors") for row in make_table("table6").rows] == [
+        "p_i",
+        "p_i+p_g",
+        "p_i+I_g",
+        "p_g+I_g",
+        None,
+    ]
+    assert [(row.variant.base, row.variant.units) for row in make_table("table7").rows] == [
+        (base, units)
+        for base, counts in (("EDSR", (2, 4, 8)), ("RCAN", (2, 5, 10)), ("HAT", (2, 3, 6)))
+        for units in (None, *counts)
+    ]
+
+
+@pytest.mark.parametrize("key", TABLE_KEYS)
+def test_every_network_of_a_table_has_a_key_of_its_own_and_options_that_the_guide_knows(key):
+    networks = {}
+    for row in make_table(key).rows:
+        if row.variant is not None:
+            described = row.variant.base, row.variant.units, row.variant.rank_factor, dict(row.variant.semantics)
+            assert networks.setdefault(row.variant.key, described) == described
+            SemanticsConfig.from_options({"pretrained": None, **row.variant.semantics})
+
+
+def test_another_base_keeps_the_papers_figures_and_has_its_own_recommended_units():
+    table = make_table("table4", base="RCAN")
+    assert (table.base, table.paper_base) == ("RCAN", "HAT")
+    assert table.rows[0].paper[4].psnr == 29.1013
+    assert [row.variant.key for row in table.rows] == ["RCAN", "RCAN_u5_sfem", "RCAN_u5_sfem-lmm", "RCAN_u5"]
+    assert make_table("table7").base is None
+
+
+@pytest.mark.parametrize(
+    ("key", "base", "message"),
+    [
+        ("table3", None, "'table3' is no table; use one of table1"),
+        ("table4", "SwinIR", "--base: 'SwinIR' is not known; use one of EDSR, RCAN, HAT"),
+        ("table7", "EDSR", "--base: table7 names its networks itself"),
+    ],
+)
+def test_what_cannot_be_made_is_refused(key, base, message):
+    with pytest.raises(ConfigError, match=message):
+        make_table(key, base=base)

@@ -1,0 +1,107 @@
+import json
+import subprocess
+
+import pytest
+
+from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.reproduction.plan import make_plan
+from segsr_arch.reproduction.tables import make_table
+from segsr_arch.reproduction.workplace import Progress, Workplace
+from tests.reproduction.made import leave_run, make_settings
+
+
+def runs_of(**changes):
+    return make_plan(make_table("table4", base="EDSR"), make_settings(**changes), seeds=[0]).runs
+
+
+@pytest.fixture
+def place(tmp_path):
+    return Workplace(tmp_path / "out")
+
+
+def test_nothing_is_made_by_looking(place):
+    run = runs_of()[0]
+    place.check([run])
+    assert place.progress(run) == Progress() and place.iteration(run) == 0 and place.record(run) is None
+    assert not place.folder.exists()
+
+
+def test_options_are_written_once_and_compared_ever_after(place):
+    plain, guided = runs_of()[0], runs_of()[3]
+    place.write_options(plain)
+    place.write_options(guided)
+    text = place.option_file(plain, "train").read_text()
+    assert text.startswith("# Written by segsr reproduce for the run EDSR_UCM_x4_seed0")
+    place.check(runs_of())
+    with pytest.raises(
+        ConfigError, match=r"train_EDSR_UCM_x4_seed0.yml: this run was started with other options \(.*train:total_iter"
+    ):
+        place.check(runs_of(iterations=7))
+    with pytest.raises(ConfigError, match=r"measured on other images in .*Give the same --test-on and --data"):
+        place.check(runs_of(final_split="test"))
+    with pytest.raises(ConfigError, match=r"\(datasets:train:dataroot_gt, .*--data"):
+        place.check(runs_of(data="/elsewhere"))
+    place.check(runs_of(vlm_pretrained="other.pt")[1:])  # other weights, another name
+
+
+def test_an_option_file_that_cannot_be_read_is_named(place):
+    run = runs_of()[0]
+    place.write_options(run)
+    place.option_file(run, "final").write_text("a: [")
+    with pytest.raises(ConfigError, match="final_EDSR_UCM_x4_seed0.yml cannot be read"):
+        place.check([run])
+
+
+def test_images_that_have_changed_meanwhile_are_refused(place):
+    run = runs_of(data_digest="old")[0]
+    place.note(run, attempts=1, data_digest=run.data_digest)
+    place.check([run])
+    place.check(runs_of())  # nobody looked
+    with pytest.raises(ConfigError, match="the images of --data have changed since this run was started"):
+        place.check(runs_of(data_digest="new"))
+
+
+def test_progress_is_kept(place):
+    run = runs_of()[0]
+    place.note(run, attempts=1, threads=2)
+    assert place.note(run, train_seconds=3.5).attempts == 1
+    assert Workplace(place.folder).progress(run) == Progress(attempts=1, threads=2, train_seconds=3.5)
+    (place.folder / "runs" / f"{run.name}.json").write_text(json.dumps({"attempts": 1, "unheard": 2}))
+    with pytest.raises(DataError, match=r"EDSR_UCM_x4_seed0.json cannot be read .*unheard.*remove it"):
+        place.progress(run)
+
+
+def test_a_run_is_as_far_as_its_newest_state(place):
+    run = runs_of()[0]
+    states = place.folder / "experiments" / run.name / "training_states"
+    states.mkdir(parents=True)
+    for name in ("500.state", "1000.state", "old.state"):
+        (states / name).touch()
+    assert place.iteration(run) == 1000
+    place.note(run, trained=True)
+    assert place.iteration(run) == 1500
+
+
+def test_a_measured_run_whose_figures_are_gone_is_to_be_measured_again(place):
+    run = runs_of()[0]
+    leave_run(place, run, 27.0)
+    assert place.record(run).method == run.name
+    (place.evaluation_folder(run) / "evaluation.json").unlink()
+    assert place.record(run) is None
+    assert (place.progress(run).trained, place.progress(run).measured) == (True, False)
+
+
+def test_one_process_at_a_time_and_what_it_has_started(place):
+    refused = pytest.raises(ConfigError, match=r"another segsr reproduce, or a training .*--out")
+    with place.locked() as lock:
+        with refused, Workplace(place.folder).locked():
+            pass
+        child = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
+    try:
+        with refused, place.locked():
+            pass
+    finally:
+        child.kill()
+        child.wait()
+    with place.locked():
+        pass  # free again
