@@ -1,5 +1,6 @@
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 import torch
@@ -40,7 +41,7 @@ LAYOUT = """
 
 
 @pytest.fixture(autouse=True)
-def nothing_stays(monkeypatch):
+def nothing_stays(monkeypatch, tmp_path):
     """What a test imports is forgotten after it: modules, the module path, registered names, layouts."""
     before = set(sys.modules)
     monkeypatch.setattr(sys, "path", list(sys.path))
@@ -49,7 +50,9 @@ def nothing_stays(monkeypatch):
         monkeypatch.setattr(registry, "_obj_map", dict(registry._obj_map))
     yield
     for name in set(sys.modules) - before:
-        if not name.startswith(("torch", "segsr_arch", "basicsr", "spandrel")):
+        # libraries that were needed for the first time stay: they are bound to one another
+        places = [getattr(sys.modules[name], "__file__", None), *getattr(sys.modules[name], "__path__", ())]
+        if any(place and Path(place).is_relative_to(tmp_path) for place in places):
             del sys.modules[name]
 
 
