@@ -7,6 +7,17 @@ from typing import Any
 from segsr_arch.errors import ConfigError
 
 _RGB = {"num_in_ch": 3, "num_out_ch": 3}
+_SWIN = {"img_range": 1.0, "mlp_ratio": 2, "upsampler": "pixelshuffle", "resi_connection": "1conv"}
+_SWIN_FULL = {**_SWIN, "img_size": 64, "embed_dim": 180, "depths": [6] * 6, "num_heads": [6] * 6}
+_SWIN_SMALL = {
+    **_SWIN,
+    "img_size": 32,
+    "window_size": 8,
+    "embed_dim": 36,
+    "depths": [2] * 4,
+    "num_heads": [3] * 4,
+    "drop_path_rate": 0.0,
+}
 _EDSR_COLOURS = {"img_range": 255.0, "rgb_mean": [0.4488, 0.4371, 0.4040]}
 
 
@@ -86,30 +97,8 @@ FULL = Preset(
             "squeeze_factor": 16,
             **_EDSR_COLOURS,
         },
-        "SwinIR": {
-            "type": "SwinIR",
-            "img_size": 64,
-            "window_size": 8,
-            "img_range": 1.0,
-            "embed_dim": 180,
-            "depths": [6] * 6,
-            "num_heads": [6] * 6,
-            "mlp_ratio": 2,
-            "upsampler": "pixelshuffle",
-            "resi_connection": "1conv",
-        },
-        "SRFormer": {
-            "type": "spandrel/SRFormer",
-            "img_size": 64,
-            "window_size": 24,
-            "img_range": 1.0,
-            "embed_dim": 180,
-            "depths": [6] * 6,
-            "num_heads": [6] * 6,
-            "mlp_ratio": 2,
-            "upsampler": "pixelshuffle",
-            "resi_connection": "1conv",
-        },
+        "SwinIR": {"type": "SwinIR", **_SWIN_FULL, "window_size": 8},
+        "SRFormer": {"type": "spandrel/SRFormer", **_SWIN_FULL, "window_size": 24},
         "HAT": {
             "type": "HAT",
             "img_range": 1.0,
@@ -162,32 +151,8 @@ SMALL = Preset(
             "squeeze_factor": 8,
             **_EDSR_COLOURS,
         },
-        "SwinIR": {
-            "type": "SwinIR",
-            "img_size": 32,
-            "window_size": 8,
-            "img_range": 1.0,
-            "embed_dim": 36,
-            "depths": [2] * 4,
-            "num_heads": [3] * 4,
-            "mlp_ratio": 2,
-            "drop_path_rate": 0.0,
-            "upsampler": "pixelshuffle",
-            "resi_connection": "1conv",
-        },
-        "SRFormer": {
-            "type": "spandrel/SRFormer",
-            "img_size": 32,
-            "window_size": 8,
-            "img_range": 1.0,
-            "embed_dim": 36,
-            "depths": [2] * 4,
-            "num_heads": [3] * 4,
-            "mlp_ratio": 2,
-            "drop_path_rate": 0.0,
-            "upsampler": "pixelshuffle",
-            "resi_connection": "1conv",
-        },
+        "SwinIR": {"type": "SwinIR", **_SWIN_SMALL},
+        "SRFormer": {"type": "spandrel/SRFormer", **_SWIN_SMALL},
         "HAT": {
             "type": "HAT",
             "img_range": 1.0,
