@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
-import torch
 from torch import nn
 
-from segsr_arch.errors import CheckpointError, ConfigError
+from segsr_arch.errors import CheckpointError, ConfigError, WeightsError
+from segsr_arch.weights_files import differences, read_state_dict
+
+# What authors put their weights under.
+_ENTRIES = ("params_ema", "params", "state_dict", "model")
 
 
 def check_base_path(path: str | None) -> None:
@@ -23,25 +26,27 @@ def load_base_weights(base: nn.Module, path: str) -> nn.Module:
 
     Args:
         base: The network.
-        path: Torch file with the state dict, perhaps under ``params_ema`` or ``params``.
+        path: Torch or safetensors file with the state dict, perhaps under ``params_ema``, ``params``, ``state_dict``
+            or ``model``, with or without the prefixes of ``DataParallel`` and ``torch.compile``.
 
     Raises:
         CheckpointError: If the file cannot be read safely or does not fit.
     """
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch, zipfile and pickle each raise their own kinds
+        state = read_state_dict(Path(path), entries=_ENTRIES)
+    except WeightsError as error:
+        raise CheckpointError(f"network_g: pretrain_base: {error}") from error
+    if "_extra_state" in state:
         raise CheckpointError(
-            f"network_g: pretrain_base: {path} cannot be read as weights ({type(error).__name__}: {error})."
-        ) from error
-    for key in ("params_ema", "params"):
-        if key in content:
-            content = content[key]
-            break
+            f"network_g: pretrain_base: {path} is a checkpoint of a whole guided network. Give it as path: "
+            f"pretrain_network_g; pretrain_base takes weights of the {type(base).__name__} alone."
+        )
     try:
-        base.load_state_dict(content, strict=True)
+        base.load_state_dict(state, strict=True)
     except RuntimeError as error:
+        details = differences(base.state_dict(), state) or str(error)
         raise CheckpointError(
-            f"network_g: pretrain_base: {path} does not fit the {type(base).__name__} of this option file: {error}"
+            f"network_g: pretrain_base: {path} does not fit the {type(base).__name__} of this option file: {details}. "
+            f"Correct network_g: base, or give the file that belongs to it."
         ) from error
     return base

@@ -61,9 +61,13 @@ def encode_description(description: Mapping[str, Any]) -> Tensor:
     Raises:
         CheckpointError: If it is too long.
     """
-    encoded = json.dumps({"format": 2, **description}).encode().ljust(_BYTES)
+    encoded = json.dumps({"format": 2, **description}, ensure_ascii=False).encode().ljust(_BYTES)
     if len(encoded) > _BYTES:
-        raise CheckpointError("The names of the vision-language model and of its weights are too long to record.")
+        vlm = description["vlm"]
+        raise CheckpointError(
+            f"semantics: vlm and pretrained: the names {vlm['name']!r} and {vlm['source']!r} are too long for the "
+            f"{_BYTES} bytes in which a checkpoint says what it was trained with. Give the files shorter names."
+        )
     return torch.frombuffer(bytearray(encoded), dtype=torch.uint8)
 
 

@@ -20,7 +20,7 @@ from segsr_arch.archs.checkpoint_description import (
     encode_description,
 )
 from segsr_arch.archs.unit_layouts import select_units, size_multiple
-from segsr_arch.archs.unit_outputs import UnitOutput
+from segsr_arch.archs.unit_outputs import UnitOutput, features_of, with_features
 from segsr_arch.archs.unit_probe import probe_network
 from segsr_arch.errors import ConfigError
 from segsr_arch.padding import pad_to_multiple
@@ -43,7 +43,7 @@ class _UnitHook:
         self.output = output
         self.current = current
 
-    def __call__(self, _module: nn.Module, inputs: tuple, options: dict[str, Any], output: Tensor) -> Tensor:
+    def __call__(self, _module: nn.Module, inputs: tuple, options: dict[str, Any], output: Any) -> Any:
         if self.current.signals is None:
             if _is_in_backward_pass():
                 raise ConfigError(
@@ -52,9 +52,9 @@ class _UnitHook:
                     "list of module paths), or switch the network's checkpointing off."
                 )
             return output
-        features = self.output.to_nhwc(output, inputs, options)
+        features = self.output.to_nhwc(features_of(output), inputs, options)
         features = self.guide.modulate(self.unit, features, self.current.signals, stride=self.output.stride)
-        return self.output.from_nhwc(features)
+        return with_features(output, self.output.from_nhwc(features))
 
 
 def _is_in_backward_pass() -> bool:
@@ -123,8 +123,8 @@ class GuidedNetwork(nn.Module):
             SR images (B, 3, sH, sW), about [0, 1], not clipped.
 
         Raises:
-            ConfigError: If the input has not three channels, under ``DataParallel``, or in the backward pass if the
-                base computes a part again that holds a unit.
+            ConfigError: If the input has not three channels, under ``DataParallel``, if it is called by two threads
+                at once, or in the backward pass if the base computes a part again that holds a unit.
         """
         if lq.shape[1] != 3:
             raise ConfigError(f"The semantic guide needs RGB: input (B, 3, H, W), got {tuple(lq.shape)}.")
@@ -133,7 +133,13 @@ class GuidedNetwork(nn.Module):
                 "DataParallel is not supported: start one process a GPU instead (torchrun --nproc_per_node N "
                 "-m segsr_arch.cli.basicsr train -opt FILE --launcher pytorch), or set num_gpu: 1."
             )
-        self._current.signals = self.guide(lq)
+        signals = self.guide(lq)
+        if self._current.signals is not None:
+            raise ConfigError(
+                "This network is called while it runs already, from another thread or within itself. Give each thread "
+                "a copy of its own (copy.deepcopy), or call it from one thread at a time."
+            )
+        self._current.signals = signals
         try:
             sr = self.base(pad_to_multiple(lq, self._size_multiple))
         finally:
@@ -159,12 +165,13 @@ class GuidedNetwork(nn.Module):
         Raises:
             ConfigError: If the guide has no localization, and so no maps.
         """
-        was_training = self.training
-        self.eval()
+        modes = {module: module.training for module in self.guide.modules()}
+        self.guide.eval()
         try:
             return self.guide.resize(self.guide.view(lq).maps, (lq.shape[-2], lq.shape[-1])).clamp(-1, 1)
         finally:
-            self.train(was_training)
+            for module, was_training in modes.items():
+                module.training = was_training
 
     def parameter_counts(self) -> dict[str, int]:
         """Count parameters: ``base``, ``vlm`` (frozen), ``lora``, ``guide`` (localization, projection, modulation)."""

@@ -106,7 +106,8 @@ def check_guided(base: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     check_base_path(options.get("pretrain_base"))
     network, _, probe = _outline(base, options.get("units"))
     for name in _SCALE_NAMES:
-        if base.get(name, probe.scale) != probe.scale:
+        given = base.get(name)  # a fraction is a weight of residuals, not an enlargement
+        if isinstance(given, int) and given >= 1 and given != probe.scale:
             raise ConfigError(
                 f"base: {name}: {base[name]} makes {base['type']} enlarge x{probe.scale}; it does not know this scale."
             )

@@ -22,30 +22,42 @@ class UnitLayout:
 
     Attributes:
         containers: Paths of the ``ModuleList`` or ``Sequential`` whose entries follow one another, in the order in
-            which the network runs them; a path of any other module is an entry by itself.
+            which the network runs them; a path of any other module is an entry by itself. Entries of another class
+            than the first at the end, such as the convolution that closes the body of many networks, do not count.
         whole: Those of ``containers`` that are one entry in spite of their own entries.
         size_multiple: Sides of the LR image must be multiples of this, or of what it returns for the network.
+        probe_size: Height and width of the LR image on which the network is tried once, for networks that do not take
+            any; best unequal, and free of what could be a number of channels.
     """
 
     containers: tuple[str, ...]
     whole: tuple[str, ...] = ()
     size_multiple: int | Callable[[nn.Module], int] = 1
+    probe_size: tuple[int, int] | None = None
 
     def entries(self, network: nn.Module) -> list[str]:
         """List the paths of the entries in the order in which they run.
 
         Raises:
-            KeyError: If the network has no such container.
+            AttributeError: If the network has no such container.
         """
-        modules = dict(network.named_modules())
         paths = []
         for container in self.containers:
-            module = modules[container]
+            module = network.get_submodule(container)
             if isinstance(module, (nn.ModuleList, nn.Sequential)) and container not in self.whole:
-                paths += [f"{container}.{name}" for name, _ in module.named_children()]
+                paths += [f"{container}.{name}" for name in _stacked(module)]
             else:
                 paths.append(container)
         return paths
+
+
+def _stacked(container: nn.Module) -> list[str]:
+    """Names of the entries of a container, up to the last one of the class of the first."""
+    kinds = {name: type(child) for name, child in container._modules.items() if child is not None}
+    names = list(kinds)
+    while names and kinds[names[-1]] is not kinds[names[0]]:
+        names.pop()
+    return names
 
 
 def _unshuffling(network: nn.Module) -> int:
@@ -88,40 +100,75 @@ def find_layout(network: nn.Module) -> UnitLayout | None:
     try:
         if layout is not None:
             layout.entries(network)
-    except KeyError:  # another network of that name
+            _multiple(layout, network)
+    except (AttributeError, IndexError):  # another network of that name
         return None
     return layout
+
+
+def _multiple(layout: UnitLayout, network: nn.Module) -> int:
+    return layout.size_multiple(network) if callable(layout.size_multiple) else layout.size_multiple
 
 
 def size_multiple(network: nn.Module) -> int:
     """Tell of what the sides of a network's LR images must be multiples; 1 if nothing is declared."""
     layout = find_layout(network)
-    if layout is None:
-        return 1
-    return layout.size_multiple(network) if callable(layout.size_multiple) else layout.size_multiple
+    return 1 if layout is None else _multiple(layout, network)
 
 
-def candidates(network: nn.Module) -> list[str]:
-    """List the containers of a network whose entries may be units, the largest first.
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """Modules of one class side by side, which may be units.
+
+    Attributes:
+        container: Path of the module that holds them; empty for the network itself.
+        names: Their names in it.
+        kind: Name of their class.
+        is_container: Whether it is a ``ModuleList`` or a ``Sequential``, so that its path is enough.
+    """
+
+    container: str
+    names: tuple[str, ...]
+    kind: str
+    is_container: bool
+
+    @property
+    def paths(self) -> list[str]:
+        """The paths of the modules."""
+        return [f"{self.container}.{name}" if self.container else name for name in self.names]
+
+    def __str__(self) -> str:
+        place = self.container if self.is_container else f"{self.paths[0]} ... {self.paths[-1]}"
+        return f"{place} ({len(self.names)} x {self.kind})"
+
+
+def candidates(network: nn.Module) -> list[Stack]:
+    """List the stacks of a network whose entries may be units, the largest first.
 
     Returns:
-        Descriptions such as ``body (16 x ResidualBlockNoBN)``; what stands within such an entry is left out.
+        Groups of at least two modules of one class in the same place, plain layers only where they are in a list; what
+        stands within such a module is left out.
     """
-    found: list[tuple[int, str]] = []
+    found: list[tuple[int, Stack]] = []
     entries: list[str] = []
     for path, module in network.named_modules():
-        if not isinstance(module, (nn.ModuleList, nn.Sequential)) or any(path.startswith(entry) for entry in entries):
+        if any(f"{path}.".startswith(entry) for entry in entries):
             continue
-        children = {name: type(child).__name__ for name, child in module.named_children() if _has_weights(child)}
+        is_container = isinstance(module, (nn.ModuleList, nn.Sequential))
+        children = {
+            name: type(child).__name__
+            for name, child in module.named_children()
+            if _has_weights(child) and (is_container or any(True for _ in child.children()))
+        }
         kind, count = Counter(children.values()).most_common(1)[0] if children else ("", 0)
         if count < 2:
             continue
-        entries += [f"{path}.{name}." for name, of_kind in children.items() if of_kind == kind]
-        size = sum(
-            p.numel() for name in children if children[name] == kind for p in module.get_submodule(name).parameters()
-        )
-        found.append((size, f"{path} ({count} x {kind})"))
-    return [text for _, text in sorted(found, reverse=True)]
+        names = tuple(name for name in children if children[name] == kind)
+        stack = Stack(container=path, names=names, kind=kind, is_container=is_container)
+        entries += [f"{entry}." for entry in stack.paths]
+        size = sum(p.numel() for name in names for p in module.get_submodule(name).parameters())
+        found.append((size, stack))
+    return [stack for _, stack in sorted(found, key=lambda entry: entry[0], reverse=True)]
 
 
 def _has_weights(module: nn.Module) -> bool:
@@ -143,17 +190,20 @@ def select_units(network: nn.Module, units: int | Sequence[str] | None) -> list[
         ConfigError: If no layout is declared for the network and ``units`` is no list, if there are fewer entries than
             units, or if a path leads to no module.
     """
-    if units is not None and not isinstance(units, int):
+    if isinstance(units, (list, tuple)):
         return _given_units(network, units)
+    if units is not None and not isinstance(units, int):
+        raise ConfigError(f"units: give a whole number of groups or a list of module paths; got {units!r}.")
     layout, name = find_layout(network), type(network).__name__
     if layout is None:
         listed = candidates(network)
-        shown = "; ".join(listed[:_SHOWN_CANDIDATES]) or "none"
-        example = listed[0].split(" ")[0] if listed else "body"
+        shown = "; ".join(map(str, listed[:_SHOWN_CANDIDATES])) or "none"
+        example = ", ".join(listed[0].paths[:2] if listed else ("body.0", "body.1"))
+        contained = next((stack.container for stack in listed if stack.is_container), "body")
         raise ConfigError(
             f"units: no layout of units is declared for {name}, so name the modules that end a unit, for instance "
-            f"units: [{example}.0, {example}.1]. Stacks found in it: {shown}. Or declare it once: "
-            f'segsr_arch.archs.unit_layouts.UNIT_LAYOUTS["{name}"] = UnitLayout(containers=("{example}",)).'
+            f"units: [{example}]. Stacks found in it: {shown}. Or declare it once: "
+            f'segsr_arch.archs.unit_layouts.UNIT_LAYOUTS["{name}"] = UnitLayout(containers=("{contained}",)).'
         )
     entries = layout.entries(network)
     count = len(entries) if units is None else units
@@ -166,12 +216,15 @@ def select_units(network: nn.Module, units: int | Sequence[str] | None) -> list[
 
 
 def _given_units(network: nn.Module, paths: Sequence[str]) -> list[str]:
-    names = dict(network.named_modules())
-    if isinstance(paths, str) or not paths or len(set(paths)) < len(paths):
+    if not paths or not all(isinstance(path, str) for path in paths) or len(set(paths)) < len(paths):
         raise ConfigError(f"units: the list of module paths must name at least one, each once; got {paths!r}.")
+    names = dict(network.named_modules(remove_duplicate=False))
+    known: dict[nn.Module, str] = {}
     for path in paths:
         if path not in names or not path:
-            near = difflib.get_close_matches(str(path), names, n=3)
-            hint = f"near: {', '.join(near)}" if near else f"stacks: {'; '.join(candidates(network))}"
+            near = difflib.get_close_matches(path, names, n=3)
+            hint = f"near: {', '.join(near)}" if near else f"stacks: {'; '.join(map(str, candidates(network)))}"
             raise ConfigError(f"units: {path!r} is no module of {type(network).__name__}; {hint}.")
+        if known.setdefault(names[path], path) != path:
+            raise ConfigError(f"units: {known[names[path]]} and {path} are the same module; name it once.")
     return list(paths)

@@ -32,7 +32,7 @@ class UnitOutput:
         """Bring a unit's output into the layout (B, H, W, F).
 
         Args:
-            output: What the unit gave.
+            output: The features that the unit gave.
             inputs: Its positional arguments.
             options: Its keyword arguments.
         """
@@ -47,6 +47,24 @@ class UnitOutput:
         if self.format == "nchw":
             return features.permute(0, 3, 1, 2)
         return features.flatten(1, 2) if self.format == "tokens" else features
+
+
+def features_of(output: Any) -> Any:
+    """Take the features out of what a unit gave: the first entry, if it gave several."""
+    return output[0] if isinstance(output, (tuple, list)) and output else output
+
+
+def with_features(output: Any, features: Tensor) -> Any:
+    """Put other features in the place of those that a unit gave, in the precision and memory order of these."""
+    original = features_of(output)
+    features = features.to(original.dtype)
+    if original.is_contiguous():  # the network may view them in another shape
+        features = features.contiguous()
+    if isinstance(output, Tensor):
+        return features
+    if hasattr(output, "_replace"):  # a named tuple
+        return output._replace(**{output._fields[0]: features})
+    return type(output)([features, *output[1:]])
 
 
 def token_grid(tokens: int, inputs: Sequence[Any], options: Mapping[str, Any]) -> tuple[int, int] | None:
@@ -79,7 +97,7 @@ def recognise(
     """Recognise the layout of a unit's output by the image that the network was given.
 
     Args:
-        output: What the unit gave.
+        output: What the unit gave; of several things the first.
         inputs: Its positional arguments.
         options: Its keyword arguments.
         size: Height and width of the LR image, which must not be equal.
@@ -87,8 +105,9 @@ def recognise(
     Returns:
         The layout, or a sentence that says why there is none.
     """
+    output = features_of(output)
     if not isinstance(output, Tensor):
-        return f"gives a {type(output).__name__} instead of one tensor"
+        return f"gives a {type(output).__name__} instead of a tensor; end the unit at a module that gives features"
     shape = tuple(output.shape)
     fits: list[tuple[float, float, str, int]] = []
     if len(shape) == 4:

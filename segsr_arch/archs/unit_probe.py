@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segsr_arch.archs.unit_layouts import find_layout
 from segsr_arch.archs.unit_outputs import UnitOutput, recognise
 from segsr_arch.errors import ConfigError
 
@@ -51,26 +52,44 @@ def probe_network(network: nn.Module, paths: Sequence[str]) -> Probe:
             gives is no feature map.
         NoValuesError: If it looks at values while it runs, and is itself an outline that has none.
     """
-    outline = _outline(network)
+    layout = find_layout(network)
+    given = None if layout is None else layout.probe_size
     try:
+        outline = _outline(network)
         with torch.device("meta"):  # for what the network makes as it runs, attention masks above all
-            return _run(outline, paths, torch.zeros(1, 3, *_OUTLINE_SIZE))
+            return _run(outline, paths, torch.zeros(1, 3, *(given or _OUTLINE_SIZE)))
     except ConfigError:
         raise
     except Exception as error:  # some networks look at values, which an outline has not
-        first = next(network.parameters())
+        first = next(network.parameters(), torch.zeros(()))
         if first.is_meta:
             raise NoValuesError from error
-    image = torch.zeros(1, 3, *_REAL_SIZE, device=first.device, dtype=first.dtype)
     try:
-        return _run(copy.deepcopy(network), paths, image)
-    except ConfigError:
-        raise
-    except Exception as error:  # foreign networks raise any kind
+        copied = copy.deepcopy(network)
+    except Exception as error:
         raise ConfigError(
-            f"base: {type(network).__name__} cannot be run on an image {tuple(image.shape)} "
-            f"({type(error).__name__}: {error})."
+            f"base: {type(network).__name__} cannot be copied ({type(error).__name__}: {error}), which is needed to "
+            f"try it and for moving averages. Where it uses torch.nn.utils.weight_norm or spectral_norm, those of "
+            f"torch.nn.utils.parametrizations can be copied."
         ) from error
+    devices = [first.device]
+    if first.device.type == "cpu" and torch.cuda.is_available():
+        devices.append(torch.device("cuda"))  # some networks have kernels for it alone
+    image = torch.zeros(1, 3, *(given or _REAL_SIZE), dtype=first.dtype)
+    failures = []
+    for device in devices:
+        try:
+            return _run(copied.to(device), paths, image.to(device))
+        except ConfigError:
+            raise
+        except Exception as error:  # foreign networks raise any kind
+            failures.append(f"on {device.type}: {type(error).__name__}: {error}")
+    name = type(network).__name__
+    raise ConfigError(
+        f"base: {name} cannot be run on an image {tuple(image.shape)} ({'; '.join(failures)}). If it takes other sizes "
+        f'only, declare one: segsr_arch.archs.unit_layouts.UNIT_LAYOUTS["{name}"] = UnitLayout(..., probe_size=(64, '
+        f"64)); if it runs on a GPU only, it must be built where there is one."
+    )
 
 
 def _outline(network: nn.Module) -> nn.Module:

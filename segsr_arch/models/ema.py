@@ -25,7 +25,9 @@ def copy_sharing_frozen(network: nn.Module) -> nn.Module:
 
 @torch.no_grad()
 def update_average(average: nn.Module, network: nn.Module, decay: float) -> nn.Module:
-    """Move the trained parameters of ``average`` towards those of ``network``, in place.
+    """Move the trained parameters of ``average`` towards those of ``network``, in place; buffers are copied.
+
+    Buffers, the running statistics of batch normalisation above all, are averages already.
 
     Args:
         average: Made by :func:`copy_sharing_frozen` from ``network``.
@@ -41,4 +43,6 @@ def update_average(average: nn.Module, network: nn.Module, decay: float) -> nn.M
         if current.requires_grad
     ]
     get_ema_multi_avg_fn(decay)([mean for mean, _ in trained], [current for _, current in trained], None)
+    for copied, current in zip(average.buffers(), network.buffers(), strict=True):
+        copied.copy_(current)
     return average

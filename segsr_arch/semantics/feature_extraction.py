@@ -82,6 +82,9 @@ class SemanticFeatureExtraction(nn.Module):
         joint = visual.ln_post(tokens) @ visual.proj.to(tokens.dtype)
         local_features = joint[:, 1:].transpose(1, 2).unflatten(2, (rows, columns))
         if visual.pool_type == "avg":
+            if visual.final_ln_after_pool:
+                pooled = visual.ln_post(tokens[:, 1:].mean(dim=1))
+                return pooled @ visual.proj.to(tokens.dtype), local_features
             return joint[:, 1:].mean(dim=1), local_features
         return joint[:, 0], local_features
 

@@ -164,4 +164,4 @@ class SemanticGuide(nn.Module):
         if self.map_upsampling is not None:
             stride = stride * self.map_upsampling.factor
         signal = self.resize(signal, (features.shape[1], features.shape[2]), stride=stride)
-        return self.modulation[unit](features, signal.to(features.dtype))
+        return self.modulation[unit](features, signal)

@@ -40,7 +40,8 @@ class LearnableModulation(nn.Module):
         Returns:
             The modulated features (B, H, W, F).
         """
-        hidden = F.relu(self.shared(guidance_map.contiguous(memory_format=torch.channels_last)))
+        signal = guidance_map.to(self.shared.weight.dtype).contiguous(memory_format=torch.channels_last)
+        hidden = F.relu(self.shared(signal))
         gain = self.gain(hidden).permute(0, 2, 3, 1)
         bias = self.bias(hidden).permute(0, 2, 3, 1)
         normalised = F.layer_norm(features, (self.channels,)) if self.layer_norm else features
@@ -52,4 +53,4 @@ class FeatureAddition(nn.Module):
 
     def forward(self, features: Tensor, projected: Tensor) -> Tensor:
         """Add (B, F, H, W) to the features (B, H, W, F)."""
-        return features + projected.permute(0, 2, 3, 1)
+        return features + projected.permute(0, 2, 3, 1).to(features.dtype)

@@ -5,7 +5,6 @@ import logging
 import os
 import socket
 import urllib.request
-import zipfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from segsr_arch.errors import WeightsError
+from segsr_arch.weights_files import differences, read_state_dict
 
 logger = logging.getLogger(__name__)
 
@@ -97,54 +97,6 @@ def require_network(tag_config: Mapping[str, str]) -> None:
     socket.create_connection((address.hostname, port), timeout=_CONNECT_SECONDS).close()
 
 
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """Read a state dict without running code from the file.
-
-    Args:
-        path: A ``.safetensors`` file, or a torch file that holds tensors (perhaps under ``state_dict``).
-
-    Returns:
-        Names without a ``module.`` prefix, to tensors on the CPU.
-
-    Raises:
-        WeightsError: If the file is truncated, holds code, is a TorchScript archive, or is not a state dict.
-    """
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            content = load_file(path)
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch, zipfile, pickle and safetensors each raise their own kinds
-        raise WeightsError(_reason_unreadable(path, error)) from error
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping) or not content or not all(torch.is_tensor(value) for value in content.values()):
-        raise WeightsError(f"{path}: holds no state dict (a mapping of names to tensors). Give a weights file.")
-    return {name.removeprefix("module."): value for name, value in content.items()}
-
-
-def _reason_unreadable(path: Path, error: Exception) -> str:
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            if any(name.endswith("/constants.pkl") for name in archive.namelist()):
-                return (
-                    f"{path}: is a TorchScript archive, which can hold code. If you trust its source, convert it once: "
-                    f"python -c \"import torch; torch.save(torch.jit.load('{path}', map_location='cpu').state_dict(), "
-                    f"'{path.with_suffix('.pth')}')\" and give the new file."
-                )
-        return (
-            f"{path}: was refused, because it holds more than tensors and could run code ({type(error).__name__}). "
-            f"Give a state dict, best as .safetensors."
-        )
-    size = path.stat().st_size
-    return (
-        f"{path}: cannot be read as weights; it is truncated or not a weights file ({size} bytes, "
-        f"{type(error).__name__}). Fetch it again and compare its size with the source."
-    )
-
-
 def visual_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Take the vision tower out of the state dict of a whole model; one of the tower alone comes back as it is."""
     part = {name.removeprefix(_VISUAL_PREFIX): value for name, value in state.items() if _is_visual(name)}
@@ -181,21 +133,10 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], *, path: Path,
     Raises:
         WeightsError: If names or shapes differ: the file belongs to another architecture.
     """
-    own = module.state_dict()
-    missing, unexpected = sorted(own.keys() - state.keys()), sorted(state.keys() - own.keys())
-    shapes = [
-        f"{name} {tuple(state[name].shape)} in the file, {tuple(own[name].shape)} in the model"
-        for name in sorted(own.keys() & state.keys())
-        if own[name].shape != state[name].shape
-    ]
-    if missing or unexpected or shapes:
-        details = [
-            f"{len(names)} {what} ({', '.join(names[:2])}{', ...' if len(names) > 2 else ''})"
-            for names, what in ((missing, "missing"), (unexpected, "unknown"), (shapes, "of another shape"))
-            if names
-        ]
+    details = differences(module.state_dict(), state)
+    if details:
         raise WeightsError(
-            f"{path}: its weights belong to another architecture than {description}: {'; '.join(details)}. "
+            f"{path}: its weights belong to another architecture than {description}: {details}. "
             f"Set semantics: vlm: to the model that the file was made for."
         )
     module.load_state_dict(state)

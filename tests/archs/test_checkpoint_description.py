@@ -198,13 +198,17 @@ def test_an_option_of_a_later_version_is_not_overlooked():
 
 
 def test_names_too_long_for_a_checkpoint_are_found_when_the_network_is_built(tmp_path):
-    vlm, weights = (str(tmp_path / ("語" * 80 + ending)) for ending in (".json", ".pt"))
-    with open(vlm, "w") as file:
-        json.dump({"model_cfg": TINY_SEMANTICS["vlm"]}, file)
-    torch.save(build_vision_tower(SemanticsConfig(**TINY_SEMANTICS)).visual.state_dict(), weights)
-    assert written(build(vlm=vlm).state_dict())["vlm"]["name"] == "語" * 80
-    with pytest.raises(CheckpointError, match="names of the vision-language model and of its weights are too long"):
-        build(vlm=vlm, pretrained=weights)
+    named = {}
+    for name in ("語" * 80, '"' * 240):  # a quotation mark takes two bytes
+        named[name] = {"vlm": str(tmp_path / f"{name}.json"), "pretrained": str(tmp_path / f"{name}.pt")}
+        with open(named[name]["vlm"], "w") as file:
+            json.dump({"model_cfg": TINY_SEMANTICS["vlm"]}, file)
+        torch.save(build_vision_tower(SemanticsConfig(**TINY_SEMANTICS)).visual.state_dict(), named[name]["pretrained"])
+    assert written(build(**named["語" * 80]).state_dict())["vlm"]["name"] == "語" * 80
+    with pytest.raises(
+        CheckpointError, match='semantics: vlm and pretrained: the names .*""".* Give the files shorter'
+    ):
+        build(**named['"' * 240])
 
 
 @pytest.mark.parametrize("strict", [True, False])

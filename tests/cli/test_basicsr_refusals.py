@@ -103,7 +103,7 @@ def refused(folder, monkeypatch, capsys):
         ("network_g:semantics:random_seed", -1, "semantics: random_seed: must be a whole number of at least 0"),
         ("network_g:semantics:lora_targets", ["qkv"], "semantics:lora_targets: expected text or ~, got ['qkv']"),
         ("network_g:pretrain_base", "gone.pth", "network_g: pretrain_base: there is no file gone.pth"),
-        ("network_g:pretrain_base", "tiny.yml", "network_g: pretrain_base: tiny.yml cannot be read as weights"),
+        ("network_g:pretrain_base", "tiny.yml", "network_g: pretrain_base: tiny.yml: cannot be read as weights"),
     ],
 )
 def test_guided_training(folder, refused, path, value, said):

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch import nn
 
@@ -32,3 +33,16 @@ def test_average_follows_by_the_decay():
     assert torch.equal(net[0].weight, frozen)
     update_average(average, net, 0)
     torch.testing.assert_close(average[2].weight, net[2].weight)
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.999])
+def test_statistics_of_the_data_are_those_of_the_network(decay):
+    net = network()
+    average = copy_sharing_frozen(net)
+    for _ in range(5):
+        net(torch.randn(8, 3) + 3)
+    update_average(average, net, decay)
+    assert average[1].num_batches_tracked == 5
+    assert torch.equal(average[1].running_mean, net[1].running_mean) and average[1].running_mean.abs().min() > 0.1
+    net(torch.randn(8, 3))
+    assert average[1].num_batches_tracked == 5, "it is a copy"
