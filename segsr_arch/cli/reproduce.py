@@ -1,6 +1,7 @@
 """``segsr reproduce``: train and measure the networks of one of the paper's tables, over seeds, and write the table."""
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -149,10 +150,21 @@ def _plan(args: argparse.Namespace) -> tuple[Plan, PreparedData]:
         num_gpu=int(_uses_gpu(args)),
         final_split=args.test_on,
         data_digest=data.used_digest,
+        vlm_digest=_digest_of(args.vlm, args.vlm_pretrained),
     )
     plan = make_plan(table, settings, seeds=args.seeds, rows=args.rows)
     with tqdm(total=len(plan.rows), unit="row", desc="check", leave=False, disable=None) as bar:
         return check_plan(plan, progress=lambda row: bar.update()), data
+
+
+def _digest_of(*given: str | None) -> str | None:
+    """SHA-256 over those of the arguments that are files; ``None`` if none is."""
+    paths = [Path(name).expanduser() for name in given if name is not None]
+    contents = [path for path in paths if path.is_file()]
+    digest = hashlib.sha256()
+    for path in contents:
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest() if contents else None
 
 
 def _from_anywhere(option: str, given: str | None) -> str | None:

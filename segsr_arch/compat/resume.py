@@ -1,4 +1,6 @@
-"""Rows 2, 3 and 14, second half: resume on any device, from the right folder, past a broken state."""
+"""Rows 2, 3 and 14, second half: resume on any device, from the right folder, past a broken state, with the images
+that come next.
+"""
 
 import logging
 from pathlib import Path
@@ -12,6 +14,9 @@ from segsr_arch.errors import CheckpointError
 logger = logging.getLogger(__name__)
 
 STATE_KEYS = {"epoch", "iter", "optimizers", "schedulers"}
+# Epoch and iteration that were resumed in this process, and the batch size; BasicSR trains one network a process.
+_resumed = {}
+_sample_epoch = None  # of the stock sampler
 
 
 def load_resume_state(opt):
@@ -45,7 +50,33 @@ def load_resume_state(opt):
     path, state = found
     opt["path"]["resume_state"] = str(path)
     check_resume(opt, state["iter"])
+    _go_on_with_the_data(opt, state)
     return state
+
+
+def _go_on_with_the_data(opt, state):
+    """Begin after the images that the interrupted run has seen in its epoch, and draw other crops and flips than it."""
+    from basicsr.utils import set_random_seed
+
+    batch = opt.get("datasets", {}).get("train", {}).get("batch_size_per_gpu")
+    _resumed.clear()
+    if batch:
+        _resumed.update(epoch=state["epoch"], iter=state["iter"], batch=batch)
+    if opt.get("manual_seed") is not None:
+        opt["manual_seed"] += state["iter"]  # the loaders of the training are seeded by it
+        set_random_seed(opt["manual_seed"] + opt.get("rank", 0))
+
+
+def sample_from_where_it_stopped(sampler):
+    """Iterate over the samples of an epoch, without those that were seen before the run was resumed within it.
+
+    Takes the place of ``EnlargedSampler.__iter__``, whose order depends on the epoch alone.
+    """
+    samples = list(_sample_epoch(sampler))
+    if _resumed and sampler.epoch == _resumed["epoch"]:
+        batches = _resumed["iter"] - _resumed["epoch"] * (len(samples) // _resumed["batch"])
+        samples = samples[max(batches, 0) * _resumed["batch"] :]
+    return iter(samples)
 
 
 def _newest_whole_state(opt):
@@ -101,15 +132,20 @@ def repair_resume():
 
     Cause: ``basicsr.train.load_resume_state`` loads to ``torch.cuda.current_device()``, looks for states below the
     working directory although they are saved below the root path, and takes the newest file, whole or not. When it
-    finds none, training restarts at 0 and the old run's folder is renamed.
+    finds none, training restarts at 0 and the old run's folder is renamed. And a resumed run begins its epoch again
+    with the same seed: it would train on the same crops of the same images twice, and on others never.
 
     Returns:
         True if it was stock.
     """
     import basicsr.train
+    from basicsr.data.data_sampler import EnlargedSampler
 
+    global _sample_epoch
     stock = basicsr.train.load_resume_state
     if not is_stock(stock, "current_device"):
         return False
+    _sample_epoch = EnlargedSampler.__iter__
     substitute(stock, load_resume_state)
+    EnlargedSampler.__iter__ = sample_from_where_it_stopped
     return True

@@ -93,7 +93,7 @@ def caption(outcome: Outcome, data: PreparedData | None) -> list[str]:
     loud = random_line(outcome)
     lines = [*([loud] if loud else []), conditions(outcome), measured_on(outcome)]
     for vlm, rows in names_of_vlms(outcome).items():
-        lines.append(f"Vision-language model of row{_s(rows)} {_listed(rows)}: {vlm}.")
+        lines.append(f"Vision-language model of row{_s(rows)} {_listed(rows)}: {vlm}, the same for all seeds.")
     if any(row.difference for row in outcome.rows):
         lines.append(_about_differences(outcome))
     if any(row.paper for row in outcome.rows):

@@ -143,7 +143,8 @@ class Executor:
         for process in processes:
             try:
                 process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):  # a second Ctrl-C does not wait any longer
+                deadline = 0.0
                 process.kill()
 
     def _in_slot(self, run: Run, free: "queue.Queue[Slot]", lock: int | None) -> None:
@@ -164,6 +165,7 @@ class Executor:
                 device=slot.device,
                 threads=slot.threads,
                 data_digest=run.data_digest,
+                vlm_digest=run.vlm_digest,
             )
             start = time.monotonic()
             try:

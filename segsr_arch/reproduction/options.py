@@ -32,6 +32,7 @@ class Settings:
         final_split: On which images the finished network is measured. On ``val`` nothing is selected by them: the
             network after the last iteration is measured. On ``test`` it is the best one on ``val``.
         data_digest: Which images the folder holds; ``None`` if nobody looked.
+        vlm_digest: SHA-256 of the files ``vlm`` and ``vlm_pretrained``; ``None`` if neither is a file.
     """
 
     preset: Preset
@@ -44,6 +45,7 @@ class Settings:
     num_gpu: int = 0
     final_split: Literal["test", "val"] = "test"
     data_digest: str | None = None
+    vlm_digest: str | None = None
 
     @property
     def schedule(self) -> Schedule:

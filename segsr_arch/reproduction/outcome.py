@@ -213,6 +213,9 @@ def _figures(own: Sequence[Measured]) -> dict[str, Spread]:
     """
     if not own:
         return {}
+    guides = sorted({str(one.record.provenance.get("vlm")) for one in own})
+    if len(guides) > 1:
+        raise ConfigError(f"the seeds were trained beside different vision-language models: {'; '.join(guides)}")
     columns = _comparable_columns([one.record for one in own])
     return {column: Spread.of([one.mean(column) for one in own]) for column in columns}
 

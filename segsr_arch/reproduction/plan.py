@@ -22,6 +22,7 @@ class Run:
         final: Options of ``segsr evaluate -opt``.
         dataset: Name of the data set on which it is measured.
         data_digest: Which images it is trained and measured on; ``None`` if nobody looked.
+        vlm_digest: Which files of a vision-language model guide it; ``None`` if no file does.
     """
 
     name: str
@@ -31,6 +32,7 @@ class Run:
     final: Mapping[str, Any]
     dataset: str
     data_digest: str | None = None
+    vlm_digest: str | None = None
 
     @property
     def iterations(self) -> int:
@@ -145,6 +147,7 @@ def _runs(variant: Variant, settings: Settings, seeds: Sequence[int]) -> tuple[R
                 final=final_options(variant, settings, name=name, seed=seed),
                 dataset=settings.dataset_name(settings.final_split),
                 data_digest=settings.data_digest,
+                vlm_digest=None if variant.units is None else settings.vlm_digest,
             )
         )
     return tuple(runs)

@@ -36,6 +36,7 @@ class Progress:
         threads: With how many threads a process, on the CPU.
         device: ``cpu`` or the number of a GPU.
         data_digest: Which images it is trained and measured on; ``None`` if nobody looked.
+        vlm_digest: Which files of a vision-language model guide it; ``None`` if no file does.
     """
 
     trained: bool = False
@@ -45,6 +46,7 @@ class Progress:
     threads: int | None = None
     device: str = "cpu"
     data_digest: str | None = None
+    vlm_digest: str | None = None
 
 
 class Workplace:
@@ -105,7 +107,13 @@ class Workplace:
             DataError: If a file about a run cannot be read.
         """
         for run in runs:
-            digests = run.data_digest, self.progress(run).data_digest
+            before = self.progress(run)
+            if None not in (run.vlm_digest, before.vlm_digest) and run.vlm_digest != before.vlm_digest:
+                raise ConfigError(
+                    f"{run.name}: the files of --vlm or --vlm-pretrained have changed since this run was started in "
+                    f"{self.folder}. Give the files of then, others under another name, or another folder with --out."
+                )
+            digests = run.data_digest, before.data_digest
             if None not in digests and digests[0] != digests[1]:
                 raise ConfigError(
                     f"{run.name}: the images of --data have changed since this run was started in {self.folder}. "
@@ -156,9 +164,19 @@ class Workplace:
         try:
             progress = Progress(**json.loads(path.read_text("utf-8")))
         except (OSError, ValueError, TypeError) as error:
-            raise DataError(f"{path} cannot be read ({error}); remove it to start the run {run.name} anew.") from error
-        there = progress.measured and (self.evaluation_folder(run) / RECORD_FILE).exists()
-        return replace(progress, measured=there)
+            raise DataError(
+                f"{path} cannot be read ({error}); remove it and {self._experiment(run)} to start the run anew."
+            ) from error
+        measured = progress.measured and (self.evaluation_folder(run) / RECORD_FILE).exists()
+        # What is measured needs no network any more.
+        trained = progress.trained and (measured or self._final_network(run).exists())
+        return replace(progress, measured=measured, trained=trained)
+
+    def _experiment(self, run: Run) -> Path:
+        return self.folder / "experiments" / run.name
+
+    def _final_network(self, run: Run) -> Path:
+        return self.folder / run.final["path"]["pretrain_network_g"]
 
     def note(self, run: Run, **changes: Any) -> Progress:
         """Change what is known of a run; returns it.

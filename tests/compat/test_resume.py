@@ -1,5 +1,6 @@
 import logging
 import os
+import random
 import signal
 import sys
 from collections import Counter
@@ -7,10 +8,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from basicsr.data.data_sampler import EnlargedSampler
 from basicsr.models.base_model import BaseModel
 from basicsr.models.lr_scheduler import MultiStepRestartLR
 from basicsr.train import load_resume_state
 
+from segsr_arch.compat import resume
 from segsr_arch.compat.loading import UnsafeCheckpointError
 from segsr_arch.errors import CheckpointError
 from tests.compat.helpers import Payload
@@ -63,9 +66,9 @@ def make_model(root):
     return model
 
 
-def save(model, iteration):
+def save(model, iteration, epoch=1):
     model.save_network(model.net_g, "net_g", iteration)
-    model.save_training_state(1, iteration)
+    model.save_training_state(epoch, iteration)
 
 
 @pytest.fixture
@@ -189,3 +192,40 @@ def test_kill_while_saving_then_auto_resume(tmp_path, caplog):
     assert load_resume_state(make_options(tmp_path))["iter"] == 10
     assert caplog.records == [], "the half state never had a state's name"
     assert os.listdir(states) == ["10.state"], "the half one is cleared away"
+
+
+def batches_of(epochs, *, rank=0, batch=4):
+    """What is trained on, a list of samples each iteration: 11 images, seen twice an epoch, by two processes."""
+    sampler, found = EnlargedSampler(range(11), 2, rank, 2), []
+    for epoch in epochs:
+        sampler.set_epoch(epoch)
+        samples = list(sampler)
+        found += [samples[i : i + batch] for i in range(0, len(samples) - batch + 1, batch)]
+    return found
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+@pytest.mark.parametrize("iteration", [0, 1, 2, 3, 5])
+def test_a_resumed_run_goes_on_with_the_images_that_come_next(tmp_path, monkeypatch, iteration, rank):
+    monkeypatch.setattr(resume, "_resumed", {})
+    whole = batches_of(range(3), rank=rank)
+    assert len(whole) == 6 and whole[0] != whole[2]
+    epoch = iteration // 2
+    save(make_model(tmp_path), iteration, epoch)
+    options = make_options(tmp_path, datasets={"train": {"batch_size_per_gpu": 4}}, manual_seed=7, rank=rank)
+    assert load_resume_state(options)["iter"] == iteration
+    assert batches_of(range(epoch, 3), rank=rank) == whole[iteration:]
+    assert batches_of(range(epoch, 3), rank=rank) == whole[iteration:], "the loader may begin more than once"
+
+
+def test_a_resumed_run_draws_other_crops_than_it_began_with(tmp_path, monkeypatch):
+    monkeypatch.setattr(resume, "_resumed", {})
+    draws = []
+    for iteration in (10, 20):
+        save(make_model(tmp_path), iteration)
+        options = make_options(tmp_path, manual_seed=7)
+        load_resume_state(options)
+        draws.append((random.random(), options["manual_seed"]))
+    random.seed(7)
+    assert len({draw for draw, _ in draws} | {random.random()}) == 3
+    assert [seed for _, seed in draws] == [17, 27]

@@ -26,6 +26,8 @@ case "$name" in
 train_*)
   echo "    total_iter: 2000"
   echo "[..][epoch:  0, iter:     100, lr:(5e-04,)]"
+  mkdir -p "experiments/${name#train_}/models"
+  touch "experiments/${name#train_}/models/net_g_best.pth" "experiments/${name#train_}/models/net_g_latest.pth"
   if [ -f meet ]; then touch "here_$name"; while [ "$(ls here_* | wc -l)" -lt 2 ]; do sleep 0.02; done; fi
   if [ -f endless ]; then
     trap 'echo "State saved"; echo "$name" >> stopped; exit 130' INT TERM

@@ -71,6 +71,33 @@ def test_progress_is_kept(place):
         place.progress(run)
 
 
+def leave_network(place, run):
+    network = place.folder / run.final["path"]["pretrain_network_g"]
+    network.parent.mkdir(parents=True, exist_ok=True)
+    network.touch()
+    return network
+
+
+def test_a_run_without_its_network_or_its_figures_is_trained_again(place):
+    run = runs_of()[0]
+    network = leave_network(place, run)
+    place.note(run, trained=True)
+    assert place.progress(run).trained
+    network.unlink()
+    assert not place.progress(run).trained
+    leave_run(place, run, 27.0)
+    assert place.progress(run).trained and place.progress(run).measured, "what is measured needs no network"
+
+
+def test_a_run_beside_another_vision_language_model_is_refused(place):
+    run = runs_of(vlm_digest="old")[1]
+    place.note(run, attempts=1, vlm_digest=run.vlm_digest)
+    place.check([run])
+    with pytest.raises(ConfigError, match=r"the files of --vlm or --vlm-pretrained have changed since"):
+        place.check(runs_of(vlm_digest="new"))
+    assert runs_of(vlm_digest="new")[0].vlm_digest is None, "the plain base has none"
+
+
 def test_a_run_is_as_far_as_its_newest_state(place):
     run = runs_of()[0]
     states = place.folder / "experiments" / run.name / "training_states"
@@ -78,6 +105,7 @@ def test_a_run_is_as_far_as_its_newest_state(place):
     for name in ("500.state", "1000.state", "old.state"):
         (states / name).touch()
     assert place.iteration(run) == 1000
+    leave_network(place, run)
     place.note(run, trained=True)
     assert place.iteration(run) == 1500
 
@@ -85,6 +113,7 @@ def test_a_run_is_as_far_as_its_newest_state(place):
 def test_a_measured_run_whose_figures_are_gone_is_to_be_measured_again(place):
     run = runs_of()[0]
     leave_run(place, run, 27.0)
+    leave_network(place, run)
     assert place.record(run).method == run.name
     (place.evaluation_folder(run) / "evaluation.json").unlink()
     assert place.record(run) is None

@@ -96,7 +96,7 @@ def test_other_conditions_are_said_otherwise(place, data):
         "UCMerced_test",
         "the network with the best PSNR on val; test images were measured once.",
         "Over seeds: of a single seed, which says nothing about other seeds.",
-        "Vision-language model of row 4: inline with weights vit.pt (digest ba9876543210).",
+        "Vision-language model of row 4: inline with weights vit.pt (digest ba9876543210), the same for all seeds.",
         "on GPU 1 (A processor)",
     ):
         assert words in text, words
