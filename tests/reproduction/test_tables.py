@@ -92,3 +92,25 @@ def test_another_base_keeps_the_papers_figures_and_has_its_own_recommended_units
 def test_what_cannot_be_made_is_refused(key, base, message):
     with pytest.raises(ConfigError, match=message):
         make_table(key, base=base)
+
+
+@pytest.mark.parametrize(
+    ("key", "scale", "rows", "psnr", "ssim"),
+    [
+        ("table1", 2, 12, 426.8470, 11.2657),
+        ("table1", 4, 12, 349.0560, 9.4592),
+        ("table2", 2, 12, 437.6172, 11.3220),
+        ("table2", 4, 12, 366.7028, 9.7081),
+        ("table4", 4, 4, 116.9678, 3.1742),
+        ("table5", 4, 5, 146.4099, 3.9760),
+        ("table6", 4, 5, 146.4839, 3.9772),
+        ("table7", 2, 12, 428.3693, 11.2784),
+        ("table7", 4, 12, 349.8911, 9.4803),
+    ],
+)
+def test_no_figure_of_the_paper_is_mistyped(key, scale, rows, psnr, ssim):
+    """The sums of the columns, of tables that were compared with the paper figure by figure."""
+    figures = [row.paper[scale] for row in make_table(key).rows if scale in row.paper]
+    assert len(figures) == rows
+    assert sum(figure.psnr for figure in figures) == pytest.approx(psnr, abs=2e-5)
+    assert sum(figure.ssim for figure in figures) == pytest.approx(ssim, abs=2e-5)
