@@ -36,6 +36,7 @@ def load_resume_state(opt):
     """
     from basicsr.utils import check_resume
 
+    _resumed.clear()
     found = _newest_whole_state(opt) if opt.get("auto_resume") else None
     if found is None:
         given = opt["path"].get("resume_state")
@@ -59,7 +60,6 @@ def _go_on_with_the_data(opt, state):
     from basicsr.utils import set_random_seed
 
     batch = opt.get("datasets", {}).get("train", {}).get("batch_size_per_gpu")
-    _resumed.clear()
     if batch:
         _resumed.update(epoch=state["epoch"], iter=state["iter"], batch=batch)
     if opt.get("manual_seed") is not None:

@@ -216,6 +216,8 @@ def test_a_resumed_run_goes_on_with_the_images_that_come_next(tmp_path, monkeypa
     assert load_resume_state(options)["iter"] == iteration
     assert batches_of(range(epoch, 3), rank=rank) == whole[iteration:]
     assert batches_of(range(epoch, 3), rank=rank) == whole[iteration:], "the loader may begin more than once"
+    assert load_resume_state(make_options(tmp_path / "another", datasets=options["datasets"])) is None
+    assert batches_of(range(3), rank=rank) == whole, "the next run of this process begins at the beginning"
 
 
 def test_a_resumed_run_draws_other_crops_than_it_began_with(tmp_path, monkeypatch):
