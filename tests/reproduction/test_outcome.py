@@ -135,3 +135,14 @@ def test_the_papers_own_differences(place, key, base, number, expected):
 def test_which_tables_are_about_differences(place, key):
     plan = make(key, rows=[1], dataset=make_table(key).dataset)
     assert collect(plan, place).is_about_differences == (key not in ("table1", "table2"))
+
+
+def test_seeds_beside_different_vision_language_models_have_no_mean(place):
+    plan = make("table4", base="EDSR", rows=[4], seeds=[0, 1])
+    for run, digest in zip(plan.runs, ("ba98", "ba98"), strict=True):
+        leave_run(place, run, 27.0, vlm=f"inline with weights vit.pt (digest {digest})")
+    assert collect(plan, place).rows[0].figures[PSNR].mean == pytest.approx(27.0)
+    leave_run(place, plan.runs[1], 27.0, vlm="inline with weights vit.pt (digest 7654)")
+    (row,) = collect(plan, place).rows
+    assert row.figures == {}
+    assert "trained beside different vision-language models" in row.missing[0] and "7654" in row.missing[0]

@@ -128,3 +128,20 @@ def test_equation_2_the_low_rank_product_adds_to_the_weight(targets):
         for own, expected, unadapted in zip(adapted(lq), plain(lq), extraction()(lq), strict=True):
             torch.testing.assert_close(own, expected, atol=1e-5, rtol=1e-5)
             assert (own - unadapted).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("pool_type", ["tok", "avg"])
+@pytest.mark.parametrize("after_pool", [True, False])
+def test_the_global_feature_is_open_clips_wherever_it_pools_and_normalises(pool_type, after_pool):
+    """CLIPA normalises after pooling; its patches are normalised and projected as those of the others are."""
+    vision = {**TINY_SEMANTICS["vlm"]["vision_cfg"], "pool_type": pool_type, "final_ln_after_pool": after_pool}
+    vlm = {**TINY_SEMANTICS["vlm"], "vision_cfg": vision}
+    ours = extraction(vlm=vlm).eval()
+    tower = build_vision_tower(SemanticsConfig(**{**TINY_SEMANTICS, "vlm": vlm}))
+    lq = torch.rand(2, 3, 8, 8)
+    images = F.interpolate(lq, scale_factor=4, mode="bilinear")
+    mean, std = (torch.tensor(v).view(1, 3, 1, 1) for v in (tower.mean, tower.std))
+    with torch.no_grad():
+        pooled = tower.visual((images - mean) / std)
+        global_feature, _ = ours(lq)
+    torch.testing.assert_close(global_feature, pooled, atol=1e-6, rtol=1e-5)
