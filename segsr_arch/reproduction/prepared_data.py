@@ -91,8 +91,10 @@ def _read_manifest(root: Path, hint: str) -> Mapping[str, Any]:
     try:
         manifest = json.loads(path.read_text("utf-8"))
     except FileNotFoundError as error:
-        what = "is no prepared data set: it has no manifest.json" if root.is_dir() else "does not exist"
-        raise DataError(f"--data: {root} {what}. {hint}") from error
+        if root.is_dir():  # perhaps the source itself, which stays as it is
+            hint = f"{hint.replace(str(root), 'DST')}, and give --data DST"
+            raise DataError(f"--data: {root} is no prepared data set: it has no manifest.json. {hint}") from error
+        raise DataError(f"--data: {root} does not exist. {hint}") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}). {hint}") from error
     if not isinstance(manifest, Mapping):

@@ -60,7 +60,7 @@ def test_without_test_images_the_error_says_what_to_give_and_what_it_means(tmp_p
 def test_what_is_missing_is_named_with_the_command(folder, tmp_path):
     with pytest.raises(DataError, match=r"no such does not exist. Prepare.*segsr prepare ucmerced SRC .* --scale 4"):
         find(tmp_path / "no such")
-    with pytest.raises(DataError, match=r"is no prepared data set: it has no manifest.json"):
+    with pytest.raises(DataError, match=r"it has no manifest.json. Prepare .* SRC DST --scale \d, and give --data DST"):
         find(tmp_path)
     with pytest.raises(DataError, match=r"--data: .* has x4, not x2. .*--scale 2"):
         find(folder, scale=2)
