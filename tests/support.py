@@ -93,6 +93,7 @@ def started(command, *, cwd, seconds=120, stderr=subprocess.PIPE, **environment)
             assert not late.is_set(), f"killed, because it took more than {seconds} s: {' '.join(command)}"
         finally:
             timer.cancel()
+            timer.join()  # if it has begun to kill, it alone knows whose end to wait for
             end()
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import threading
 import time
 
 import pytest
@@ -28,11 +29,12 @@ def test_what_ends_is_returned(tmp_path):
 
 
 def test_what_takes_too_long_is_killed_with_its_children(tmp_path):
-    start, pids = time.monotonic(), []
+    start, pids, threads = time.monotonic(), [], threading.enumerate()
     with pytest.raises(AssertionError, match="took more than 2 s"), started(parent(60), cwd=tmp_path, seconds=2) as one:
         pids += [one.pid, int(one.stdout.readline())]
         one.communicate()
     assert time.monotonic() - start < 30
+    assert threading.enumerate() == threads  # the timer's, which killed them, has seen them end
     assert not any(runs(pid) for pid in pids)
 
 
