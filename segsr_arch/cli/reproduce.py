@@ -110,10 +110,10 @@ def run(args: argparse.Namespace) -> int:
     if args.table is None or args.data is None:
         raise ConfigError("Give a table and --data DIR, the folder that segsr prepare has made; --list lists tables.")
     _check_arguments(args)
-    plan, data = _plan(args)
+    place = Workplace(args.out)
+    plan, data = _plan(args, place)
     for line in unavailable_lines(plan.rows):
         print(f"left out: {line}", file=sys.stderr)
-    place = Workplace(args.out)
     place.check(plan.runs)
     slots = _slots(args, [run for run in plan.runs if not place.progress(run).measured])
     _print_start(plan, place, slots)
@@ -134,7 +134,7 @@ def _check_arguments(args: argparse.Namespace) -> None:
         gpu_slots(args.gpus or [0])
 
 
-def _plan(args: argparse.Namespace) -> tuple[Plan, PreparedData]:
+def _plan(args: argparse.Namespace, place: Workplace) -> tuple[Plan, PreparedData]:
     """Find out what is to be run, and check all of it."""
     table = make_table(args.table, base=args.base)
     check_scale(table, args.scale)
@@ -154,7 +154,8 @@ def _plan(args: argparse.Namespace) -> tuple[Plan, PreparedData]:
     )
     plan = make_plan(table, settings, seeds=args.seeds, rows=args.rows)
     with tqdm(total=len(plan.rows), unit="row", desc="check", leave=False, disable=None) as bar:
-        return check_plan(plan, progress=lambda row: bar.update()), data
+        checked = check_plan(plan, measured=lambda run: place.progress(run).measured, progress=lambda row: bar.update())
+    return checked, data
 
 
 def _digest_of(*given: str | None) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from segsr_arch.errors import SaveError, SegsrError
+from segsr_arch.errors import DataError, SaveError, SegsrError
 from segsr_arch.evaluation.figures.style import save_figure
 from segsr_arch.evaluation.printed import align
 from segsr_arch.reproduction.execution import Executor, Slot
@@ -57,8 +57,12 @@ class _Watch:
             tqdm.write(f"failed: {error}", file=sys.stderr)
             return
         progress = self._place.progress(run)
+        try:
+            one = Measured(run=run, record=self._place.record(run), progress=progress)
+        except DataError as unreadable:
+            self.done(run, unreadable)
+            return
         self._finished[run.name] = progress.train_seconds
-        one = Measured(run=run, record=self._place.record(run), progress=progress)
         last = ", done before" if run.name in self._before else self._left()
         tqdm.write(
             f"{run.name}: PSNR {one.mean(PSNR):.4f} dB, SSIM {one.mean(SSIM):.4f} ({run.dataset}, y-crop), trained "

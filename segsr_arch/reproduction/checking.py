@@ -8,23 +8,31 @@ from segsr_arch.errors import ConfigError, SegsrError
 from segsr_arch.reproduction.plan import Plan, PlannedRow, Run
 
 
-def check_plan(plan: Plan, *, progress: Callable[[PlannedRow], None] = lambda row: None) -> Plan:
+def check_plan(
+    plan: Plan,
+    *,
+    measured: Callable[[Run], bool] = lambda run: False,
+    progress: Callable[[PlannedRow], None] = lambda row: None,
+) -> Plan:
     """Put the options of each network to the check that ``basicsr train`` begins with.
 
     Args:
         plan: The plan; the folder of its data must be there.
+        measured: Whether a run has been measured. It needs nothing any more, and stays in its row whatever is refused.
         progress: Called with each row when it has been checked.
 
     Returns:
-        The plan, in which rows whose options are refused have no runs and say why.
+        The plan, in which rows whose options are refused say why and have no runs but the measured ones.
 
     Raises:
         ConfigError: If no row can be run; all reasons are named.
     """
     rows = []
     for row in plan.rows:
-        reason = row.unavailable or _problem(row.runs[0])
-        rows.append(replace(row, runs=() if reason else row.runs, unavailable=reason))
+        left = [run for run in row.runs if not measured(run)]
+        reason = row.unavailable or (_problem(left[0]) if left else "")
+        runs = tuple(run for run in row.runs if not reason or run not in left)
+        rows.append(replace(row, runs=runs, unavailable=reason))
         progress(row)
     if not any(row.runs for row in rows):
         raise ConfigError("No row can be run.\n" + "\n".join(unavailable_lines(rows)))

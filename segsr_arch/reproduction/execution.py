@@ -24,6 +24,7 @@ from segsr_arch.reproduction.workplace import Workplace
 _ITERATION = re.compile(r"\biter:\s*([\d,]+)")  # not total_iter, among the options that BasicSR prints
 _TAIL_LINES = 12
 _ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+_NOTE_SECONDS = 60.0
 _STOP_SECONDS = 120  # a training that is interrupted saves its state first
 
 
@@ -167,11 +168,19 @@ class Executor:
                 data_digest=run.data_digest,
                 vlm_digest=run.vlm_digest,
             )
-            start = time.monotonic()
+            start = noted = time.monotonic()
+
+            def note_seconds(*, at_least: float | None = None) -> None:
+                nonlocal noted  # what is killed cannot note them at its end
+                if (now := time.monotonic()) >= noted + (_NOTE_SECONDS if at_least is None else at_least):
+                    place.note(run, train_seconds=progress.train_seconds + now - start)
+                    noted = now
+
+            options = _seen(place, run, "train")
             try:
-                self._command(run, slot, lock, "basicsr", "train", "-opt", _seen(place, run, "train"), "--auto_resume")
+                self._command(run, slot, lock, "basicsr", "train", "-opt", options, "--auto_resume", tick=note_seconds)
             finally:
-                place.note(run, train_seconds=progress.train_seconds + time.monotonic() - start)
+                note_seconds(at_least=0.0)
             place.note(run, trained=True)
         self.report(run, run.iterations)
         if not place.progress(run).measured:
@@ -179,8 +188,16 @@ class Executor:
             self._command(run, slot, lock, "segsr", "evaluate", "-opt", _seen(place, run, "final"), *protocols)
             place.note(run, measured=True)
 
-    def _command(self, run: Run, slot: Slot, lock: int | None, module: str, *arguments: str) -> None:
-        """Run a command in the workplace, its output in the run's log.
+    def _command(
+        self,
+        run: Run,
+        slot: Slot,
+        lock: int | None,
+        module: str,
+        *arguments: str,
+        tick: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Run a command in the workplace, its output in the run's log; ``tick`` is called with each of its lines.
 
         Raises:
             SegsrError: If it fails; the end of its output is in the message.
@@ -206,10 +223,12 @@ class Executor:
                     pass_fds=() if lock is None else (lock,),
                 )
                 self._processes.add(process)
+                self.workplace.name_process(lock, process.pid, f"{module} {arguments[0]} of {run.name}")
             try:
                 for line in process.stdout:
                     stream.write(line)
                     stream.flush()
+                    tick()
                     if (found := _ITERATION.search(line)) is not None:
                         self.report(run, int(found[1].replace(",", "")))
                 code = process.wait()

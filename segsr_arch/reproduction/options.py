@@ -142,6 +142,16 @@ def _metrics(scale: int) -> dict[str, Any]:
     }
 
 
+def _head(settings: Settings, name: str, seed: int) -> dict[str, Any]:
+    return {
+        "name": name,
+        "model_type": "SeGSRModel",
+        "scale": settings.scale,
+        "num_gpu": settings.num_gpu,
+        "manual_seed": seed,
+    }
+
+
 def train_options(variant: Variant, settings: Settings, *, name: str, seed: int) -> dict[str, Any]:
     """Options of a training, for ``basicsr train``.
 
@@ -183,11 +193,7 @@ def train_options(variant: Variant, settings: Settings, *, name: str, seed: int)
         "pixel_opt": {"type": "L1Loss", "loss_weight": 1.0, "reduction": "mean"},
     }
     return {
-        "name": name,
-        "model_type": "SeGSRModel",
-        "scale": settings.scale,
-        "num_gpu": settings.num_gpu,
-        "manual_seed": seed,
+        **_head(settings, name, seed),
         "datasets": {"train": training, "val": _dataset(settings, "val")},
         "network_g": network_options(variant, settings),
         "path": {"pretrain_network_g": None, "strict_load_g": True, "resume_state": None},
@@ -223,11 +229,7 @@ def final_options(variant: Variant, settings: Settings, *, name: str, seed: int)
     """
     chosen = "best" if settings.final_split == "test" else "latest"
     return {
-        "name": name,
-        "model_type": "SeGSRModel",
-        "scale": settings.scale,
-        "num_gpu": settings.num_gpu,
-        "manual_seed": seed,
+        **_head(settings, name, seed),
         "datasets": {"test": _dataset(settings, settings.final_split)},
         "network_g": network_options(variant, settings),
         "path": {

@@ -5,7 +5,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from segsr_arch.errors import ConfigError, SegsrError
+from segsr_arch.errors import ConfigError, DataError, SegsrError
 from segsr_arch.reproduction.plan import Plan, PlannedRow, Run
 from segsr_arch.reproduction.tables import PaperFigure, Row, Table, make_table
 from segsr_arch.reproduction.variants import plain
@@ -154,20 +154,24 @@ def collect(plan: Plan, place: Workplace, *, failed: Mapping[str, SegsrError] | 
         The outcome, of as many runs as are finished.
 
     Raises:
-        DataError: If a file of a finished run cannot be read.
+        DataError: If a file about the progress of a run cannot be read. Figures that cannot be read are missing.
     """
     found: dict[str, Measured | None] = {}
+    failed = dict(failed or {})
 
     def measured(run: Run) -> Measured | None:
         if run.name not in found:
-            record = place.record(run)
+            try:
+                record = place.record(run)
+            except DataError as error:
+                record, failed[run.name] = None, error
             found[run.name] = record and Measured(run=run, record=record, progress=place.progress(run))
         return found[run.name]
 
     rows = []
     for planned in plan.rows:
         own = [one for run in planned.runs if (one := measured(run)) is not None]
-        missing = _missing(planned, own, failed or {})
+        missing = _missing(planned, own, failed)
         figures, difference = {}, None
         try:
             figures = _figures(own)
@@ -194,10 +198,8 @@ def collect(plan: Plan, place: Workplace, *, failed: Mapping[str, SegsrError] | 
 
 
 def _missing(planned: PlannedRow, own: Sequence[Measured], failed: Mapping[str, SegsrError]) -> list[str]:
-    if planned.unavailable:
-        return [planned.unavailable]
     there = {one.run.name for one in own}
-    lines = []
+    lines = [planned.unavailable] if planned.unavailable else []
     for run in planned.runs:
         if run.name not in there:
             reason = f"failed: {str(failed[run.name]).splitlines()[0]}" if run.name in failed else "not finished"

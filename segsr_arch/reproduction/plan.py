@@ -47,7 +47,7 @@ class PlannedRow:
     Attributes:
         number: Its number in the table, from 1.
         row: The row.
-        runs: One run a seed; none if the row cannot be run.
+        runs: One run a seed; of a row that cannot be run, those that were measured when it still could.
         baseline: Runs of the base alone, one a seed, whether the plan has them or not; none for a base alone.
         unavailable: Why it cannot be run; empty if it can.
     """
@@ -78,12 +78,9 @@ class Plan:
     @property
     def runs(self) -> tuple[Run, ...]:
         """All runs, each once, seed after seed, so that a first complete table is there early."""
-        found: dict[str, Run] = {}
-        for index in range(len(self.seeds)):
-            for row in self.rows:
-                if row.runs:
-                    found.setdefault(row.runs[index].name, row.runs[index])
-        return tuple(found.values())
+        runs = [run for row in self.rows for run in row.runs]
+        ordered = sorted(runs, key=lambda run: self.seeds.index(run.seed))
+        return tuple({run.name: run for run in ordered}.values())
 
 
 def check_scale(table: Table, scale: int) -> None:

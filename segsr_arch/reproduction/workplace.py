@@ -21,6 +21,10 @@ try:
 except ImportError:  # Windows has no such locks; there, two commands in one folder are not found out
     fcntl = None
 
+# What may differ from the options of before if the contents are known to be the same.
+_PLACES_OF_DATA = ("dataroot_gt", "dataroot_lq")
+_PLACES_OF_VLM = ("network_g:semantics:vlm", "network_g:semantics:pretrained")
+_LOCK_SIZE = 1 << 20
 _COMMENT = "Written by segsr reproduce for the run {name}; a changed file is refused. Paths are seen from {folder}."
 
 
@@ -31,7 +35,7 @@ class Progress:
     Attributes:
         trained: Whether its training has ended.
         measured: Whether it has been measured, and its figures are still there.
-        train_seconds: How long it was trained, over all attempts that ended by themselves or were interrupted.
+        train_seconds: How long it was trained, over all attempts; of one that was killed up to a minute is missing.
         attempts: How often its training was started.
         threads: With how many threads a process, on the CPU.
         device: ``cpu`` or the number of a GPU.
@@ -67,7 +71,7 @@ class Workplace:
         """Hold the folder for this process and those that inherit the descriptor that it gives.
 
         Raises:
-            ConfigError: If another process holds it.
+            ConfigError: If another process holds it; the processes are named.
             SaveError: If it cannot be made.
         """
         make_folder(self.folder)
@@ -80,12 +84,27 @@ class Workplace:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise ConfigError(
-                    f"{self.folder}: another segsr reproduce, or a training that one has left behind, works here. Wait "
-                    f"for it, end it, or give another folder with --out."
+                    f"{self.folder}: another segsr reproduce, or a training that one has left behind, works here"
+                    f"{_named(os.pread(descriptor, _LOCK_SIZE, 0))}. Wait for it, end it, or give another folder with "
+                    f"--out."
                 ) from error
+            os.ftruncate(descriptor, 0)
+            self.name_process(descriptor, os.getpid(), "segsr reproduce")
             yield descriptor
         finally:
             os.close(descriptor)
+
+    @staticmethod
+    def name_process(lock: int | None, pid: int, name: str) -> None:
+        """Note a process that holds the folder, for those who find it held.
+
+        Args:
+            lock: The descriptor that :meth:`locked` gives.
+            pid: Its number.
+            name: What it does.
+        """
+        if lock is not None:
+            os.write(lock, f"{pid} {name}\n".encode())
 
     def option_file(self, run: Run, kind: str) -> Path:
         """Path of a run's options; ``kind`` is ``train`` or ``final``."""
@@ -103,7 +122,8 @@ class Workplace:
         """Compare the runs with those of the same names that were started here before.
 
         Raises:
-            ConfigError: If options or images differ; the first run and its differing keys are named.
+            ConfigError: If options or images differ; the first run and its differing keys are named. Equal images in
+                another folder do not differ.
             DataError: If a file about a run cannot be read.
         """
         for run in runs:
@@ -119,15 +139,13 @@ class Workplace:
                     f"{run.name}: the images of --data have changed since this run was started in {self.folder}. "
                     f"Prepare the same data as before, or give another folder with --out."
                 )
+            moved = _PLACES_OF_DATA if None not in digests else ()
+            moved += _PLACES_OF_VLM if None not in (run.vlm_digest, before.vlm_digest) else ()
             for kind, options in (("train", run.train), ("final", run.final)):
                 path = self.option_file(run, kind)
                 if not path.exists():
                     continue
-                try:
-                    before = yaml.safe_load(path.read_text("utf-8"))
-                except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-                    raise ConfigError(f"{path} cannot be read ({error}); remove it, or give another --out.") from error
-                differing = _differing(before, yaml.safe_load(write_options(options, comment="")))
+                differing = [key for key in _differing_from(path, options) if not key.endswith(moved)]
                 if kind == "final" and any(key.startswith(("datasets", "path")) for key in differing):
                     raise ConfigError(
                         f"{path}: this run is measured on other images in {self.folder} ({', '.join(differing)}). Give "
@@ -140,15 +158,16 @@ class Workplace:
                     )
 
     def write_options(self, run: Run) -> None:
-        """Write a run's option files, unless they are there.
+        """Write a run's option files, unless they are there; :meth:`check` has let them pass.
 
         Raises:
+            ConfigError: If one that is there cannot be read.
             SaveError: If they cannot be written.
         """
         comment = _COMMENT.format(name=run.name, folder=self.folder)
         for kind, options in (("train", run.train), ("final", run.final)):
             path = self.option_file(run, kind)
-            if not path.exists():
+            if not path.exists() or _differing_from(path, options):  # its images have been moved
                 make_folder(path.parent)
                 write_text(path, write_options(options, comment=comment))
 
@@ -203,10 +222,48 @@ class Workplace:
         Raises:
             DataError: If they cannot be read.
         """
-        return read_record(self.evaluation_folder(run)) if self.progress(run).measured else None
+        if not self.progress(run).measured:
+            return None
+        try:
+            return read_record(self.evaluation_folder(run))
+        except DataError as error:
+            raise DataError(
+                f"The figures of {run.name} cannot be read; remove {self.evaluation_folder(run)}, and the next call "
+                f"measures the network again. {error}"
+            ) from error
 
     def _progress_file(self, run: Run) -> Path:
         return self.folder / "runs" / f"{run.name}.json"
+
+
+def _named(held: bytes) -> str:
+    """Name those processes of a lock file that are running."""
+    found = [line.split(maxsplit=1) for line in held.decode("utf-8", errors="replace").splitlines()]
+    running = [f"{name}, process {pid}" for pid, name in (pair for pair in found if len(pair) == 2) if _runs(pid)]
+    return f" ({'; '.join(running)})" if running else ""
+
+
+def _runs(pid: str) -> bool:
+    try:
+        os.kill(int(pid), 0)
+    except PermissionError:
+        return True
+    except (ValueError, OSError):
+        return False
+    return True
+
+
+def _differing_from(path: Path, options: Mapping[str, Any]) -> list[str]:
+    """Key paths at which an option file differs from options.
+
+    Raises:
+        ConfigError: If the file cannot be read.
+    """
+    try:
+        before = yaml.safe_load(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read ({error}); remove it, or give another --out.") from error
+    return _differing(before, yaml.safe_load(write_options(options, comment="")))
 
 
 def _differing(before: Any, now: Any, path: str = "") -> list[str]:

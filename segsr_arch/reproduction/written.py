@@ -211,7 +211,10 @@ def _row_json(row: RowOutcome) -> dict[str, Any]:
                 "figures": {column: one.mean(column) for column in row.figures},
                 "trained_on": device_of(one),
                 **asdict(one.progress),
-                **{key: one.record.provenance.get(key) for key in ("vlm", "checkpoint", "versions", "machine")},
+                **{
+                    key: one.record.provenance.get(key)
+                    for key in ("vlm", "checkpoint", "versions", "commit", "machine")
+                },
             }
             for one in row.measured
         ],

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import shlex
+import subprocess
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -68,6 +69,18 @@ def _versions() -> dict[str, str]:
     return versions
 
 
+def _commit() -> str | None:
+    """Commit of this code, ``-changed`` if its files differ from it; ``None`` outside a checkout."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    command = ["git", "-C", str(root), "describe", "--always", "--abbrev=12", "--exclude=*", "--dirty=-changed"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None  # no git here, or a checkout of somebody else
+
+
 def _machine() -> dict[str, Any]:
     machine = {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()}
     if torch.cuda.is_available():
@@ -102,7 +115,7 @@ def describe_run(
 
     Returns:
         A mapping that JSON can hold: ``command``, ``created`` (UTC), ``split_digest``, ``data_digest``, ``seed``,
-        ``checkpoint`` (``path`` and ``sha256``), ``vlm``, ``versions``, ``machine``.
+        ``checkpoint`` (``path`` and ``sha256``), ``vlm``, ``versions``, ``commit`` (of a checkout), ``machine``.
     """
     found = None
     if checkpoint is not None:
@@ -116,5 +129,6 @@ def describe_run(
         "checkpoint": found,
         "vlm": vlm,
         "versions": _versions(),
+        "commit": _commit(),
         "machine": _machine(),
     }

@@ -101,10 +101,22 @@ def test_a_run_that_fails_leaves_a_table_with_a_gap_and_exit_code_1(work, data, 
     assert "| 2 | SFEM |" in text and "| 1 |\n" in text and len(plan.runs) == 4
 
 
+def test_one_damaged_record_keeps_no_other_figure_from_the_table(work, data, capsys, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", nobody_runs)
+    one, *_ = leave_all(data, rows=[1, 2]).runs
+    (Workplace("reproduction").evaluation_folder(one) / "evaluation.json").write_text("{")
+    assert run("table4", "--base", "EDSR", "--data", data, "--seeds", 0, 1, "--rows", 1, 2) == 1
+    shown = capsys.readouterr()
+    assert f"failed: The figures of {one.name} cannot be read; remove " in shown.err
+    assert f"Missing in row 1: seed 0: failed: The figures of {one.name}" in shown.out
+    found = json.loads((work / "reproduction/table4_EDSR_x4_rows1-2.json").read_text())
+    assert [len(row["runs"]) for row in found["rows"]] == [1, 2]
+
+
 @pytest.mark.parametrize(("rows", "code"), [((), 0), (("--rows", 1, 8), 1)], ids=["all rows", "asked for by number"])
 def test_what_nobody_can_run_counts_as_missing_only_if_it_is_asked_for(work, data, capsys, monkeypatch, rows, code):
     monkeypatch.setattr(subprocess, "Popen", nobody_runs)
-    monkeypatch.setattr(reproduce, "check_plan", lambda plan, progress: plan)
+    monkeypatch.setattr(reproduce, "check_plan", lambda plan, **_: plan)
     leave_all(data, key="table1", rows=rows[1:] or None, seeds=[0])
     assert run("table1", "--data", data, *rows) == code
     shown = capsys.readouterr()
@@ -173,7 +185,7 @@ def test_files_are_named_so_that_the_runs_find_them(work, data, monkeypatch):
     (work / "vlm.json").write_text(json.dumps(tiny_preset().semantics["vlm"]))
     (work / "weights.pt").touch()
     seen = []
-    monkeypatch.setattr(reproduce, "check_plan", lambda plan, progress: seen.append(plan) or plan)
+    monkeypatch.setattr(reproduce, "check_plan", lambda plan, **_: seen.append(plan) or plan)
     monkeypatch.setattr(reproduce, "print_estimate", lambda *_, **__: None)
     given = ("--vlm", "vlm.json", "--vlm-pretrained", "weights.pt", "--dry-run", "--data", os.path.relpath(data))
     assert run("table4", "--rows", 4, *given) == 0
@@ -188,7 +200,7 @@ def test_files_are_named_so_that_the_runs_find_them(work, data, monkeypatch):
 
 def test_devices(work, data, monkeypatch, capsys):
     monkeypatch.setattr(reproduce, "print_estimate", lambda *_, **__: None)
-    monkeypatch.setattr(reproduce, "check_plan", lambda plan, progress: plan)
+    monkeypatch.setattr(reproduce, "check_plan", lambda plan, **_: plan)
     arguments = ("table4", "--base", "EDSR", "--data", data, "--dry-run", "--seeds", 0, 1)
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     for given, words in (

@@ -54,6 +54,20 @@ def test_images_that_are_too_small_for_the_preset_are_found(data):
         checked("table7", data, rows=[1], preset=preset)
 
 
+def test_what_is_measured_stays_whatever_is_refused_later(data, tmp_path):
+    vlm_pretrained, looked = str(tmp_path / "gone.pt"), []
+
+    def measured(run):
+        looked.append(run.name)
+        return run.network.startswith("EDSR_u4_UCM") or run.name == "EDSR_u4_sfem_UCM_x4_gone_seed1"
+
+    settings = make_settings(data=data, final_split="test", vlm_pretrained=vlm_pretrained)
+    plan = check_plan(make_plan(make_table("table4", base="EDSR"), settings, seeds=(0, 1)), measured=measured)
+    assert [[run.seed for run in row.runs] for row in plan.rows] == [[0, 1], [1], [], [0, 1]]
+    assert [bool(row.unavailable) for row in plan.rows] == [False, True, True, False]
+    assert [run.seed for run in plan.runs] == [0, 0, 1, 1, 1] and looked
+
+
 def test_if_no_row_can_be_run_all_reasons_are_in_the_error(data):
     with pytest.raises(ConfigError, match="No row can be run.\n8 HAUNet, 9 SPT: neither in BasicSR nor in spandrel$"):
         checked("table1", data, rows=[8, 9])

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from segsr_arch.errors import ConfigError, SegsrError
+from segsr_arch.reproduction import execution
 from segsr_arch.reproduction.execution import Executor, Slot, cpu_slots, gpu_slots
 from segsr_arch.reproduction.plan import make_plan
 from segsr_arch.reproduction.tables import make_table
@@ -83,6 +84,19 @@ def test_a_run_is_trained_and_measured_and_both_are_noted(place):
     assert f"$ basicsr train -opt options/train_{run.name}.yml --auto_resume\n" in log
     assert "--protocol y-crop rgb-crop --no-images\n" in log
     assert executor.carry_out([run]) == {} and len(calls(place)) == 2  # done is done
+
+
+def test_the_time_of_a_training_is_noted_while_it_runs(place, monkeypatch):
+    monkeypatch.setattr(execution, "_NOTE_SECONDS", 0.0)
+    (run,) = some_runs(1)
+    seen = []
+
+    def report(run, iteration):
+        seen.append((iteration, place.progress(run).train_seconds))
+
+    Executor(workplace=place, slots=[Slot()], report=report).carry_out([run])
+    assert [iteration for iteration, _ in seen] == [100, 2000]
+    assert 0 < seen[0][1] <= seen[1][1] == place.progress(run).train_seconds, "what is killed after line 1 has its time"
 
 
 def test_a_failure_is_told_with_the_end_of_the_log_and_stops_nobody_else(place):

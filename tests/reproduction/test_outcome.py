@@ -1,5 +1,6 @@
 import math
 import statistics
+from dataclasses import replace
 
 import pytest
 
@@ -111,6 +112,24 @@ def test_what_failed_and_what_is_not_finished_is_told(place):
     assert rows[1].missing == ("seed 0: not finished", "seed 1: not finished")
     assert rows[2].missing == ("neither in BasicSR nor in spandrel",)
     assert rows[1].seconds is None and rows[1].figures == {}
+
+
+def test_figures_that_cannot_be_read_are_missing_and_the_others_stand(place):
+    plan = make("table1", seeds=[0, 1], rows=[1, 2])
+    for run in plan.runs:
+        leave_run(place, run, 27.0)
+    (place.evaluation_folder(plan.rows[0].runs[1]) / "evaluation.json").write_text("{")
+    rows = collect(plan, place).rows
+    assert "seed 1: failed: The figures of SRResNet_UCM_x4_seed1 cannot be read; remove " in rows[0].missing[0]
+    assert [len(row.measured) for row in rows] == [1, 2] and rows[0].figures[PSNR].mean == pytest.approx(27.0)
+
+
+def test_what_was_measured_before_a_row_was_refused_has_its_figures(place):
+    plan = make("table1", seeds=[0], rows=[1])
+    leave_run(place, plan.runs[0], 27.0)
+    refused = replace(plan, rows=(replace(plan.rows[0], unavailable="needs spandrel"),))
+    (row,) = collect(refused, place).rows
+    assert row.missing == ("needs spandrel",) and row.figures[PSNR].mean == pytest.approx(27.0)
 
 
 @pytest.mark.parametrize(

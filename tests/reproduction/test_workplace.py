@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 
 import pytest
@@ -59,6 +60,40 @@ def test_images_that_have_changed_meanwhile_are_refused(place):
     place.check(runs_of())  # nobody looked
     with pytest.raises(ConfigError, match="the images of --data have changed since this run was started"):
         place.check(runs_of(data_digest="new"))
+
+
+def test_images_that_have_only_been_moved_are_the_same(place):
+    before, now = (runs_of(data=folder, data_digest="d")[0] for folder in ("/old", "/new"))
+    place.write_options(before)
+    place.note(before, data_digest="d")
+    place.check([now])
+    assert "/old/train" in place.option_file(now, "train").read_text()
+    place.write_options(now)
+    for kind in ("train", "final"):
+        text = place.option_file(now, kind).read_text()
+        assert "/new/" in text and "/old/" not in text
+    with pytest.raises(ConfigError, match=r"other options \(train:total_iter\)|other options \(.*train:total_iter"):
+        place.check(runs_of(data="/third", data_digest="d", iterations=7))
+
+
+def test_a_vision_language_model_that_has_only_been_moved_is_the_same(place):
+    before, now = (runs_of(vlm_pretrained=f"{place}/vit.pt", vlm_digest="d")[1] for place in ("/old", "/new"))
+    place.write_options(before)
+    place.note(before, vlm_digest="d")
+    place.check([now])
+    place.write_options(now)
+    assert "/new/vit.pt" in place.option_file(now, "train").read_text()
+    unknown = runs_of(vlm_pretrained="/third/vit.pt")[1]
+    with pytest.raises(ConfigError, match="network_g:semantics:pretrained"):
+        place.check([unknown])
+
+
+def test_figures_that_cannot_be_read_are_told_with_the_remedy(place):
+    run = runs_of()[0]
+    leave_run(place, run, 27.0)
+    (place.evaluation_folder(run) / "evaluation.json").write_text("{")
+    with pytest.raises(DataError, match=r"figures of EDSR_UCM_x4_seed0 .*; remove .*measures the network again.*JSON"):
+        place.record(run)
 
 
 def test_progress_is_kept(place):
@@ -134,3 +169,16 @@ def test_one_process_at_a_time_and_what_it_has_started(place):
         child.wait()
     with place.locked():
         pass  # free again
+
+
+def test_who_holds_the_folder_is_named_as_long_as_it_runs(place):
+    with place.locked() as lock:
+        child = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
+        place.name_process(lock, child.pid, "basicsr train of EDSR")
+        place.name_process(lock, 2**22 + 1, "basicsr train of HAT")  # beyond the greatest number of a process
+        with pytest.raises(ConfigError) as caught, Workplace(place.folder).locked():
+            pass
+    text = f"works here (segsr reproduce, process {os.getpid()}; basicsr train of EDSR, process {child.pid}). Wait for"
+    assert text in str(caught.value)
+    child.kill()
+    child.wait()
