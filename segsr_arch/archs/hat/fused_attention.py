@@ -3,7 +3,7 @@
 Scores of all windows at once would be the largest tensors of HAT, and torch's fused kernel on CPUs gives the bias no
 gradient: with a bias to be trained, torch stores all scores. So on the CPU the gradients come from here, where the
 windows are worked through a few at a time: their scores are computed again and never leave the cache. The forward
-pass is torch's fused kernel, but for bfloat16, where the same loop is faster. Other devices use torch for both.
+pass is torch's fused kernel. Other devices use torch for both.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,6 +16,8 @@ from torch.utils.flop_counter import register_flop_formula
 # Scores that one thread holds at a time: 1.6 MB in float32. Fewer would fit still better into the cache, but mean
 # more, shorter pieces between which the threads wait for each other, which is dear where other programs run as well.
 _SCORES_PER_THREAD = 400_000
+# How far a score may lie below the greatest one of its row before it stops to count.
+_NEGLIGIBLE = 80.0
 
 
 def window_attention(query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float) -> Tensor:
@@ -61,10 +63,16 @@ def _heads_first(tensor: Tensor) -> Tensor:
 
 
 def _probabilities(query: Tensor, key: Tensor, bias: Tensor, scale: float, scratch: Tensor) -> Tensor:
-    """Attention matrices (w * heads, N, M) of a run of w windows, in the first rows of the scratch tensor."""
+    """Attention matrices (w * heads, N, M) of a run of w windows, in the first rows of the scratch tensor.
+
+    Probabilities below e^-80 are zero: the penalty of -100 on tokens from the opposite border would else make
+    subnormal numbers, each of which costs a hundred times as much as another.
+    """
     scores = scratch[: len(query)]
     scores.unflatten(0, (-1, len(bias))).copy_(bias)
     scores.baddbmm_(query, key.transpose(1, 2), alpha=scale)
+    if bias.amin() < -_NEGLIGIBLE:
+        F.threshold_(scores.sub_(scores.amax(-1, keepdim=True)), -_NEGLIGIBLE, -torch.inf)
     return torch.softmax(scores, -1, out=scores)
 
 
@@ -76,20 +84,8 @@ _ARGUMENTS = "Tensor query, Tensor key_value, Tensor bias, SymInt[] counts, floa
     "segsr::window_attention", mutates_args=(), device_types="cpu", schema=f"({_ARGUMENTS}) -> Tensor"
 )
 def _attend(query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float) -> Tensor:
-    if query.dtype != torch.bfloat16:
-        # As fast as the loop below, and with fewer threads to wait for. A bias to be trained would rule out torch's
-        # fused kernel, even where no gradient is recorded, as here.
-        return _attend_by_torch(query, key_value, bias.detach(), counts, scale).contiguous()
-    heads, rows, columns = bias.shape[1:]
-    q, k, v = (_heads_first(tensor) for tensor in (query, key_value[:, :, 0], key_value[:, :, 1]))
-    output, scratch = torch.empty_like(q), None
-    for kind, run in _chunks(counts, heads * rows * columns):
-        run_q = q[run].flatten(0, 1)
-        if scratch is None or len(run_q) > len(scratch):
-            scratch = q.new_empty(len(run_q), rows, columns)
-        weights = _probabilities(run_q, k[run].flatten(0, 1), bias[kind], scale, scratch)
-        torch.bmm(weights, v[run].flatten(0, 1), out=output[run].flatten(0, 1))
-    return output.transpose(1, 2).contiguous()
+    # A bias to be trained would rule out torch's fused kernel, even where no gradient is recorded, as here.
+    return _attend_by_torch(query, key_value, bias.detach(), counts, scale).contiguous()
 
 
 @torch.library.custom_op(
@@ -119,8 +115,10 @@ def _attend_backward(
             bias_gradient[kind].add_(window_scores)
         torch.bmm(scores, run_k, out=q_gradient[run].flatten(0, 1))
         torch.bmm(scores.transpose(1, 2), run_q, out=k_gradient[run].flatten(0, 1))
-    query_gradient = q_gradient.mul_(scale).transpose(1, 2).contiguous()
-    key_value_gradient = torch.stack((k_gradient.mul_(scale), v_gradient)).permute(1, 3, 0, 2, 4).contiguous()
+    query_gradient, key_value_gradient = torch.empty_like(query), torch.empty_like(key_value)
+    torch.mul(q_gradient.transpose(1, 2), scale, out=query_gradient)
+    torch.mul(k_gradient.transpose(1, 2), scale, out=key_value_gradient[:, :, 0])
+    key_value_gradient[:, :, 1].copy_(v_gradient.transpose(1, 2))
     return query_gradient, key_value_gradient, bias_gradient.to(bias.dtype)
 
 
