@@ -23,6 +23,12 @@ from segsr_arch import compat, logs  # noqa: E402
 logs.connect()
 compat.apply()
 
-from segsr_arch.archs import bicubic_arch, hat_arch, segsr_arch, semantic_sr_arch  # noqa: E402, F401
+from segsr_arch.archs import (  # noqa: E402
+    bicubic_arch,  # noqa: F401
+    hat_arch,  # noqa: F401
+    inference_arch,  # noqa: F401
+    segsr_arch,  # noqa: F401
+    semantic_sr_arch,  # noqa: F401
+)
 from segsr_arch.metrics import registered  # noqa: E402, F401
 from segsr_arch.models import segsr_model  # noqa: E402, F401

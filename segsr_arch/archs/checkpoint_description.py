@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from segsr_arch.errors import CheckpointError
 from segsr_arch.semantics import SemanticsConfig, VlmIdentity
 
+TRAINING_FORM = "training"
 # Fixed, because BasicSR compares the sizes of equally named entries of two checkpoints.
 _BYTES = 1024
 # Options of the guide that change which weights there are or what they compute. The first format recorded none: these
@@ -30,7 +31,12 @@ _GUIDE_OPTIONS = (
 
 
 def describe_network(
-    *, base: nn.Module, upscale: int, unit_paths: Sequence[str], semantics: SemanticsConfig
+    *,
+    base: nn.Module,
+    upscale: int,
+    unit_paths: Sequence[str],
+    semantics: SemanticsConfig,
+    form: str = TRAINING_FORM,
 ) -> dict[str, Any]:
     """Describe what must be equal for a checkpoint to mean the same.
 
@@ -39,10 +45,11 @@ def describe_network(
         upscale: Its scale.
         unit_paths: Modules that end a unit each.
         semantics: Options of its guide.
+        form: ``training``, or the form for inference that it has been given.
 
     Returns:
-        ``upscale``, ``base``, ``units`` (number and digest of their paths), and ``guide``: its options that are not
-        the paper's.
+        ``upscale``, ``base``, ``units`` (number and digest of their paths), ``guide``: its options that are not the
+        paper's, and ``form``.
     """
     digest = hashlib.sha256("\n".join(unit_paths).encode()).hexdigest()[:8]
     defaults = {item.name: item.default for item in fields(semantics)}
@@ -52,6 +59,7 @@ def describe_network(
         "base": type(base).__name__,
         "units": f"{len(unit_paths)} ({digest})",
         "guide": {name: value for name, value in values.items() if value != defaults[name]},
+        "form": form,
     }
 
 
@@ -82,7 +90,7 @@ def decode_description(state: Tensor) -> dict[str, Any]:
         known = ["upscale", "base", "units", "vlm"]
         if description["format"] > 1:  # the first format counted the units, and the guide had no options
             known.append("guide")
-        return {key: description[key] for key in known}
+        return {**{key: description[key] for key in known}, "form": description.get("form", TRAINING_FORM)}
     except (AttributeError, TypeError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"The description of the network (_extra_state) cannot be read ({type(error).__name__}: {error}); the "
@@ -113,6 +121,12 @@ def check_description(state_dict: Mapping[str, Any], own: Mapping[str, Any], *, 
     if "guide" not in description:
         own = {**own, "units": int(own["units"].split(" ")[0])}
         description["guide"] = {name: value for name, value in own["guide"].items() if name in _UNRECORDED}
+    if description["form"] != own["form"]:
+        raise CheckpointError(
+            f"The checkpoint is in the form for {description['form']}, but this network is in that for {own['form']}. "
+            f"segsr export makes the form for inference of a trained one, with an option file that fits; nothing makes "
+            f"the form for training of an exported one."
+        )
     theirs, ours = _entries({key: description[key] for key in own}), _entries(own)
     differing = [name for name in {**theirs, **ours} if theirs.get(name) != ours.get(name)]
     if strict and differing:

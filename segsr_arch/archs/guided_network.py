@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from segsr_arch.archs.base_weights import load_base_weights
 from segsr_arch.archs.checkpoint_description import (
+    TRAINING_FORM,
     check_description,
     check_identity,
     decode_description,
@@ -24,7 +25,7 @@ from segsr_arch.archs.unit_outputs import UnitOutput, features_of, with_features
 from segsr_arch.archs.unit_probe import probe_network
 from segsr_arch.errors import ConfigError
 from segsr_arch.padding import pad_to_multiple
-from segsr_arch.semantics import SemanticGuide, SemanticsConfig
+from segsr_arch.semantics import SemanticGuide, SemanticsConfig, VlmIdentity
 
 
 class _CurrentSignals:
@@ -82,6 +83,7 @@ class GuidedNetwork(nn.Module):
         upscale: Scale s, as the base has it.
         unit_paths: Modules that end a unit each.
         unit_outputs: What each gives.
+        form: ``training``, or what :func:`~segsr_arch.archs.inference.to_inference_form` has made of it.
     """
 
     def __init__(
@@ -99,6 +101,7 @@ class GuidedNetwork(nn.Module):
         self.upscale = probe.scale
         self.unit_outputs = probe.outputs
         self._size_multiple = size_multiple(base)
+        self.form = TRAINING_FORM
         self.base = base
         self.guide = SemanticGuide(
             config=SemanticsConfig.from_options(semantics),
@@ -187,20 +190,29 @@ class GuidedNetwork(nn.Module):
 
     def _description(self) -> dict[str, Any]:
         return describe_network(
-            base=self.base, upscale=self.upscale, unit_paths=self.unit_paths, semantics=self.guide.config
+            base=self.base,
+            upscale=self.upscale,
+            unit_paths=self.unit_paths,
+            semantics=self.guide.config,
+            form=self.form,
         )
 
     def get_extra_state(self) -> Tensor:
         """Describe the network in 1024 bytes: scale, base, units, guide, identity of the VLM."""
-        return encode_description({**self._description(), "vlm": asdict(self.guide.feature_extraction.identity)})
+        vlm = asdict(self.guide.feature_extraction.identity)
+        return encode_description({**self._description(), "vlm": vlm})
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Check that a checkpoint was trained beside the same frozen VLM.
+        """Check that a checkpoint was trained beside the same frozen VLM; one with its weights says which one it is.
 
         Raises:
             CheckpointError: If the VLM of the checkpoint has another digest; both are named.
         """
-        check_identity(decode_description(state), self.guide.feature_extraction.identity)
+        description = decode_description(state)
+        if self.guide.feature_extraction.is_folded:
+            self.guide.feature_extraction.identity = VlmIdentity(**description["vlm"])
+        else:
+            check_identity(description, self.guide.feature_extraction.identity)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load a checkpoint of a guided network, after checking that it is one of this network.

@@ -6,10 +6,10 @@ import sys
 from collections.abc import Sequence
 
 from segsr_arch import __version__
-from segsr_arch.cli import compare, demo, evaluate, explain, figure, prepare, report, reproduce
+from segsr_arch.cli import compare, demo, evaluate, explain, export, figure, prepare, report, reproduce
 from segsr_arch.errors import SegsrError
 
-_SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, reproduce, demo)
+_SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, reproduce, export, demo)
 _NOTHING_HALF_WRITTEN = "Nothing is half written; the same command starts anew."
 
 

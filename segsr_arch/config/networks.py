@@ -36,13 +36,21 @@ def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
         network = _check_network(problems, key, options)
         if network is not None and options["type"].startswith(zoo.PREFIX):
             zoo.register(options["type"].removeprefix(zoo.PREFIX))  # BasicSR builds it by this name
-        if key == "network_g":
-            _check_scale(problems, key, options, opt.get("scale"), network)
-        for name in getattr(network, "nested_networks", ()):
-            nested, here = options.get(name), join_path(key, name)
-            if isinstance(nested, Mapping):
-                inner = _check_network(problems, here, nested, nested=True)
-                _check_scale(problems, here, nested, opt.get("scale") if key == "network_g" else None, inner)
+        _check_scale_and_nested(problems, key, options, opt.get("scale") if key == "network_g" else None, network)
+
+
+def _check_scale_and_nested(problems: Problems, key: str, options: Mapping[str, Any], scale: Any, network: Any) -> None:
+    """Check what a network enlarges by, and the networks that its options describe in turn."""
+    _check_scale(problems, key, options, scale, network)
+    for name in getattr(network, "nested_networks", ()):
+        nested, here = options.get(name), join_path(key, name)
+        if isinstance(nested, Mapping):
+            inner = _check_network(problems, here, nested, guides=_is_guided(network))
+            _check_scale_and_nested(problems, here, nested, scale, inner)
+
+
+def _is_guided(network: Any) -> bool:
+    return inspect.isclass(network) and issubclass(network, GuidedNetwork)
 
 
 def check_needs(
@@ -115,14 +123,15 @@ def _find_network(problems: Problems, key: str, name: str) -> Any:
         return None
 
 
-def _check_network(problems: Problems, key: str, options: Mapping[str, Any], *, nested: bool = False) -> Any:
+def _check_network(problems: Problems, key: str, options: Mapping[str, Any], *, guides: bool = False) -> Any:
+    """Check the options of a network; ``guides`` says that it stands within a guided one. Returns its class."""
     if not isinstance(options.get("type"), str):
         problems.add(join_path(key, "type"), "is missing; expected the name of a registered network")
         return None
     network = _find_network(problems, key, options["type"])
     if network is None:
         return None
-    if nested and inspect.isclass(network) and issubclass(network, GuidedNetwork):
+    if guides and _is_guided(network):
         what = f"{options['type']} has a guide already; name the network that is to be guided"
         problems.add(join_path(key, "type"), what)
         return None

@@ -7,7 +7,7 @@ from torch.nn import functional as F
 from segsr_arch.padding import pad_to_multiple
 from segsr_arch.semantics.attention import split_attention
 from segsr_arch.semantics.config import SemanticsConfig
-from segsr_arch.semantics.lora import add_lora, is_lora, lock_vision_tower
+from segsr_arch.semantics.lora import add_lora, fold_lora, is_lora, lock_vision_tower
 from segsr_arch.semantics.vision_tower import build_vision_tower
 
 
@@ -43,8 +43,19 @@ class SemanticFeatureExtraction(nn.Module):
         self.embed_dim = visual.proj.shape[1]
         self.register_buffer("mean", torch.tensor(tower.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(tower.std).view(1, 3, 1, 1), persistent=False)
-        self.register_state_dict_post_hook(_drop_frozen_weights)
-        self.register_load_state_dict_pre_hook(_supply_frozen_weights)
+        self.is_folded = False
+        self._frozen_weights_hooks = [
+            self.register_state_dict_post_hook(_drop_frozen_weights),
+            self.register_load_state_dict_pre_hook(_supply_frozen_weights),
+        ]
+
+    def fold(self) -> None:
+        """Make LoRA part of the tower's weights, which enter state dicts from now on; it cannot be trained any more."""
+        if not self.is_folded:
+            fold_lora(self.visual)
+            for hook in self._frozen_weights_hooks:
+                hook.remove()
+            self.is_folded = True
 
     def _position_embedding(self, rows: int, columns: int) -> Tensor:
         """Position embedding (1 + rows * columns, width), its patch grid resized in 2-D, the class entry kept."""
@@ -71,7 +82,7 @@ class SemanticFeatureExtraction(nn.Module):
         images = F.interpolate(lq, size=size, mode="bilinear", align_corners=False)
         images = pad_to_multiple((images - self.mean.to(lq.dtype)) / self.std.to(lq.dtype), self.patch_size)
         visual = self.visual
-        patches = visual.conv1(images)
+        patches = visual.conv1(images.to(visual.conv1.weight.dtype))
         rows, columns = patches.shape[-2:]
         tokens = patches.flatten(2).transpose(1, 2)
         class_token = visual.class_embedding.to(tokens.dtype).expand(len(tokens), 1, -1)

@@ -1,6 +1,7 @@
 """Low-rank adaptation of the vision tower (SeG-SR eq. 2-4), through peft."""
 
 from peft import LoraConfig, inject_adapter_in_model
+from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from segsr_arch.semantics.config import LORA_TARGETS, SemanticsConfig
@@ -37,6 +38,23 @@ def add_lora(visual: nn.Module, config: SemanticsConfig) -> nn.Module:
         bias="none",
     )
     return inject_adapter_in_model(adapter, visual)
+
+
+def fold_lora(visual: nn.Module) -> nn.Module:
+    """Add the product of every LoRA branch to the weight beside it (SeG-SR eq. 2), and remove the branches, in place.
+
+    Args:
+        visual: A tower as :func:`add_lora` leaves it.
+
+    Returns:
+        The same tower, which computes what it did in evaluation mode.
+    """
+    for name, module in list(visual.named_modules()):
+        if isinstance(module, LoraLayer):
+            module.merge()
+            parent, _, own = name.rpartition(".")
+            setattr(visual.get_submodule(parent), own, module.get_base_layer())
+    return visual
 
 
 def is_lora(parameter_name: str) -> bool:

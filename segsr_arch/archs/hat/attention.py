@@ -50,7 +50,26 @@ class _HeadProjections(nn.Module):
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
         self.qkv = make_linear(dim, 3 * dim, bias=qkv_bias)
         self.proj = make_linear(dim, dim)
+        self.register_buffer("fixed_bias", None, persistent=False)
         self._padding = -(dim // heads) % _HEAD_ALIGNMENT
+
+    def fix_bias(self, index: Tensor, queries: int, mask: Tensor | None) -> None:
+        """Look up the position bias once for all following calls, which then ignore the table: for inference alone.
+
+        Args:
+            index: As in ``forward``.
+            queries: tokens of a window.
+            mask: As in ``forward``; ``None`` if there is one kind of window.
+        """
+        with torch.no_grad():
+            self.fixed_bias = self.bias(index, queries, mask, fixed=False)
+
+    def bias(self, index: Tensor, queries: int, mask: Tensor | None, *, fixed: bool = True) -> Tensor:
+        """Give what is added to the scores of each kind of window: (K, heads, N, M)."""
+        if fixed and self.fixed_bias is not None:
+            return self.fixed_bias
+        bias = relative_bias(self.relative_position_bias_table, index, queries).unsqueeze(0)
+        return bias if mask is None else (bias + mask.unsqueeze(1)).to(bias.dtype)
 
     def to_heads(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Project tokens (..., C) to padded heads: (..., heads * d) and (..., 2 * heads * d)."""
@@ -104,13 +123,10 @@ class WindowAttention(_HeadProjections):
         """
         rows = permute_rows(x.reshape(-1, x.shape[3]), windows.order, windows.inverse)
         query, key_value = self.to_heads(rows, rows)
-        bias = relative_bias(self.relative_position_bias_table, index, self.tokens).unsqueeze(0)
-        if mask is not None:
-            bias = bias + mask.unsqueeze(1)
         attended = window_attention(
             query.view(-1, self.tokens, self.heads, query.shape[1] // self.heads),
             key_value.view(-1, self.tokens, 2, self.heads, query.shape[1] // self.heads),
-            bias,
+            self.bias(index, self.tokens, mask),
             windows.counts,
             self.scale,
         )
@@ -152,7 +168,7 @@ class OverlappingAttention(_HeadProjections):
         attended = window_attention(
             query.view(-1, self.tokens, self.heads, query.shape[1] // self.heads),
             key_value.view(-1, self.key_tokens, 2, self.heads, query.shape[1] // self.heads),
-            relative_bias(self.relative_position_bias_table, index, self.tokens).unsqueeze(0),
+            self.bias(index, self.tokens, None),
             windows.counts,
             self.scale,
         )

@@ -43,8 +43,13 @@ def _attend_by_torch(query: Tensor, key_value: Tensor, bias: Tensor, counts: Seq
     query, (key, value) = query.transpose(1, 2), key_value.permute(2, 0, 3, 1, 4).unbind()
     counts = list(counts)
     parts = zip(query.split(counts), key.split(counts), value.split(counts), bias.split(1), strict=True)
-    outputs = [F.scaled_dot_product_attention(q, k, v, attn_mask=b, scale=scale) for q, k, v, b in parts if len(q)]
-    return torch.cat(outputs).transpose(1, 2)
+    # torch's kernels write (W, N, heads, d), whatever the order of the dimensions that they show.
+    outputs = [
+        F.scaled_dot_product_attention(q, k, v, attn_mask=b, scale=scale).transpose(1, 2)
+        for q, k, v, b in parts
+        if len(q)
+    ]
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
 
 
 def _chunks(counts: Sequence[int], scores_per_window: int) -> Iterator[tuple[int, slice]]:

@@ -15,7 +15,13 @@ from segsr_arch.archs.hat.blocks import (
     to_nchw,
     to_nhwc,
 )
-from segsr_arch.archs.hat.geometry import cross_position_index, make_plan, self_position_index, shift_mask
+from segsr_arch.archs.hat.geometry import (
+    WindowPlan,
+    cross_position_index,
+    make_plan,
+    self_position_index,
+    shift_mask,
+)
 from segsr_arch.archs.hat.validation import check_arguments
 from segsr_arch.padding import pad_to_multiple
 
@@ -198,15 +204,33 @@ class HATNetwork(nn.Module):
         x = x / self.img_range + self.mean
         return x[:, :, : height * self.upscale, : width * self.upscale].contiguous()
 
-    def _transform(self, x: Tensor) -> Tensor:
-        """Deep features (B, Hp, Wp, C) of shallow ones."""
-        plan = make_plan(
-            *x.shape[:3],
+    def fix_biases(self) -> None:
+        """Look up the position biases of all blocks once, for inference; they follow the tables no longer.
+
+        What is stored, 2.5 MB a block and more, depends neither on the size of the image nor on the batch.
+        """
+        plan = self._plan(1, self.window_size, self.window_size)
+        for layer in self.layers:
+            group = layer.residual_group
+            for block in group.blocks:
+                mask = plan.mask if block.shifted else None
+                block.attn.fix_bias(plan.self_index, block.attn.tokens, mask)
+            group.overlap_attn.fix_bias(plan.cross_index, group.overlap_attn.tokens, None)
+
+    def _plan(self, batch: int, height: int, width: int) -> WindowPlan:
+        return make_plan(
+            batch,
+            height,
+            width,
             window=self.window_size,
             self_index=self.relative_position_index_SA,
             cross_index=self.relative_position_index_OCA,
             mask=self.shift_mask,
         )
+
+    def _transform(self, x: Tensor) -> Tensor:
+        """Deep features (B, Hp, Wp, C) of shallow ones."""
+        plan = self._plan(*x.shape[:3])
         x = self.patch_embed(x)
         for layer in self.layers:
             x = layer(x, plan)

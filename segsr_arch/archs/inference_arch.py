@@ -1,0 +1,51 @@
+"""Networks that ``segsr export`` has written, for the options of a test."""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from basicsr.utils.registry import ARCH_REGISTRY
+from torch import nn
+
+from segsr_arch.archs.base_networks import build_base
+from segsr_arch.archs.inference import to_inference_form
+from segsr_arch.errors import ConfigError
+
+
+@ARCH_REGISTRY.register()
+def InferenceForm(*, network: Mapping[str, Any], precision: str = "bf16") -> nn.Module:  # noqa: N802
+    """Build a network in its form for inference, for the weights that ``segsr export`` has written.
+
+    .. code-block:: yaml
+
+        network_g:
+          type: InferenceForm
+          precision: bf16
+          network: {type: SeGSR, upscale: 4, semantics: {vlm: ViT-B-16-quickgelu, pretrained: ~}}
+
+    Args:
+        network: ``type`` and arguments of the network. The file holds the weights of its vision-language model, so
+            ``semantics: pretrained`` stays empty.
+        precision: ``fp32``, ``bf16`` or ``fp16``, as the file was written.
+
+    Returns:
+        The network as :func:`~segsr_arch.archs.inference.to_inference_form` leaves it.
+
+    Raises:
+        ConfigError: If the network or the precision is wrong.
+        DependencyError: If the network needs a package that is not installed.
+    """
+    semantics = network.get("semantics")
+    if isinstance(semantics, Mapping) and semantics.get("pretrained") is not None:
+        raise ConfigError("network: semantics: pretrained: leave it empty; the exported file holds these weights.")
+    weights_are_drawn = logging.getLogger("segsr_arch.semantics")
+    level = weights_are_drawn.level
+    weights_are_drawn.setLevel(logging.ERROR)  # the file replaces what is drawn here
+    try:
+        built = build_base(network)
+    finally:
+        weights_are_drawn.setLevel(level)
+    return to_inference_form(built, precision=precision)
+
+
+InferenceForm.nested_networks = ("network",)

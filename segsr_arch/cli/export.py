@@ -1,0 +1,94 @@
+"""``segsr export``: a trained network for inference, here or elsewhere."""
+
+import argparse
+import itertools
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from segsr_arch.archs.inference import PRECISIONS
+from segsr_arch.config import apply_overrides, read_options
+from segsr_arch.errors import ConfigError
+from segsr_arch.export.checkpoint import export_checkpoint
+from segsr_arch.export.comparison import Agreement, compare_networks
+from segsr_arch.models.trained import TrainedNetwork, load_trained
+
+_DRAWN_SIZE = (48, 72)
+
+
+def add_parser(subparsers: argparse._SubParsersAction) -> None:
+    """Register the subcommand."""
+    parser = subparsers.add_parser(
+        "export",
+        help="write a trained network for inference: faster, in one file, without other weights",
+        description="Folds LoRA into the vision-language model, computes constants once, casts the weights once, and "
+        "writes a checkpoint that holds everything, with an option file for basicsr test and segsr evaluate. Then "
+        "compares it with the trained network on images of the options' data sets.",
+    )
+    parser.add_argument("-opt", dest="opt", type=Path, required=True, metavar="FILE", help="option file of a test")
+    parser.add_argument(
+        "--precision",
+        choices=tuple(PRECISIONS),
+        default="bf16",
+        help="type of the weights and of the features between the first and the last convolution (default: "
+        "%(default)s)",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("exported"), metavar="DIR", help="where the files go (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--images",
+        type=int,
+        default=8,
+        metavar="N",
+        help="compare on so many images of each data set (default: %(default)s)",
+    )
+    parser.add_argument("--device", help="cpu or cuda (default: as num_gpu in the options says)")
+    parser.add_argument(
+        "--force_yml", nargs="+", default=[], metavar="KEY=VALUE", help="changes of the options, as for basicsr"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the subcommand; returns 0."""
+    if args.images < 1:
+        raise ConfigError(f"--images: must be at least 1, got {args.images}.")
+    opt = apply_overrides(read_options(args.opt), args.force_yml)
+    trained = load_trained(args.opt, device=args.device, overrides=args.force_yml)
+    if trained.checkpoint is None:
+        raise ConfigError(f"{args.opt}: path: pretrain_network_g: is missing; there is nothing to export.")
+    stem = args.out / f"{trained.name}_{args.precision}"
+    exported = export_checkpoint(trained.network, opt, stem=stem, precision=args.precision)
+    items = list(_items(trained, args.images))
+    with tqdm(items, unit="image", desc="compare", leave=False, disable=None) as bar:
+        agreement = compare_networks(trained.network, exported.network, bar, crop=trained.scale)
+    print(_in_words(agreement, args.precision))
+    for path in (exported.weights, exported.options):
+        print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+    return 0
+
+
+def _items(trained: TrainedNetwork, count: int) -> Iterator[Mapping[str, Any]]:
+    """Images of the data sets, on the network's device; a drawn one if there is no data set."""
+    found = False
+    for _, dataset in trained.datasets():
+        for item in itertools.islice(dataset, count):
+            found = True
+            yield {key: item[key].to(trained.device) for key in ("lq", "gt") if key in item}
+    if not found:
+        generator = torch.Generator().manual_seed(0)
+        yield {"lq": torch.rand(3, *_DRAWN_SIZE, generator=generator).to(trained.device)}
+
+
+def _in_words(agreement: Agreement, precision: str) -> str:
+    text = (
+        f"{precision} against the trained network on {agreement.images} image{'s' if agreement.images > 1 else ''}: "
+        f"PSNR {agreement.psnr:.1f} dB between them, largest difference {agreement.largest_difference:.2f} of 255"
+    )
+    if agreement.psnr_change is not None:
+        text += f"; PSNR against the ground truth changes by {agreement.psnr_change:+.4f} dB (RGB, before rounding)"
+    return text

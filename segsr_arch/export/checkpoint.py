@@ -1,0 +1,85 @@
+"""A trained network in its form for inference: the checkpoint, and the option file that tests it."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from torch import nn
+
+from segsr_arch.archs.inference import to_inference_form
+from segsr_arch.atomic import atomic_torch_save
+from segsr_arch.errors import ConfigError
+from segsr_arch.results.files import make_folder, write_text
+from segsr_arch.semantics.vision_tower import resolve_configuration
+
+_COMMENT = """\
+# Written by segsr export: {name} in the form for inference ({precision}).
+#
+#   basicsr test -opt {path}
+#   segsr evaluate -opt {path}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedCheckpoint:
+    """What was written.
+
+    Attributes:
+        weights: The checkpoint, entry ``params``.
+        options: Option file of a test with it.
+        network: The network that is in it.
+    """
+
+    weights: Path
+    options: Path
+    network: nn.Module
+
+
+def export_checkpoint(network: nn.Module, opt: Mapping[str, Any], *, stem: Path, precision: str) -> ExportedCheckpoint:
+    """Write a trained network in its form for inference, and an option file with which ``basicsr test`` takes it.
+
+    Args:
+        network: Trained network; it stays as it is.
+        opt: Options of a test of this network, as they stand in the file.
+        stem: Path of what is written, without ending; the folder is made.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+
+    Returns:
+        What was written, ``STEM.pth`` and ``STEM.yml``.
+
+    Raises:
+        ConfigError: If the network cannot be run in this precision, or is in the form for inference already.
+        SaveError: If a file cannot be written.
+    """
+    if opt["network_g"]["type"] == "InferenceForm":
+        raise ConfigError("network_g: this network is in the form for inference already; export the trained one.")
+    converted = to_inference_form(copy.deepcopy(network), precision=precision)
+    make_folder(stem.parent)
+    weights, options = stem.with_name(f"{stem.name}.pth"), stem.with_name(f"{stem.name}.yml")
+    atomic_torch_save({"params": converted.state_dict()}, weights)
+    adapted = _options(opt, weights, stem.name, precision)
+    comment = _COMMENT.format(name=opt["name"], precision=precision, path=options)
+    write_text(options, f"{comment}\n{yaml.safe_dump(adapted, sort_keys=False, default_flow_style=None, width=120)}")
+    return ExportedCheckpoint(weights=weights, options=options, network=converted)
+
+
+def _options(opt: Mapping[str, Any], weights: Path, name: str, precision: str) -> dict[str, Any]:
+    network = copy.deepcopy(dict(opt["network_g"]))
+    network.pop("pretrain_base", None)
+    if "semantics" in network or network["type"] in ("SeGSR", "SemanticSR"):
+        semantics = dict(network.get("semantics") or {})
+        semantics["pretrained"] = None
+        if isinstance(semantics.get("vlm"), str):
+            _, built_in, content = resolve_configuration(semantics["vlm"])
+            semantics["vlm"] = semantics["vlm"] if built_in is not None else dict(content)
+        network["semantics"] = semantics
+    path = {**opt.get("path", {}), "pretrain_network_g": str(weights), "param_key_g": "params", "strict_load_g": True}
+    return {
+        **opt,
+        "name": name,
+        "network_g": {"type": "InferenceForm", "precision": precision, "network": network},
+        "path": path,
+    }
