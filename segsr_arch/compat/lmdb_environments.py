@@ -81,7 +81,9 @@ class SharedEnvironment:
         self.__init__(**state)
 
 
-def _init(self, db_paths, client_keys="default", readonly=True, lock=False, readahead=False, **kwargs):
+# BasicSR has readahead off, so that an image is fetched from a disk page by page: a value of 128 KiB in 32 reads, each
+# waited for. With it on, LMDB's own default, the system fetches an image in one go, or a few.
+def _init(self, db_paths, client_keys="default", readonly=True, lock=False, readahead=True, **kwargs):
     self.db_paths = [str(path) for path in db_paths] if isinstance(db_paths, list) else [str(db_paths)]
     keys = [client_keys] if isinstance(client_keys, str) else client_keys
     if len(keys) != len(self.db_paths):
@@ -95,7 +97,7 @@ def repair_lmdb_sharing():
 
     Cause: ``LmdbBackend.__init__`` opens its folders anew for each data set, and recent py-lmdb (3.0, not yet 1.4)
     lets a process have a folder open only once: ``lmdb.Error: already open in this process`` when train and val
-    share one.
+    share one. The new one also leaves the system's readahead on, unless ``io_backend`` has ``readahead: false``.
 
     Returns:
         True if it was stock.

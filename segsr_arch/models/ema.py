@@ -23,11 +23,48 @@ def copy_sharing_frozen(network: nn.Module) -> nn.Module:
     return average.eval()
 
 
-@torch.no_grad()
-def update_average(average: nn.Module, network: nn.Module, decay: float) -> nn.Module:
-    """Move the trained parameters of ``average`` towards those of ``network``, in place; buffers are copied.
+class MovingAverage:
+    """The moving average of a network in training.
 
-    Buffers, the running statistics of batch normalisation above all, are averages already.
+    What belongs together is looked up once: a network of a thousand parameters takes longer to walk through than to
+    average. Parameters must stay the objects that they are, as an optimizer demands, too; buffers may be replaced.
+
+    Args:
+        network: The network in training, on its device, not wrapped for distribution.
+        average: Made by :func:`copy_sharing_frozen` from ``network``; ``None`` makes it.
+
+    Attributes:
+        network: The average.
+    """
+
+    def __init__(self, network: nn.Module, average: nn.Module | None = None) -> None:
+        self.network = copy_sharing_frozen(network) if average is None else average
+        pairs = zip(self.network.parameters(), network.parameters(), strict=True)
+        trained = [(mean, current) for mean, current in pairs if current.requires_grad]
+        self._means = [mean for mean, _ in trained]
+        self._trained = [current for _, current in trained]
+        self._buffers = []
+        for path, _ in network.named_buffers():
+            owner, _, name = path.rpartition(".")
+            self._buffers.append((self.network.get_submodule(owner), network.get_submodule(owner), name))
+
+    @torch.no_grad()
+    def update(self, decay: float) -> None:
+        """Move the average towards the trained parameters: ``decay * average + (1 - decay) * trained``.
+
+        Buffers are copied; the running statistics of batch normalisation, above all, are averages already.
+
+        Args:
+            decay: Weight of the old average; 0 copies.
+        """
+        if self._means:
+            get_ema_multi_avg_fn(decay)(self._means, self._trained, None)
+        for average, network, name in self._buffers:
+            getattr(average, name).copy_(getattr(network, name))
+
+
+def update_average(average: nn.Module, network: nn.Module, decay: float) -> nn.Module:
+    """Move an average once, in place; :class:`MovingAverage` is for every step.
 
     Args:
         average: Made by :func:`copy_sharing_frozen` from ``network``.
@@ -37,12 +74,5 @@ def update_average(average: nn.Module, network: nn.Module, decay: float) -> nn.M
     Returns:
         The average.
     """
-    trained = [
-        (mean, current)
-        for mean, current in zip(average.parameters(), network.parameters(), strict=True)
-        if current.requires_grad
-    ]
-    get_ema_multi_avg_fn(decay)([mean for mean, _ in trained], [current for _, current in trained], None)
-    for copied, current in zip(average.buffers(), network.buffers(), strict=True):
-        copied.copy_(current)
+    MovingAverage(network, average).update(decay)
     return average

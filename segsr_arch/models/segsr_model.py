@@ -1,14 +1,12 @@
 """Training and testing of SeG-SR, and of any network beside it, in BasicSR's loops."""
 
 import contextlib
-import math
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.distributed as dist
 from basicsr.losses import build_loss
 from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
@@ -19,9 +17,11 @@ from torch.utils.data import DataLoader
 
 from segsr_arch.archs.guided_network import GuidedNetwork
 from segsr_arch.archs.unit_layouts import size_multiple
-from segsr_arch.errors import DivergenceError, SaveError
+from segsr_arch.errors import SaveError
 from segsr_arch.models.best_network import BestNetwork
-from segsr_arch.models.ema import copy_sharing_frozen, update_average
+from segsr_arch.models.divergence import stop_unless_finite
+from segsr_arch.models.ema import MovingAverage
+from segsr_arch.models.optimization import choose_kernels, parameter_groups
 from segsr_arch.models.tensorboard_images import DEFAULT_IMAGES, ValidationImages
 from segsr_arch.models.tiling import TileOptions, super_resolve_tiled
 from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions, check_training
@@ -29,7 +29,6 @@ from segsr_arch.models.validation import ValidationResult, validate
 from segsr_arch.models.validation_record import make_record, record_folder
 from segsr_arch.padding import pad_to_multiple
 from segsr_arch.results.files import write_record
-from segsr_arch.semantics.lora import is_lora
 
 _SHOWN_PROBLEMS = 3
 
@@ -38,12 +37,12 @@ _SHOWN_PROBLEMS = 3
 class SeGSRModel(SRModel):
     """BasicSR's ``SRModel`` with what large guided networks need.
 
-    Beyond ``SRModel``: an optimizer over what is trainable only, LoRA with a learning rate of its own; a moving
-    average that shares the frozen vision-language model; ``train: amp``, ``grad_clip``, ``accumulate`` and
-    ``lora_lr_factor``; a stop on a loss that is not finite; ``tile: {size, overlap}`` in validation and test;
-    validation shared among ranks, with figures by image and class beside the experiment, and images and maps in
-    TensorBoard (``val: tensorboard_images``, how many); ``net_g_best.pth`` by the first of ``val: metrics`` on the
-    first validation set.
+    Beyond ``SRModel``: an optimizer over what is trainable only, LoRA with a learning rate of its own, in torch's
+    fused kernels (unless ``optim_g: {fused: false}``); a moving average that shares the frozen vision-language model;
+    ``train: amp``, ``grad_clip``, ``accumulate`` and ``lora_lr_factor``; a stop on a loss that is not finite; ``tile:
+    {size, overlap}`` in validation and test; validation shared among ranks, figures by image and class beside the
+    experiment, images and maps in TensorBoard (``val: tensorboard_images``, how many); ``net_g_best.pth`` by the first
+    of ``val: metrics`` on the first validation set.
 
     Args:
         opt: The option mapping of BasicSR.
@@ -91,7 +90,8 @@ class SeGSRModel(SRModel):
         train_opt = self.opt["train"]
         self.ema_decay = train_opt.get("ema_decay", 0)
         if self.ema_decay > 0:
-            self.net_g_ema = copy_sharing_frozen(self.get_bare_model(self.net_g))
+            self._average = MovingAverage(self.get_bare_model(self.net_g))
+            self.net_g_ema = self._average.network
             load_path = self.opt["path"].get("pretrain_network_g")
             if load_path is not None:
                 strict = self.opt["path"].get("strict_load_g", True)
@@ -114,13 +114,17 @@ class SeGSRModel(SRModel):
         """Set up one optimizer over what is trainable: everything but LoRA, then LoRA with its factor."""
         options = dict(self.opt["train"]["optim_g"])
         optim_type, lr = options.pop("type"), options.pop("lr")
-        trainable = [(name, p) for name, p in self.net_g.named_parameters() if p.requires_grad]
-        lora = [p for name, p in trainable if is_lora(name)]
-        groups = [{"params": [p for name, p in trainable if not is_lora(name)], "lr": lr}]
-        if lora:
-            groups.append({"params": lora, "lr": lr * self.train_options.lora_lr_factor})
+        groups = parameter_groups(self.net_g, lr=lr, lora_lr_factor=self.train_options.lora_lr_factor)
+        options = choose_kernels(optim_type, options, self.device.type)
         self.optimizer_g = self.get_optimizer(optim_type, groups, lr, **options)
         self.optimizers.append(self.optimizer_g)
+        self._trained = [parameter for parameter in self.net_g.parameters() if parameter.requires_grad]
+
+    def feed_data(self, data: Mapping[str, Any]) -> None:
+        """Move a batch to the device; a copy from pinned memory is not waited for."""
+        self.lq = data["lq"].to(self.device, non_blocking=True)
+        if "gt" in data:
+            self.gt = data["gt"].to(self.device, non_blocking=True)
 
     def _autocast(self) -> contextlib.AbstractContextManager:
         if self.train_options.amp is None:
@@ -143,8 +147,7 @@ class SeGSRModel(SRModel):
             DivergenceError: If the loss or a gradient is not finite, on any rank; every rank raises, and the
                 parameters are those of the previous step.
         """
-        options = self.train_options
-        parts = options.accumulate
+        parts = self.train_options.accumulate
         self.optimizer_g.zero_grad(set_to_none=True)
         sums: OrderedDict[str, Tensor] = OrderedDict()
         for part, (lq, gt) in enumerate(zip(self.lq.chunk(parts), self.gt.chunk(parts), strict=True)):
@@ -158,37 +161,36 @@ class SeGSRModel(SRModel):
             for key, loss in losses.items():
                 sums[key] = sums.get(key, 0) + loss.detach() / parts
         self.output = output.detach()
-        self.scaler.unscale_(self.optimizer_g)
-        norm = nn.utils.clip_grad_norm_(self.net_g.parameters(), options.grad_clip or math.inf)
-        self._stop_unless_finite(sum(sums.values()), norm, current_iter)
+        stop_unless_finite(
+            sum(sums.values()),
+            self._clip_gradients(),
+            scaled=self.scaler.is_enabled(),
+            distributed=self.opt["dist"],
+            iteration=current_iter,
+            rate=self.get_current_learning_rate()[0],
+            states=Path(self.opt["path"]["training_states"]),
+        )
         self.scaler.step(self.optimizer_g)
         self.scaler.update()
-        self.log_dict = self.reduce_loss_dict(sums)
+        self._step_losses = sums
         if self.ema_decay > 0:
             self.model_ema(decay=self.ema_decay)
         self.trained_iter = current_iter
 
-    def _stop_unless_finite(self, loss: Tensor, gradient_norm: Tensor, current_iter: int) -> None:
-        finite = torch.isfinite(loss)
-        if not self.scaler.is_enabled():  # loss scaling expects overflowing gradients and skips such steps
-            finite &= torch.isfinite(gradient_norm)
-        diverged = (~finite).float()
-        if self.opt["dist"]:
-            dist.all_reduce(diverged, op=dist.ReduceOp.MAX)
-        if not diverged:
-            return
-        saved = sorted(Path(self.opt["path"]["training_states"]).glob("*.state"), key=lambda path: path.stat().st_mtime)
-        resume = f"the last saved state is {saved[-1]}" if saved else "no state was saved yet"
-        rate = self.get_current_learning_rate()[0]
-        raise DivergenceError(
-            f"The loss is {loss.item()} and the norm of its gradient {gradient_norm.item()} at iteration "
-            f"{current_iter} (learning rate {rate:.2e}); training stops, {resume}. Lower train: optim_g: lr, set "
-            f"train: grad_clip (1.0 is common), use amp: bf16 instead of fp16, or look for NaN in the images."
-        )
+    def get_current_log(self) -> "OrderedDict[str, float]":
+        """Losses of the last step for the log, on rank 0 their means over all ranks; every rank has to ask at once."""
+        return self.reduce_loss_dict(self._step_losses)
+
+    def _clip_gradients(self) -> Tensor:
+        """Clip the gradients if that is wanted; returns their norm before."""
+        self.scaler.unscale_(self.optimizer_g)
+        if self.train_options.grad_clip is not None:
+            return nn.utils.clip_grad_norm_(self._trained, self.train_options.grad_clip)
+        return nn.utils.get_total_norm([p.grad for p in self._trained if p.grad is not None])
 
     def model_ema(self, decay: float = 0.999) -> None:
         """Update the moving average of what is trained."""
-        update_average(self.net_g_ema, self.get_bare_model(self.net_g), decay)
+        self._average.update(decay)
 
     def test(self) -> None:
         """Super-resolve ``self.lq`` into ``self.output``; the network's mode is afterwards what it was before."""

@@ -49,3 +49,27 @@ def test_bfloat16_is_near_float32_and_the_bias_keeps_its_dtype():
     assert (rounded - exact).abs().max() < 0.05
     rounded.float().sum().backward()
     assert bias.grad.dtype == torch.float32
+
+
+def test_probabilities_are_normal_numbers_or_zero():
+    torch.manual_seed(0)
+    query, key = torch.randn(2, 6, 8), torch.randn(2, 10, 8)
+    bias = torch.zeros(1, 6, 10)
+    bias[..., 5:] = -100.0  # the penalty on tokens from the opposite border
+    weights = fused_attention._probabilities(query, key, bias, 1.0, torch.empty(2, 6, 10))
+    tiny = torch.finfo(torch.float32).tiny
+    assert ((weights == 0) | (weights >= tiny)).all() and (weights[..., 5:] == 0).all()
+    scores = query.double() @ key.double().transpose(1, 2) + bias
+    torch.testing.assert_close(weights.double(), scores.softmax(-1), atol=1e-6, rtol=1e-6)
+
+
+def test_a_penalty_that_is_outweighed_counts_as_in_the_formula():
+    query, key_value, bias = make_inputs([3], dtype=torch.float64)
+    with torch.no_grad():
+        bias[..., 3:] -= 100
+        bias[..., 5] += 150
+    outputs = [function(query, key_value, bias, [3], 0.3) for function in (window_attention, attend_by_hand)]
+    torch.testing.assert_close(*outputs)
+    weights = torch.randn_like(outputs[0])
+    inputs = (query, key_value, bias)
+    torch.testing.assert_close(*(torch.autograd.grad((output * weights).sum(), inputs) for output in outputs))

@@ -116,9 +116,7 @@ def test_copies_compute_the_same(copied):
 
 def test_checkpoints_of_one_form_are_refused_by_the_other():
     trained, converted = segsr(), to_inference_form(segsr(), precision="bf16")
-    with pytest.raises(
-        CheckpointError, match=r"form for training, .* in that for inference, bf16. segsr export"
-    ):
+    with pytest.raises(CheckpointError, match=r"form for training, .* in that for inference, bf16. segsr export"):
         converted.load_state_dict(trained.state_dict())
     with pytest.raises(CheckpointError, match=r"in the form for inference, bf16, .* in that for training"):
         trained.load_state_dict(converted.state_dict(), strict=False)

@@ -103,3 +103,14 @@ def test_data_set_that_was_read_can_be_pickled(folders):
 def test_names_and_folders_must_match(folders):
     with pytest.raises(ValueError, match="1 folders, but 2 names"):
         FileClient("lmdb", db_paths=str(folders[0]), client_keys=["lq", "gt"])
+
+
+@pytest.mark.parametrize(("given", "expected"), [({}, True), ({"readahead": False}, False)])
+def test_the_system_reads_ahead_unless_the_option_file_forbids_it(folders, monkeypatch, given, expected):
+    seen, real = [], lmdb.open
+    monkeypatch.setattr(lmdb, "open", lambda path, **options: seen.append(options) or real(path, **options))
+    dataset = PairedImageDataset(paired_options(*folders, io_backend={"type": "lmdb", **given}))
+    assert dataset[0]["gt"].shape == (3, 16, 16)
+    assert [(options["readahead"], options["readonly"], options["lock"]) for options in seen] == [
+        (expected, True, False)
+    ] * 2

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from segsr_arch.models.ema import copy_sharing_frozen, update_average
+from segsr_arch.models.ema import MovingAverage, copy_sharing_frozen, update_average
 
 
 def network():
@@ -46,3 +46,56 @@ def test_statistics_of_the_data_are_those_of_the_network(decay):
     assert torch.equal(average[1].running_mean, net[1].running_mean) and average[1].running_mean.abs().min() > 0.1
     net(torch.randn(8, 3))
     assert average[1].num_batches_tracked == 5, "it is a copy"
+
+
+def plain_average(old, new, decay):
+    """The formula, in float64."""
+    return decay * old.double() + (1 - decay) * new.double()
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.4, 0.999])
+def test_average_over_many_steps_equals_the_plain_formula(decay):
+    net = network()
+    average = MovingAverage(net)
+    expected = {name: value.double() for name, value in net.named_parameters()}
+    for seed in range(50):
+        torch.manual_seed(seed)
+        with torch.no_grad():
+            for parameter in net.parameters():
+                if parameter.requires_grad:
+                    parameter.add_(0.1 * torch.randn(parameter.shape))
+        average.update(decay)
+        expected = {name: plain_average(expected[name], value, decay) for name, value in net.named_parameters()}
+    for name, value in average.network.named_parameters():
+        torch.testing.assert_close(value.double(), expected[name].detach(), atol=1e-6, rtol=1e-6, msg=name)
+    assert average.network[0].weight is net[0].weight
+
+
+def test_update_walks_no_module(monkeypatch):
+    average = MovingAverage(network())
+    monkeypatch.setattr(nn.Module, "named_modules", None)
+    average.update(0.5)
+
+
+def test_a_buffer_that_is_replaced_is_followed():
+    net = network()
+    average = MovingAverage(net)
+    net[1].running_mean = torch.full((3,), 7.0)
+    average.update(0.9)
+    assert average.network[1].running_mean.tolist() == [7.0] * 3
+
+
+def test_weights_that_are_loaded_later_are_averaged():
+    net = network()
+    average = MovingAverage(net)
+    net.load_state_dict({name: torch.ones_like(value) for name, value in net.state_dict().items()})
+    average.update(0.0)
+    assert average.network[2].weight.unique().tolist() == [1.0]
+
+
+def test_a_network_without_anything_trained():
+    net = network().requires_grad_(False)
+    average = MovingAverage(net)
+    net[1].running_mean.fill_(3.0)
+    average.update(0.5)
+    assert average.network[1].running_mean.tolist() == [3.0] * 3

@@ -109,7 +109,7 @@ def test_autocast_trains_near_float32(tmp_path, amp):
     losses = []
     for setting in (None, amp):
         model = step(build(tmp_path, network=copy.deepcopy(network), train={"amp": setting}))
-        losses.append(model.log_dict["l_pix"])
+        losses.append(model.get_current_log()["l_pix"])
         assert all(p.dtype == torch.float32 for p in model.net_g.parameters())
     assert losses[1] != losses[0]
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
@@ -127,7 +127,7 @@ def test_accumulating_is_the_same_step_in_less_memory(tmp_path, parts):
     for model in (whole, split):
         step(model)
     assert seen == [4 // parts] * parts
-    assert split.log_dict["l_pix"] == pytest.approx(whole.log_dict["l_pix"], rel=1e-5)
+    assert split.get_current_log()["l_pix"] == pytest.approx(whole.get_current_log()["l_pix"], rel=1e-5)
     for name, value in trained_values(whole).items():
         torch.testing.assert_close(dict(split.net_g.named_parameters())[name], value, atol=1e-6, rtol=1e-4, msg=name)
 
