@@ -9,13 +9,14 @@ code is 1 if a ratio is worse than its target by more than its spread. All netwo
 """
 
 import argparse
+import contextlib
 import json
 import logging
 import platform
 import statistics
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -118,9 +119,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if args.rounds < 5:
         parser.error("--rounds: a median needs at least 5")
-    torch.set_num_threads(args.threads)
-    logging.disable(logging.WARNING)  # that weights are random is said above
-    warnings.simplefilter("ignore")
+    with _quiet(args.threads):
+        return _run(args)
+
+
+@contextlib.contextmanager
+def _quiet(threads: int) -> Iterator[None]:
+    """Use so many threads, and say nothing of random weights, which the head of this file does."""
+    before = torch.get_num_threads(), logging.root.manager.disable
+    torch.set_num_threads(threads)
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        torch.set_num_threads(before[0])
+        logging.disable(before[1])
+
+
+def _run(args: argparse.Namespace) -> int:
     limits = {
         "float32 matrix product, GFLOP/s": matrix_rate(torch.float32),
         "bfloat16 matrix product, GFLOP/s": matrix_rate(torch.bfloat16),

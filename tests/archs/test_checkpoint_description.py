@@ -264,6 +264,6 @@ def test_the_option_check_agrees_with_loading(here, strict, first_format):
 
 def test_the_description_is_checked_without_a_network():
     trained = build()
-    own = {key: written(trained.state_dict())[key] for key in ("upscale", "base", "units", "guide")}
+    own = {key: written(trained.state_dict())[key] for key in ("upscale", "base", "units", "guide", "form")}
     found = check_description(trained.state_dict(), own, strict=True)
     assert found["vlm"]["source"] == "random(0)"

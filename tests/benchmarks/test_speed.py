@@ -1,6 +1,7 @@
 """``benchmarks/speed.py``: ratios, spreads and targets; the networks are tiny, so the ratios themselves say nothing."""
 
 import json
+import logging
 import time
 
 import pytest
@@ -10,13 +11,6 @@ pytest.importorskip("spandrel")
 
 import speed
 from speed_measures import alternate, quartile_spread
-
-
-@pytest.fixture(autouse=True)
-def as_before():
-    threads = torch.get_num_threads()
-    yield
-    torch.set_num_threads(threads)
 
 
 def test_pairs_are_timed_right_after_a_run_of_their_own():
@@ -62,7 +56,9 @@ def test_every_row_can_be_measured(capsys, tmp_path, monkeypatch):
     monkeypatch.setattr(speed, "matrix_rate", lambda dtype: 100.0)
     monkeypatch.setattr(speed, "copy_rate", lambda: 10.0)
     path = tmp_path / "speed.json"
+    before = torch.get_num_threads(), logging.root.manager.disable
     speed.main(["--size", "tiny", "--image", "16", "--scene", "32", "--threads", "1", "--json", str(path)])
+    assert (torch.get_num_threads(), logging.root.manager.disable) == before
     rows = json.loads(path.read_text())["rows"]
     assert list(rows) == list(speed.ROWS)
     shown = capsys.readouterr().out
