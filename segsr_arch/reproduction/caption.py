@@ -141,7 +141,8 @@ def _about_time(measured: Iterable[Measured]) -> str:
     places = _distinct(device_of(one) for one in measured)
     machines = _distinct(one.record.provenance.get("machine", {}).get("processor") for one in measured)
     return (
-        f"Training time: median over seeds, with validations, without attempts that were killed; on {_listed(places)}"
+        f"Training time: median over seeds, with validations, up to a minute short where an attempt was killed; on "
+        f"{_listed(places)}"
         f"{f' ({_listed(machines)})' if machines else ''}."
     )
 

@@ -75,7 +75,7 @@ def test_what_a_reader_must_know_is_said(place, data):
         "this covers the choice of seeds on these images",
         "95 % bootstrap interval; this covers the choice of images for these seeds",
         "The paper's figures: with HAT as the base, full size, measured on its own test split, not here.",
-        "Training time: median over seeds, with validations, without attempts that were killed; on CPU, 1 thread (A",
+        "validations, up to a minute short where an attempt was killed; on CPU, 1 thread (A",
         "Data: manifest digest abc123 (prepared as a folder of images, not as that data set).",
         "Versions: segsr 0.1.0, torch 2.15.0.",
         "Command: ",
