@@ -51,15 +51,17 @@ def test_bfloat16_is_near_float32_and_the_bias_keeps_its_dtype():
     assert bias.grad.dtype == torch.float32
 
 
-def test_probabilities_are_normal_numbers_or_zero():
+def test_probabilities_of_penalised_tokens_are_normal_numbers_or_zero():
     torch.manual_seed(0)
     query, key = torch.randn(2, 6, 8), torch.randn(2, 10, 8)
     bias = torch.zeros(1, 6, 10)
     bias[..., 5:] = -100.0  # the penalty on tokens from the opposite border
-    weights = fused_attention._probabilities(query, key, bias, 1.0, torch.empty(2, 6, 10))
-    tiny = torch.finfo(torch.float32).tiny
-    assert ((weights == 0) | (weights >= tiny)).all() and (weights[..., 5:] == 0).all()
+    bias[..., 9] = -65.0
     scores = query.double() @ key.double().transpose(1, 2) + bias
+    sums = scores.logsumexp(-1, keepdim=True).transpose(1, 2).float()
+    weights = fused_attention._probabilities(query, key, bias, sums, 1.0, True, out=torch.empty(2, 6, 10))
+    tiny = torch.finfo(torch.float32).tiny
+    assert ((weights == 0) | (weights >= tiny)).all() and (weights[..., 5:9] == 0).all() and (weights[..., 9] > 0).all()
     torch.testing.assert_close(weights.double(), scores.softmax(-1), atol=1e-6, rtol=1e-6)
 
 

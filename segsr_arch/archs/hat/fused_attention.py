@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
-# Scores that one thread holds at a time: 1.6 MB in float32. Fewer would fit still better into the cache, but mean
-# more, shorter pieces between which the threads wait for each other, which is dear where other programs run as well.
-_SCORES_PER_THREAD = 400_000
-# How far a score may lie below the greatest one of its row before it stops to count.
+# Scores that one thread holds at a time: 0.8 MB in float32, twice. Fewer would mean more, shorter pieces between which
+# the threads wait for each other, which costs more than the caches gain.
+_SCORES_PER_THREAD = 200_000
+# Logarithm of a probability below which it stops to count, and a number just above that probability.
 _NEGLIGIBLE = 80.0
+_LEAST_PROBABILITY = 2e-35
 
 
 def window_attention(query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float) -> Tensor:
@@ -35,50 +36,61 @@ def window_attention(query: Tensor, key_value: Tensor, bias: Tensor, counts: Seq
     """
     bias = bias.to(query.dtype)
     if query.device.type == "cpu":
-        return _attend(query, key_value, bias, list(counts), scale)
+        return _attend(query, key_value, bias, list(counts), scale)[0]
     return _attend_by_torch(query, key_value, bias, counts, scale)
 
 
 def _attend_by_torch(query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float) -> Tensor:
-    query, (key, value) = query.transpose(1, 2), key_value.permute(2, 0, 3, 1, 4).unbind()
-    counts = list(counts)
-    parts = zip(query.split(counts), key.split(counts), value.split(counts), bias.split(1), strict=True)
-    # torch's kernels write (W, N, heads, d), whatever the order of the dimensions that they show.
     outputs = [
-        F.scaled_dot_product_attention(q, k, v, attn_mask=b, scale=scale).transpose(1, 2)
-        for q, k, v, b in parts
-        if len(q)
+        F.scaled_dot_product_attention(q, k, v, attn_mask=b, scale=scale)
+        for q, k, v, b in _kinds(query, key_value, bias, counts)
     ]
-    return outputs[0] if len(outputs) == 1 else torch.cat(outputs)
+    return _join([output.transpose(1, 2) for output in outputs])
 
 
-def _chunks(counts: Sequence[int], scores_per_window: int) -> Iterator[tuple[int, slice]]:
-    """Walk through the windows: the kind, and a run of windows of that kind whose scores fit into the caches."""
-    step = max(1, _SCORES_PER_THREAD * torch.get_num_threads() // scores_per_window)
-    start = 0
-    for kind, count in enumerate(counts):
-        for first in range(start, start + count, step):
-            yield kind, slice(first, min(first + step, start + count))
-        start += count
+def _kinds(
+    query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int]
+) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Queries, keys and values (w, heads, N or M, d) of the windows of each kind that has some, and their bias."""
+    counts = list(counts)
+    query, (key, value) = query.transpose(1, 2), key_value.permute(2, 0, 3, 1, 4).unbind()
+    parts = zip(query.split(counts), key.split(counts), value.split(counts), bias.split(1), strict=True)
+    return (part for part in parts if len(part[0]))
 
 
-def _heads_first(tensor: Tensor) -> Tensor:
-    """(W, N, heads, d) to (W, heads, N, d), contiguous."""
-    return tensor.transpose(1, 2).contiguous()
+def _join(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _probabilities(query: Tensor, key: Tensor, bias: Tensor, scale: float, scratch: Tensor) -> Tensor:
-    """Attention matrices (w * heads, N, M) of a run of w windows, in the first rows of the scratch tensor.
+def _runs(counts: Sequence[int], scores_per_window: int) -> tuple[list[int], list[int]]:
+    """Cut the windows into runs of one kind whose scores fit into the caches: the kind of each and its windows."""
+    most = max(1, _SCORES_PER_THREAD * torch.get_num_threads() // scores_per_window)
+    runs = [(kind, min(most, count - first)) for kind, count in enumerate(counts) for first in range(0, count, most)]
+    return [kind for kind, _ in runs], [size for _, size in runs]
 
-    Probabilities below e^-80 are zero: the penalty of -100 on tokens from the opposite border would else make
-    subnormal numbers, each of which costs a hundred times as much as another.
+
+def _probabilities(
+    query: Tensor, key: Tensor, bias: Tensor, logsumexp: Tensor, scale: float, penalised: bool, *, out: Tensor
+) -> Tensor:
+    """Attention matrices of a run of w windows once more, from what the forward pass has left.
+
+    Args:
+        query: (w * heads, N, d).
+        key: (w * heads, M, d).
+        bias: (heads, N, M).
+        logsumexp: (w, heads, N), logarithm of the sum of the exponentials of each row's scores.
+        scale: As in :func:`window_attention`.
+        penalised: Whether some tokens hardly count, because the bias says so. Then probabilities below e^-80 become
+            zero: the penalty of -100 on tokens from the opposite border would else make subnormal numbers, each of
+            which costs a hundred times as much as another.
+        out: Where they are written to, (w * heads, N, M).
     """
-    scores = scratch[: len(query)]
-    scores.unflatten(0, (-1, len(bias))).copy_(bias)
-    scores.baddbmm_(query, key.transpose(1, 2), alpha=scale)
-    if bias.amin() < -_NEGLIGIBLE:
-        F.threshold_(scores.sub_(scores.amax(-1, keepdim=True)), -_NEGLIGIBLE, -torch.inf)
-    return torch.softmax(scores, -1, out=scores)
+    torch.sub(bias, logsumexp.unsqueeze(-1), out=out.unflatten(0, (-1, len(bias))))
+    out.baddbmm_(query, key.transpose(1, 2), alpha=scale)
+    if not penalised:
+        return out.exp_()
+    out.clamp_(min=-_NEGLIGIBLE).exp_()  # torch's exponential is slow where its result is subnormal or zero
+    return F.threshold_(out, _LEAST_PROBABILITY, 0.0)
 
 
 # The schemas are written out, because torch reads collections.abc.Sequence from annotations only since 2.7.
@@ -86,55 +98,77 @@ _ARGUMENTS = "Tensor query, Tensor key_value, Tensor bias, SymInt[] counts, floa
 
 
 @torch.library.custom_op(
-    "segsr::window_attention", mutates_args=(), device_types="cpu", schema=f"({_ARGUMENTS}) -> Tensor"
+    "segsr::window_attention", mutates_args=(), device_types="cpu", schema=f"({_ARGUMENTS}) -> (Tensor, Tensor)"
 )
-def _attend(query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float) -> Tensor:
-    # A bias to be trained would rule out torch's fused kernel, even where no gradient is recorded, as here.
-    return _attend_by_torch(query, key_value, bias.detach(), counts, scale).contiguous()
+def _attend(
+    query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float
+) -> tuple[Tensor, Tensor]:
+    # The kernel itself, and not scaled_dot_product_attention, for the logarithms of the rows' sums.
+    pairs = [
+        torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, attn_mask=b, scale=scale)
+        for q, k, v, b in _kinds(query, key_value, bias, counts)
+    ]
+    return _join([output.transpose(1, 2) for output, _ in pairs]).contiguous(), _join([sums for _, sums in pairs])
 
 
 @torch.library.custom_op(
     "segsr::window_attention_backward",
     mutates_args=(),
     device_types="cpu",
-    schema=f"(Tensor gradient, {_ARGUMENTS}) -> (Tensor, Tensor, Tensor)",
+    schema=f"(Tensor gradient, Tensor logsumexp, {_ARGUMENTS}) -> (Tensor, Tensor, Tensor)",
 )
 def _attend_backward(
-    gradient: Tensor, query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float
+    gradient: Tensor,
+    logsumexp: Tensor,
+    query: Tensor,
+    key_value: Tensor,
+    bias: Tensor,
+    counts: Sequence[int],
+    scale: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    heads, rows, columns = bias.shape[1:]
-    q, k, v, g = (_heads_first(tensor) for tensor in (query, key_value[:, :, 0], key_value[:, :, 1], gradient))
-    q_gradient, k_gradient, v_gradient = (torch.empty_like(tensor) for tensor in (q, k, v))
-    # Summed over windows, hence in float32 at least.
-    bias_gradient = torch.zeros_like(bias, dtype=torch.promote_types(bias.dtype, torch.float32))
-    scratch = None
-    for kind, run in _chunks(counts, heads * rows * columns):
-        run_q, run_k, run_v, run_g = (tensor[run].flatten(0, 1) for tensor in (q, k, v, g))
-        if scratch is None or len(run_q) > scratch.shape[1]:
-            scratch = q.new_empty(2, len(run_q), rows, columns)
-        weights = _probabilities(run_q, run_k, bias[kind], scale, scratch[0])
-        torch.bmm(weights.transpose(1, 2), run_g, out=v_gradient[run].flatten(0, 1))
-        scores = torch.bmm(run_g, run_v.transpose(1, 2), out=scratch[1, : len(run_q)])
-        torch.ops.aten._softmax_backward_data.out(scores, weights, -1, weights.dtype, grad_input=scores)
-        for window_scores in scores.unflatten(0, (-1, heads)):
-            bias_gradient[kind].add_(window_scores)
-        torch.bmm(scores, run_k, out=q_gradient[run].flatten(0, 1))
-        torch.bmm(scores.transpose(1, 2), run_q, out=k_gradient[run].flatten(0, 1))
     query_gradient, key_value_gradient = torch.empty_like(query), torch.empty_like(key_value)
-    torch.mul(q_gradient.transpose(1, 2), scale, out=query_gradient)
-    torch.mul(k_gradient.transpose(1, 2), scale, out=key_value_gradient[:, :, 0])
-    key_value_gradient[:, :, 1].copy_(v_gradient.transpose(1, 2))
-    return query_gradient, key_value_gradient, bias_gradient.to(bias.dtype)
+    # Half precision is computed in float32: the exponentials are faster, and the sum over windows needs it.
+    work_type = torch.promote_types(query.dtype, torch.float32)
+    bias = bias.to(work_type)
+    bias_gradient = torch.zeros_like(bias)
+    penalised = (bias.flatten(1).amin(1) < -_NEGLIGIBLE).tolist()
+    kinds, sizes = _runs(counts, bias[0].numel())
+    heads_first = (query, gradient, *key_value.unbind(2), query_gradient, *key_value_gradient.unbind(2))
+    runs = zip(*(tensor.transpose(1, 2).split(sizes) for tensor in heads_first), strict=True)
+    scratch: list[Tensor] = []
+    for kind, sums, (*inputs, to_q, to_k, to_v) in zip(kinds, logsumexp.split(sizes), runs, strict=True):
+        q, g, k, v = (tensor.to(work_type).flatten(0, 1) for tensor in inputs)
+        if not scratch or len(q) != len(scratch[0]):
+            scratch = [
+                q.new_empty(len(q), *shape) for shape in (bias.shape[2:], bias.shape[2:], q.shape[1:], k.shape[1:])
+            ]
+            by_window = [tensor.unflatten(0, (-1, bias.shape[1])) for tensor in scratch]
+            weights, scores, q_product, k_product = scratch
+        _probabilities(q, k, bias[kind], sums, scale, penalised[kind], out=weights)
+        torch.bmm(weights.transpose(1, 2), g, out=k_product)
+        to_v.copy_(by_window[3])
+        torch.bmm(g, v.transpose(1, 2), out=scores)
+        torch.ops.aten._softmax_backward_data.out(scores, weights, -1, work_type, grad_input=scores)
+        for window_scores in by_window[1]:
+            bias_gradient[kind].add_(window_scores)
+        torch.bmm(scores, k, out=q_product)
+        torch.mul(by_window[2], scale, out=to_q)
+        torch.bmm(scores.transpose(1, 2), q, out=k_product)
+        torch.mul(by_window[3], scale, out=to_k)
+    return query_gradient, key_value_gradient, bias_gradient
 
 
 @_attend.register_fake
 def _(query, key_value, bias, counts, scale):
-    return query.new_empty(query.shape)
+    windows, rows, heads, _ = query.shape
+    sums_type = torch.promote_types(query.dtype, torch.float32)
+    return query.new_empty(query.shape), query.new_empty((windows, heads, rows), dtype=sums_type)
 
 
 @_attend_backward.register_fake
-def _(gradient, query, key_value, bias, counts, scale):
-    return query.new_empty(query.shape), key_value.new_empty(key_value.shape), torch.empty_like(bias)
+def _(gradient, logsumexp, query, key_value, bias, counts, scale):
+    bias_gradient = torch.empty_like(bias, dtype=torch.promote_types(query.dtype, torch.float32))
+    return query.new_empty(query.shape), key_value.new_empty(key_value.shape), bias_gradient
 
 
 @register_flop_formula(torch.ops.segsr.window_attention)
@@ -145,11 +179,12 @@ def _count_flops(query_shape, key_value_shape, bias_shape, counts, scale, *, out
 
 def _save(ctx, inputs, output) -> None:
     query, key_value, bias, ctx.counts, ctx.scale = inputs
-    ctx.save_for_backward(query, key_value, bias)
+    ctx.save_for_backward(output[1], query, key_value, bias)
 
 
-def _differentiate(ctx, gradient: Tensor):
-    return *_attend_backward(gradient, *ctx.saved_tensors, ctx.counts, ctx.scale), None, None
+def _differentiate(ctx, gradient: Tensor, _):
+    *gradients, bias_gradient = _attend_backward(gradient, *ctx.saved_tensors, ctx.counts, ctx.scale)
+    return *gradients, bias_gradient.to(ctx.saved_tensors[3].dtype), None, None
 
 
 _attend.register_autograd(_differentiate, setup_context=_save)
