@@ -139,9 +139,8 @@ def _attend_backward(
     for kind, sums, (*inputs, to_q, to_k, to_v) in zip(kinds, logsumexp.split(sizes), runs, strict=True):
         q, g, k, v = (tensor.to(work_type).flatten(0, 1) for tensor in inputs)
         if not scratch or len(q) != len(scratch[0]):
-            scratch = [
-                q.new_empty(len(q), *shape) for shape in (bias.shape[2:], bias.shape[2:], q.shape[1:], k.shape[1:])
-            ]
+            shapes = bias.shape[2:], bias.shape[2:], q.shape[1:], k.shape[1:]
+            scratch = [q.new_empty(len(q), *shape) for shape in shapes]
             by_window = [tensor.unflatten(0, (-1, bias.shape[1])) for tensor in scratch]
             weights, scores, q_product, k_product = scratch
         _probabilities(q, k, bias[kind], sums, scale, penalised[kind], out=weights)
@@ -183,8 +182,9 @@ def _save(ctx, inputs, output) -> None:
 
 
 def _differentiate(ctx, gradient: Tensor, _):
-    *gradients, bias_gradient = _attend_backward(gradient, *ctx.saved_tensors, ctx.counts, ctx.scale)
-    return *gradients, bias_gradient.to(ctx.saved_tensors[3].dtype), None, None
+    logsumexp, query, key_value, bias = ctx.saved_tensors
+    *gradients, bias_gradient = _attend_backward(gradient, logsumexp, query, key_value, bias, ctx.counts, ctx.scale)
+    return *gradients, bias_gradient.to(bias.dtype), None, None
 
 
 _attend.register_autograd(_differentiate, setup_context=_save)
