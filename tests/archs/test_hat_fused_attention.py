@@ -16,39 +16,61 @@ def make_inputs(counts, queries=5, keys=7, heads=2, channels=3, dtype=torch.floa
     return [torch.randn(shape, dtype=dtype, requires_grad=True) for shape in shapes]
 
 
-def attend_by_hand(query, key_value, bias, counts, scale):
+def attend_by_hand(query, key_value, bias, mask, counts, scale):
     key, value = key_value.unbind(2)
     kinds = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+    bias = bias if mask is None else bias + mask.unsqueeze(1)
     scores = scale * torch.einsum("wnhd,wmhd->whnm", query, key) + bias[kinds]
     return torch.einsum("whnm,wmhd->wnhd", scores.softmax(-1), value)
+
+
+def assert_equal_to_plain_attention(inputs, mask, counts):
+    """Compare output and gradients with the plain formula, in float64."""
+    outputs = [function(*inputs, mask, counts, 0.3) for function in (window_attention, attend_by_hand)]
+    torch.testing.assert_close(*outputs)
+    weights = torch.randn_like(outputs[0])
+    torch.testing.assert_close(*(torch.autograd.grad((output * weights).sum(), inputs) for output in outputs))
 
 
 @pytest.mark.parametrize("counts", [[1], [5], [2, 0, 3, 1]])
 @pytest.mark.parametrize("scores_at_a_time", [1, 10**6], ids=["one window", "all windows"])
 def test_output_and_gradients_equal_plain_softmax_attention(monkeypatch, counts, scores_at_a_time):
     monkeypatch.setattr(fused_attention, "_SCORES_PER_THREAD", scores_at_a_time)
-    inputs = make_inputs(counts)
-    outputs = [function(*inputs, counts, 0.3) for function in (window_attention, attend_by_hand)]
-    torch.testing.assert_close(*outputs)
-    weights = torch.randn_like(outputs[0])
-    torch.testing.assert_close(*(torch.autograd.grad((output * weights).sum(), inputs) for output in outputs))
+    assert_equal_to_plain_attention(make_inputs(counts), None, counts)
 
 
-def test_torchs_conditions_on_an_operator_are_met():
-    inputs = make_inputs([2, 1])
+@pytest.mark.parametrize("scores_at_a_time", [1, 10**6], ids=["one window", "all windows"])
+def test_a_mask_is_added_to_the_bias_that_all_kinds_share(monkeypatch, scores_at_a_time):
+    monkeypatch.setattr(fused_attention, "_SCORES_PER_THREAD", scores_at_a_time)
+    query, key_value, bias = make_inputs([2, 0, 3, 1])
+    mask = torch.randn(4, 5, 7, dtype=torch.float64)
+    assert_equal_to_plain_attention((query, key_value, bias[:1].detach().requires_grad_()), mask, [2, 0, 3, 1])
+
+
+@pytest.mark.parametrize("mask", [None, torch.randn(2, 5, 7, dtype=torch.float64)], ids=["bias", "bias and mask"])
+def test_torchs_conditions_on_an_operator_are_met(mask):
+    query, key_value, bias = make_inputs([2, 1])
+    bias = bias if mask is None else bias[:1].detach().requires_grad_()
     tests = ("test_schema", "test_autograd_registration", "test_faketensor")
-    torch.library.opcheck(torch.ops.segsr.window_attention, (*inputs, [2, 1], 0.3), test_utils=tests)
+    arguments = (query, key_value, bias, mask, [2, 1], 0.3)
+    torch.library.opcheck(torch.ops.segsr.window_attention, arguments, test_utils=tests)
 
 
-def test_bfloat16_is_near_float32_and_the_bias_keeps_its_dtype():
-    inputs = make_inputs([2, 2], dtype=torch.float32)
-    exact = window_attention(*inputs, [2, 2], 0.3)
-    query, key_value, bias = inputs
-    rounded = window_attention(query.bfloat16(), key_value.bfloat16(), bias, [2, 2], 0.3)
+def test_bfloat16_is_near_float32_forward_and_backward_and_the_bias_keeps_its_dtype():
+    exact_inputs = make_inputs([2, 2], dtype=torch.float32)
+    exact = window_attention(*exact_inputs, None, [2, 2], 0.3)
+    query, key_value, bias = exact_inputs
+    rounded_inputs = [query.detach().bfloat16().requires_grad_(), key_value.detach().bfloat16().requires_grad_(), bias]
+    rounded = window_attention(*rounded_inputs, None, [2, 2], 0.3)
     assert rounded.dtype == torch.bfloat16
     assert (rounded - exact).abs().max() < 0.05
-    rounded.float().sum().backward()
-    assert bias.grad.dtype == torch.float32
+    gradients = [
+        torch.autograd.grad(output.square().float().sum(), inputs)
+        for output, inputs in ((exact, exact_inputs), (rounded, rounded_inputs))
+    ]
+    assert [gradient.dtype for gradient in gradients[1]] == [torch.bfloat16, torch.bfloat16, torch.float32]
+    for exact_gradient, gradient in zip(*gradients, strict=True):
+        assert (gradient.float() - exact_gradient).abs().max() < 0.03 * exact_gradient.abs().max()
 
 
 def test_probabilities_of_penalised_tokens_are_normal_numbers_or_zero():
@@ -65,13 +87,13 @@ def test_probabilities_of_penalised_tokens_are_normal_numbers_or_zero():
     torch.testing.assert_close(weights.double(), scores.softmax(-1), atol=1e-6, rtol=1e-6)
 
 
-def test_a_penalty_that_is_outweighed_counts_as_in_the_formula():
+@pytest.mark.parametrize("in_mask", [False, True])
+def test_a_penalty_that_is_outweighed_counts_as_in_the_formula(in_mask):
     query, key_value, bias = make_inputs([3], dtype=torch.float64)
+    penalty = torch.zeros(1, 5, 7, dtype=torch.float64)
+    penalty[..., 3:] -= 100
     with torch.no_grad():
-        bias[..., 3:] -= 100
         bias[..., 5] += 150
-    outputs = [function(query, key_value, bias, [3], 0.3) for function in (window_attention, attend_by_hand)]
-    torch.testing.assert_close(*outputs)
-    weights = torch.randn_like(outputs[0])
-    inputs = (query, key_value, bias)
-    torch.testing.assert_close(*(torch.autograd.grad((output * weights).sum(), inputs) for output in outputs))
+        if not in_mask:
+            bias += penalty
+    assert_equal_to_plain_attention((query, key_value, bias), penalty if in_mask else None, [3])

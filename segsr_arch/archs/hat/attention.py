@@ -62,14 +62,14 @@ class _HeadProjections(nn.Module):
             mask: As in ``forward``; ``None`` if there is one kind of window.
         """
         with torch.no_grad():
-            self.fixed_bias = self.bias(index, queries, mask, fixed=False)
+            bias = relative_bias(self.relative_position_bias_table, index, queries).unsqueeze(0)
+            self.fixed_bias = bias if mask is None else (bias + mask.unsqueeze(1)).to(bias.dtype)
 
-    def bias(self, index: Tensor, queries: int, mask: Tensor | None, *, fixed: bool = True) -> Tensor:
-        """Give what is added to the scores of each kind of window: (K, heads, N, M)."""
-        if fixed and self.fixed_bias is not None:
-            return self.fixed_bias
-        bias = relative_bias(self.relative_position_bias_table, index, queries).unsqueeze(0)
-        return bias if mask is None else (bias + mask.unsqueeze(1)).to(bias.dtype)
+    def bias(self, index: Tensor, queries: int, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Give what is added to the scores: (K, heads, N, M), and the mask (K, N, M) if that does not hold it yet."""
+        if self.fixed_bias is not None:
+            return self.fixed_bias, None
+        return relative_bias(self.relative_position_bias_table, index, queries).unsqueeze(0), mask
 
     def to_heads(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Project tokens (..., C) to padded heads: (..., heads * d) and (..., 2 * heads * d)."""
@@ -126,7 +126,7 @@ class WindowAttention(_HeadProjections):
         attended = window_attention(
             query.view(-1, self.tokens, self.heads, query.shape[1] // self.heads),
             key_value.view(-1, self.tokens, 2, self.heads, query.shape[1] // self.heads),
-            self.bias(index, self.tokens, mask),
+            *self.bias(index, self.tokens, mask),
             windows.counts,
             self.scale,
         )
@@ -168,7 +168,7 @@ class OverlappingAttention(_HeadProjections):
         attended = window_attention(
             query.view(-1, self.tokens, self.heads, query.shape[1] // self.heads),
             key_value.view(-1, self.key_tokens, 2, self.heads, query.shape[1] // self.heads),
-            self.bias(index, self.tokens, None),
+            *self.bias(index, self.tokens, None),
             windows.counts,
             self.scale,
         )

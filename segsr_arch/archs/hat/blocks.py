@@ -5,6 +5,7 @@ convolution. Module names follow the public HAT, so that its weights load strict
 """
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
@@ -33,13 +34,14 @@ class DropPath(nn.Module):
         super().__init__()
         self.rate = rate
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Drop and scale (B, ...)."""
+    def forward(self, x: Tensor, branch: Tensor) -> Tensor:
+        """Add what is kept of the branch (B, ...) to x (B, ...)."""
         if not self.training or self.rate == 0:
-            return x
+            return x + branch
         keep = 1 - self.rate
         shape = (x.shape[0],) + (1,) * (x.dim() - 1)
-        return x * (torch.rand(shape, device=x.device, dtype=torch.float32) < keep).to(x.dtype).div_(keep)
+        factor = (torch.rand(shape, device=x.device, dtype=torch.float32) < keep).to(branch.dtype).div_(keep)
+        return torch.addcmul(x, branch, factor)
 
     def extra_repr(self) -> str:
         """Show the rate in the printed network."""
@@ -75,8 +77,14 @@ class _ChannelGate(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the weights (B, C, 1, 1) of (B, C, H, W)."""
-        return self.attention(x)
+        """Return the weights (B, 1, 1, C) of (B, H, W, C).
+
+        The pooling is not called: it would give the gradient of x another layout, and adding that up costs more than
+        a convolution. The convolutions see one pixel, where a linear layer is faster.
+        """
+        _, squeeze, relu, excite, sigmoid = self.attention
+        hidden = relu(F.linear(x.mean((1, 2), keepdim=True), squeeze.weight.flatten(1), squeeze.bias))
+        return sigmoid(F.linear(hidden, excite.weight.flatten(1), excite.bias))
 
 
 class ChannelAttentionBlock(nn.Module):
@@ -107,8 +115,8 @@ class ChannelAttentionBlock(nn.Module):
             Features (B, H, W, C) and channel weights (B, 1, 1, C) in (0, 1).
         """
         first, activation, second, gate = self.cab
-        features = second(activation(first(to_nchw(x))))
-        return to_nhwc(features), to_nhwc(gate(features))
+        features = to_nhwc(second(activation(first(to_nchw(x)))))
+        return features, gate(features)
 
 
 class HybridAttentionBlock(nn.Module):
@@ -159,8 +167,8 @@ class HybridAttentionBlock(nn.Module):
             attended = self.attn(normed, plan.shifted, plan.self_index, plan.mask)
         else:
             attended = self.attn(normed, plan.plain, plan.self_index, None)
-        x = torch.addcmul(x + self.drop_path(attended), features, gate, value=self.conv_scale)
-        return x + self.drop_path(self.mlp(self.norm2(x)))
+        x = torch.addcmul(self.drop_path(x, attended), features, gate, value=self.conv_scale)
+        return self.drop_path(x, self.mlp(self.norm2(x)))
 
 
 class OverlappingAttentionBlock(OverlappingAttention):

@@ -21,52 +21,62 @@ _NEGLIGIBLE = 80.0
 _LEAST_PROBABILITY = 2e-35
 
 
-def window_attention(query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float) -> Tensor:
-    """Softmax attention in windows: ``softmax(scale * q k^T + bias) v`` for every window and head.
+def window_attention(
+    query: Tensor, key_value: Tensor, bias: Tensor, mask: Tensor | None, counts: Sequence[int], scale: float
+) -> Tensor:
+    """Softmax attention in windows: ``softmax(scale * q k^T + bias + mask) v`` for every window and head.
 
     Args:
         query: (W, N, heads, d), W windows of N queries.
         key_value: (W, M, 2, heads, d), keys and values of each window, of the dtype of ``query``.
-        bias: (K, heads, N, M), one bias for each kind of window; cast to the dtype of ``query``.
+        bias: (K, heads, N, M), one bias for each kind of window, or (1, heads, N, M) for all of them.
+        mask: (K, N, M) float, added to the bias for each kind, a constant; ``None``: nothing.
         counts: number of windows of each of the K kinds, in order; their sum is W.
         scale: factor on the scores before the bias.
 
     Returns:
-        (W, N, heads, d), differentiable once with respect to the three tensors.
+        (W, N, heads, d), differentiable once with respect to the first three tensors.
     """
-    bias = bias.to(query.dtype)
     if query.device.type == "cpu":
-        return _attend(query, key_value, bias, list(counts), scale)[0]
-    return _attend_by_torch(query, key_value, bias, counts, scale)
+        return _attend(query, key_value, bias, mask, list(counts), scale)[0]
+    return _attend_by_torch(query, key_value, bias, mask, counts, scale)
 
 
-def _attend_by_torch(query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float) -> Tensor:
+def _attend_by_torch(
+    query: Tensor, key_value: Tensor, bias: Tensor, mask: Tensor | None, counts: Sequence[int], scale: float
+) -> Tensor:
     outputs = [
-        F.scaled_dot_product_attention(q, k, v, attn_mask=b, scale=scale)
-        for q, k, v, b in _kinds(query, key_value, bias, counts)
+        F.scaled_dot_product_attention(q, k, v, attn_mask=b.to(q.dtype), scale=scale)
+        for q, k, v, b in _kinds(query, key_value, bias, mask, counts)
     ]
     return _join([output.transpose(1, 2) for output in outputs])
 
 
+def _bias_of(bias: Tensor, mask: Tensor | None, kind: int) -> Tensor:
+    """What is added to the scores of windows of one kind: (heads, N, M)."""
+    of_kind = bias[kind if len(bias) > 1 else 0]
+    return of_kind if mask is None else of_kind + mask[kind]
+
+
 def _kinds(
-    query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int]
+    query: Tensor, key_value: Tensor, bias: Tensor, mask: Tensor | None, counts: Sequence[int]
 ) -> Iterator[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Queries, keys and values (w, heads, N or M, d) of the windows of each kind that has some, and their bias."""
     counts = list(counts)
     query, (key, value) = query.transpose(1, 2), key_value.permute(2, 0, 3, 1, 4).unbind()
-    parts = zip(query.split(counts), key.split(counts), value.split(counts), bias.split(1), strict=True)
-    return (part for part in parts if len(part[0]))
+    for kind, part in enumerate(zip(query.split(counts), key.split(counts), value.split(counts), strict=True)):
+        if counts[kind]:
+            yield *part, _bias_of(bias, mask, kind).unsqueeze(0)
 
 
 def _join(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _runs(counts: Sequence[int], scores_per_window: int) -> tuple[list[int], list[int]]:
-    """Cut the windows into runs of one kind whose scores fit into the caches: the kind of each and its windows."""
+def _runs(counts: Sequence[int], scores_per_window: int) -> list[tuple[int, int]]:
+    """Cut the windows into runs of one kind whose scores fit into the caches: the kind and the number of windows."""
     most = max(1, _SCORES_PER_THREAD * torch.get_num_threads() // scores_per_window)
-    runs = [(kind, min(most, count - first)) for kind, count in enumerate(counts) for first in range(0, count, most)]
-    return [kind for kind, _ in runs], [size for _, size in runs]
+    return [(kind, min(most, count - first)) for kind, count in enumerate(counts) for first in range(0, count, most)]
 
 
 def _probabilities(
@@ -94,19 +104,20 @@ def _probabilities(
 
 
 # The schemas are written out, because torch reads collections.abc.Sequence from annotations only since 2.7.
-_ARGUMENTS = "Tensor query, Tensor key_value, Tensor bias, SymInt[] counts, float scale"
+_ARGUMENTS = "Tensor query, Tensor key_value, Tensor bias, Tensor? mask, SymInt[] counts, float scale"
 
 
 @torch.library.custom_op(
     "segsr::window_attention", mutates_args=(), device_types="cpu", schema=f"({_ARGUMENTS}) -> (Tensor, Tensor)"
 )
 def _attend(
-    query: Tensor, key_value: Tensor, bias: Tensor, counts: Sequence[int], scale: float
+    query: Tensor, key_value: Tensor, bias: Tensor, mask: Tensor | None, counts: Sequence[int], scale: float
 ) -> tuple[Tensor, Tensor]:
-    # The kernel itself, and not scaled_dot_product_attention, for the logarithms of the rows' sums.
+    # The kernel itself, and not scaled_dot_product_attention, for the logarithms of the rows' sums, and because it
+    # takes a bias in float32 beside bfloat16.
     pairs = [
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, attn_mask=b, scale=scale)
-        for q, k, v, b in _kinds(query, key_value, bias, counts)
+        for q, k, v, b in _kinds(query, key_value, bias, mask, counts)
     ]
     return _join([output.transpose(1, 2) for output, _ in pairs]).contiguous(), _join([sums for _, sums in pairs])
 
@@ -123,68 +134,80 @@ def _attend_backward(
     query: Tensor,
     key_value: Tensor,
     bias: Tensor,
+    mask: Tensor | None,
     counts: Sequence[int],
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     query_gradient, key_value_gradient = torch.empty_like(query), torch.empty_like(key_value)
     # Half precision is computed in float32: the exponentials are faster, and the sum over windows needs it.
     work_type = torch.promote_types(query.dtype, torch.float32)
-    bias = bias.to(work_type)
-    bias_gradient = torch.zeros_like(bias)
-    penalised = (bias.flatten(1).amin(1) < -_NEGLIGIBLE).tolist()
-    kinds, sizes = _runs(counts, bias[0].numel())
-    heads_first = (query, gradient, *key_value.unbind(2), query_gradient, *key_value_gradient.unbind(2))
-    runs = zip(*(tensor.transpose(1, 2).split(sizes) for tensor in heads_first), strict=True)
-    scratch: list[Tensor] = []
-    for kind, sums, (*inputs, to_q, to_k, to_v) in zip(kinds, logsumexp.split(sizes), runs, strict=True):
-        q, g, k, v = (tensor.to(work_type).flatten(0, 1) for tensor in inputs)
-        if not scratch or len(q) != len(scratch[0]):
-            shapes = bias.shape[2:], bias.shape[2:], q.shape[1:], k.shape[1:]
+    bias_gradient = torch.zeros_like(bias, dtype=work_type)
+    heads, *score_shape = bias.shape[1:]
+    runs = _runs(counts, bias[0].numel())
+    sizes = [size for _, size in runs]
+    inputs = (query, gradient, *key_value.unbind(2))
+    inputs = [tensor.transpose(1, 2).to(work_type).split(sizes) for tensor in inputs]
+    outputs = (query_gradient, *key_value_gradient.unbind(2))
+    outputs = [tensor.transpose(1, 2).split(sizes) for tensor in outputs]
+    previous = None
+    for (kind, size), sums, to_q, to_k, to_v, *parts in zip(
+        runs, logsumexp.split(sizes), *outputs, *inputs, strict=True
+    ):
+        q, g, k, v = (part.flatten(0, 1) for part in parts)
+        if previous is None or previous[1] != size:
+            shapes = score_shape, score_shape, q.shape[1:], k.shape[1:]
             scratch = [q.new_empty(len(q), *shape) for shape in shapes]
-            by_window = [tensor.unflatten(0, (-1, bias.shape[1])) for tensor in scratch]
             weights, scores, q_product, k_product = scratch
-        _probabilities(q, k, bias[kind], sums, scale, penalised[kind], out=weights)
+            _, window_scores, q_products, k_products = (tensor.unflatten(0, (size, heads)) for tensor in scratch)
+        if previous is None or previous[0] != kind:
+            kind_bias = _bias_of(bias, mask, kind).to(work_type)
+            is_penalised = mask is not None and bool((mask[kind] < -_NEGLIGIBLE).any())
+            kind_gradient = bias_gradient[kind if len(bias) > 1 else 0]
+        previous = kind, size
+        _probabilities(q, k, kind_bias, sums, scale, is_penalised, out=weights)
         torch.bmm(weights.transpose(1, 2), g, out=k_product)
-        to_v.copy_(by_window[3])
+        to_v.copy_(k_products)
         torch.bmm(g, v.transpose(1, 2), out=scores)
         torch.ops.aten._softmax_backward_data.out(scores, weights, -1, work_type, grad_input=scores)
-        for window_scores in by_window[1]:
-            bias_gradient[kind].add_(window_scores)
+        for of_window in window_scores.unbind():
+            kind_gradient.add_(of_window)
         torch.bmm(scores, k, out=q_product)
-        torch.mul(by_window[2], scale, out=to_q)
+        torch.mul(q_products, scale, out=to_q)
         torch.bmm(scores.transpose(1, 2), q, out=k_product)
-        torch.mul(by_window[3], scale, out=to_k)
+        torch.mul(k_products, scale, out=to_k)
     return query_gradient, key_value_gradient, bias_gradient
 
 
 @_attend.register_fake
-def _(query, key_value, bias, counts, scale):
+def _(query, key_value, bias, mask, counts, scale):
     windows, rows, heads, _ = query.shape
     sums_type = torch.promote_types(query.dtype, torch.float32)
     return query.new_empty(query.shape), query.new_empty((windows, heads, rows), dtype=sums_type)
 
 
 @_attend_backward.register_fake
-def _(gradient, logsumexp, query, key_value, bias, counts, scale):
+def _(gradient, logsumexp, query, key_value, bias, mask, counts, scale):
     bias_gradient = torch.empty_like(bias, dtype=torch.promote_types(query.dtype, torch.float32))
     return query.new_empty(query.shape), key_value.new_empty(key_value.shape), bias_gradient
 
 
 @register_flop_formula(torch.ops.segsr.window_attention)
-def _count_flops(query_shape, key_value_shape, bias_shape, counts, scale, *, out_shape=None) -> int:
+def _count_flops(query_shape, key_value_shape, bias_shape, mask_shape, counts, scale, *, out_shape=None) -> int:
     windows, rows, heads, width = query_shape
     return 2 * 2 * windows * heads * rows * key_value_shape[1] * width
 
 
 def _save(ctx, inputs, output) -> None:
-    query, key_value, bias, ctx.counts, ctx.scale = inputs
-    ctx.save_for_backward(output[1], query, key_value, bias)
+    query, key_value, bias, mask, ctx.counts, ctx.scale = inputs
+    ctx.save_for_backward(output[1], query, key_value, bias, mask)
 
 
 def _differentiate(ctx, gradient: Tensor, _):
-    logsumexp, query, key_value, bias = ctx.saved_tensors
-    *gradients, bias_gradient = _attend_backward(gradient, logsumexp, query, key_value, bias, ctx.counts, ctx.scale)
-    return *gradients, bias_gradient.to(bias.dtype), None, None
+    logsumexp, query, key_value, bias, mask = ctx.saved_tensors
+    *gradients, bias_gradient = _attend_backward(
+        gradient, logsumexp, query, key_value, bias, mask, ctx.counts, ctx.scale
+    )
+    return *gradients, bias_gradient.to(bias.dtype), None, None, None
 
 
 _attend.register_autograd(_differentiate, setup_context=_save)
