@@ -5,6 +5,7 @@ from peft.tuners.lora import LoraLayer
 from torch import nn
 
 from segsr_arch.semantics.config import LORA_TARGETS, SemanticsConfig
+from segsr_arch.semantics.dropout import Dropout
 
 
 def lock_vision_tower(visual: nn.Module) -> nn.Module:
@@ -37,7 +38,12 @@ def add_lora(visual: nn.Module, config: SemanticsConfig) -> nn.Module:
         target_modules=rf"{blocks}(attn|mlp)\.({'|'.join(targets)})",
         bias="none",
     )
-    return inject_adapter_in_model(adapter, visual)
+    visual = inject_adapter_in_model(adapter, visual)
+    if config.lora_dropout > 0:
+        for module in visual.modules():
+            if isinstance(module, LoraLayer):
+                module.lora_dropout.update({name: Dropout(p=config.lora_dropout) for name in module.lora_dropout})
+    return visual
 
 
 def fold_lora(visual: nn.Module) -> nn.Module:

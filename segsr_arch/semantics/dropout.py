@@ -1,0 +1,39 @@
+"""Dropout with cheap random numbers."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+_LEVELS = 2**16  # of a random number of 16 bits, four of which come out of one draw
+
+
+class Dropout(nn.Module):
+    """Dropout, as ``nn.Dropout``, whose mask costs a seventh on the CPU.
+
+    torch draws a random number of its own for each value there, one after the other, and in a training step of SeG-SR
+    that took as long as the products of LoRA. This draws 16 bits a value from torch's default generator, and so keeps
+    to the seed; the probability is rounded to 1/65536, and what stays is scaled by the rounded one.
+
+    Args:
+        p: probability of zeroing, in [0, 1).
+    """
+
+    def __init__(self, *, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero some values of a tensor in training, and divide the others by the probability of staying."""
+        if not self.training or self.p == 0:
+            return x
+        if x.device.type != "cpu":
+            return F.dropout(x, self.p)
+        dropped = round(self.p * _LEVELS)
+        draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
+        levels = draws.view(torch.int16)[: x.numel()].view(x.shape)
+        keep = (levels >= dropped - _LEVELS // 2).to(x.dtype)
+        return x * keep.mul_(_LEVELS / (_LEVELS - dropped))
+
+    def extra_repr(self) -> str:
+        """Show the probability in the printed network."""
+        return f"p={self.p:g}"
