@@ -7,6 +7,23 @@ from torch import Tensor, nn
 _LEVELS = 2**16  # of a random number of 16 bits, four of which come out of one draw
 
 
+class _KeepAndScale(torch.autograd.Function):
+    """Values where ``keep`` says so, times a factor; of the mask, one byte a value is kept for the backward pass."""
+
+    @staticmethod
+    def forward(values: Tensor, keep: Tensor, factor: float) -> Tensor:
+        return (values * keep).mul_(factor)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        _, keep, ctx.factor = inputs
+        ctx.save_for_backward(keep)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        return (gradient * ctx.saved_tensors[0]).mul_(ctx.factor), None, None
+
+
 class Dropout(nn.Module):
     """Dropout, as ``nn.Dropout``, whose mask costs a seventh on the CPU.
 
@@ -31,8 +48,7 @@ class Dropout(nn.Module):
         dropped = round(self.p * _LEVELS)
         draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         levels = draws.view(torch.int16)[: x.numel()].view(x.shape)
-        keep = (levels >= dropped - _LEVELS // 2).to(x.dtype)
-        return x * keep.mul_(_LEVELS / (_LEVELS - dropped))
+        return _KeepAndScale.apply(x, levels >= dropped - _LEVELS // 2, _LEVELS / (_LEVELS - dropped))
 
     def extra_repr(self) -> str:
         """Show the probability in the printed network."""

@@ -39,9 +39,10 @@ def add_lora(visual: nn.Module, config: SemanticsConfig) -> nn.Module:
         bias="none",
     )
     visual = inject_adapter_in_model(adapter, visual)
-    if config.lora_dropout > 0:
-        for module in visual.modules():
-            if isinstance(module, LoraLayer):
+    for module in visual.modules():
+        if isinstance(module, LoraLayer):
+            module.cast_input_dtype_enabled = False  # else, under autocast, to float32 and back
+            if config.lora_dropout > 0:
                 module.lora_dropout.update({name: Dropout(p=config.lora_dropout) for name in module.lora_dropout})
     return visual
 
