@@ -18,7 +18,7 @@ $(VENV)/installed: setup.py segsr_arch/compat/install_basicsr.py
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade pip "setuptools<82" wheel
 	@echo "Installing torch and the rest (about 6 GB, one to five minutes) ..."
-	$(RUN) -m pip install --quiet "torch>=2.6" "torchvision>=0.21"
+	$(RUN) -m pip install --quiet "torch>=2.7" "torchvision>=0.22"
 	$(RUN) segsr_arch/compat/install_basicsr.py
 	$(RUN) -m pip install --quiet --no-build-isolation -e ".[test]"
 	touch $@

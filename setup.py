@@ -6,6 +6,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (ROOT / "segsr_arch/__init__.py").read_text("utf-8"), re.M).group(1)
 PERCEPTUAL = ["torch-fidelity>=0.4", "transformers>=5.0"]
+EXPORT = ["onnx>=1.17", "onnxscript>=0.3", "onnxruntime>=1.20"]
 ZOO = ["spandrel>=0.4.2", "spandrel_extra_arches>=0.2"]
 
 setup(
@@ -26,8 +27,8 @@ setup(
     install_requires=[
         # From 3.13 on its source archive does not build; segsr_arch/compat/install_basicsr.py installs it there.
         'basicsr==1.4.2; python_version < "3.13"',
-        "torch>=2.6",
-        "torchvision>=0.21",
+        "torch>=2.7",
+        "torchvision>=0.22",
         "open_clip_torch>=2.30",
         "peft>=0.14",
         "huggingface_hub",  # these two are bounded by open_clip and peft
@@ -48,9 +49,11 @@ setup(
     extras_require={
         "perceptual": PERCEPTUAL,  # KID and CLIP-IQA
         "iqa": ["pyiqa>=0.1.16"],  # PolyForm Noncommercial
+        "export": EXPORT,  # segsr export --format onnx
         "zoo": ZOO,  # networks for `type: spandrel/NAME`; those of the second have restrictive licences
         "test": [
             *PERCEPTUAL,
+            *EXPORT,
             *ZOO,
             "pytest>=8",
             "pytest-xdist>=3.5",

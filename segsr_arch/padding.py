@@ -9,9 +9,7 @@ def reflected_indices(size: int, padded: int, device: torch.device | None = None
 
     The edge is not repeated (0 1 2 1 0 1 ...); an axis of one entry repeats it.
     """
-    if size == 1:
-        return torch.zeros(padded, dtype=torch.long, device=device)
-    period = 2 * (size - 1)
+    period = torch.full((), torch.sym_max(2 * (size - 1), 1), dtype=torch.long, device=device)
     position = torch.arange(padded, device=device) % period
     return torch.minimum(position, period - position)
 
@@ -27,9 +25,20 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
         The padded images; the input itself when nothing is to do.
     """
     height, width = images.shape[-2:]
-    padded_height, padded_width = (-(-side // multiple) * multiple for side in (height, width))
-    if padded_height != height:
+    # Rounded up without a negative number: ONNX would round its quotient towards zero.
+    padded_height, padded_width = ((side + multiple - 1) // multiple * multiple for side in (height, width))
+    any_size = torch.compiler.is_exporting()  # a question about the size would be an assumption of the program
+    if any_size or padded_height != height:
         images = images.index_select(-2, reflected_indices(height, padded_height, images.device))
-    if padded_width != width:
+    if any_size or padded_width != width:
         images = images.index_select(-1, reflected_indices(width, padded_width, images.device))
     return images
+
+
+def crop(images: Tensor, height: int, width: int) -> Tensor:
+    """Cut (..., H, W) to its first ``height`` rows and ``width`` columns: what :func:`pad_to_multiple` added."""
+    if torch.compiler.is_exporting():
+        # A slice is asked whether it leaves anything out, and the program would hold for such sizes alone.
+        rows, columns = (torch.arange(size, device=images.device) for size in (height, width))
+        return images.index_select(-2, rows).index_select(-1, columns)
+    return images[..., :height, :width]

@@ -24,7 +24,7 @@ from segsr_arch.archs.unit_layouts import select_units, size_multiple
 from segsr_arch.archs.unit_outputs import UnitOutput, features_of, with_features
 from segsr_arch.archs.unit_probe import probe_network
 from segsr_arch.errors import ConfigError
-from segsr_arch.padding import pad_to_multiple
+from segsr_arch.padding import crop, pad_to_multiple
 from segsr_arch.semantics import SemanticGuide, SemanticsConfig, VlmIdentity
 
 
@@ -147,7 +147,7 @@ class GuidedNetwork(nn.Module):
             sr = self.base(pad_to_multiple(lq, self._size_multiple))
         finally:
             self._current.signals = None
-        return sr[..., : lq.shape[-2] * self.upscale, : lq.shape[-1] * self.upscale]
+        return crop(sr, lq.shape[-2] * self.upscale, lq.shape[-1] * self.upscale)
 
     @property
     def has_maps(self) -> bool:

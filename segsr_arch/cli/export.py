@@ -14,6 +14,15 @@ from segsr_arch.config import apply_overrides, read_options
 from segsr_arch.errors import ConfigError
 from segsr_arch.export.checkpoint import export_checkpoint
 from segsr_arch.export.comparison import Agreement, compare_networks
+from segsr_arch.export.program import (
+    ENDINGS,
+    INPUT,
+    OUTPUT,
+    SIZES,
+    TOLERANCE,
+    check_requirements,
+    export_program,
+)
 from segsr_arch.models.trained import TrainedNetwork, load_trained
 
 _DRAWN_SIZE = (48, 72)
@@ -26,15 +35,23 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="write a trained network for inference: faster, in one file, without other weights",
         description="Folds LoRA into the vision-language model, computes constants once, casts the weights once, and "
         "writes a checkpoint that holds everything, with an option file for basicsr test and segsr evaluate. Then "
-        "compares it with the trained network on images of the options' data sets.",
+        "compares it with the trained network on images of the options' data sets. Or writes a program in float32 that "
+        "needs none of this package, for ONNX or torch.export, for images and batches of any size, and tries it at "
+        "three sizes.",
     )
     parser.add_argument("-opt", dest="opt", type=Path, required=True, metavar="FILE", help="option file of a test")
     parser.add_argument(
+        "--format",
+        choices=("checkpoint", *ENDINGS),
+        default="checkpoint",
+        help="checkpoint: for basicsr test and segsr evaluate; onnx: a file for onnxruntime and others (needs "
+        "segsr[export]); torch: a program for torch.export.load (default: %(default)s)",
+    )
+    parser.add_argument(
         "--precision",
         choices=tuple(PRECISIONS),
-        default="bf16",
-        help="type of the weights and of the features between the first and the last convolution (default: "
-        "%(default)s)",
+        help="type of the weights and of the features between the first and the last convolution (default: bf16 for a "
+        "checkpoint, fp32 for a program, which has no other)",
     )
     parser.add_argument(
         "--out", type=Path, default=Path("exported"), metavar="DIR", help="where the files go (default: %(default)s)"
@@ -44,9 +61,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         type=int,
         default=8,
         metavar="N",
-        help="compare on so many images of each data set (default: %(default)s)",
+        help="compare a checkpoint on so many images of each data set (default: %(default)s)",
     )
-    parser.add_argument("--device", help="cpu or cuda (default: as num_gpu in the options says)")
+    parser.add_argument(
+        "--device", help="cpu or cuda (default: as num_gpu in the options says; a program is made on the cpu)"
+    )
     parser.add_argument(
         "--force_yml", nargs="+", default=[], metavar="KEY=VALUE", help="changes of the options, as for basicsr"
     )
@@ -57,19 +76,64 @@ def run(args: argparse.Namespace) -> int:
     """Run the subcommand; returns 0."""
     if args.images < 1:
         raise ConfigError(f"--images: must be at least 1, got {args.images}.")
+    is_program = args.format != "checkpoint"
+    if is_program:
+        _check_program_arguments(args)
     opt = apply_overrides(read_options(args.opt), args.force_yml)
-    trained = load_trained(args.opt, device=args.device, overrides=args.force_yml)
+    trained = load_trained(args.opt, device="cpu" if is_program else args.device, overrides=args.force_yml)
     if trained.checkpoint is None:
         raise ConfigError(f"{args.opt}: path: pretrain_network_g: is missing; there is nothing to export.")
-    stem = args.out / f"{trained.name}_{args.precision}"
-    exported = export_checkpoint(trained.network, opt, stem=stem, precision=args.precision)
+    if is_program:
+        _write_program(trained, args)
+    else:
+        _write_checkpoint(trained, opt, args)
+    return 0
+
+
+def _check_program_arguments(args: argparse.Namespace) -> None:
+    if args.precision not in (None, "fp32"):
+        raise ConfigError(
+            f"--precision {args.precision}: a program of --format {args.format} is in fp32; leave it out."
+        )
+    if args.device not in (None, "cpu"):
+        raise ConfigError(
+            f"--device {args.device}: a program of --format {args.format} is made on the cpu; leave it out."
+        )
+    check_requirements(args.format)
+
+
+def _write_program(trained: TrainedNetwork, args: argparse.Namespace) -> None:
+    description = {
+        "name": trained.name,
+        "network": type(trained.network).__name__,
+        "scale": trained.scale,
+        "input": f"{INPUT}: (B, 3, H, W) float32, RGB in [0, 1]",
+        "output": f"{OUTPUT}: (B, 3, {trained.scale}H, {trained.scale}W) float32, RGB about [0, 1], not clipped",
+        "vision_language_model": trained.vlm or "none",
+    }
+    print(f"Translating {trained.name} to {args.format}; a large network takes minutes.", flush=True)
+    program = export_program(trained.network, stem=args.out / trained.name, kind=args.format, description=description)
+    print(
+        f"{args.format} against the trained network at {len(SIZES)} sizes: largest difference "
+        f"{program.largest_difference:.1e} of 1 (at most {TOLERANCE:.0e} is allowed)"
+    )
+    _print_file(program.path)
+
+
+def _print_file(path: Path) -> None:
+    print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
+
+
+def _write_checkpoint(trained: TrainedNetwork, opt: Mapping[str, Any], args: argparse.Namespace) -> None:
+    precision = args.precision or "bf16"
+    stem = args.out / f"{trained.name}_{precision}"
+    exported = export_checkpoint(trained.network, opt, stem=stem, precision=precision)
     items = list(_items(trained, args.images))
     with tqdm(items, unit="image", desc="compare", leave=False, disable=None) as bar:
         agreement = compare_networks(trained.network, exported.network, bar, crop=trained.scale)
-    print(_in_words(agreement, args.precision))
+    print(_in_words(agreement, precision))
     for path in (exported.weights, exported.options):
-        print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
-    return 0
+        _print_file(path)
 
 
 def _items(trained: TrainedNetwork, count: int) -> Iterator[Mapping[str, Any]]:

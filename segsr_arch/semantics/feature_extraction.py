@@ -61,7 +61,7 @@ class SemanticFeatureExtraction(nn.Module):
         """Position embedding (1 + rows * columns, width), its patch grid resized in 2-D, the class entry kept."""
         embedding = self.visual.positional_embedding
         grid_rows, grid_columns = self.visual.grid_size
-        if (rows, columns) == (grid_rows, grid_columns):
+        if not torch.compiler.is_exporting() and (rows, columns) == (grid_rows, grid_columns):
             return embedding
         grid = embedding[1:].T.reshape(1, -1, grid_rows, grid_columns)
         with torch.autocast(embedding.device.type, enabled=False):
@@ -85,7 +85,7 @@ class SemanticFeatureExtraction(nn.Module):
         patches = visual.conv1(images.to(visual.conv1.weight.dtype))
         rows, columns = patches.shape[-2:]
         tokens = patches.flatten(2).transpose(1, 2)
-        class_token = visual.class_embedding.to(tokens.dtype).expand(len(tokens), 1, -1)
+        class_token = visual.class_embedding.to(tokens.dtype).expand(tokens.shape[0], 1, -1)
         tokens = torch.cat([class_token, tokens], dim=1)
         tokens = visual.ln_pre(tokens + self._position_embedding(rows, columns).to(tokens.dtype))
         for block in visual.transformer.resblocks:

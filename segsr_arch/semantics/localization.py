@@ -86,7 +86,7 @@ class SemanticLocalization(nn.Module):
             return self.meta_net(self.global_descriptor, global_feature)
         if self.global_descriptor is None:
             return global_feature
-        return self.global_descriptor.to(global_feature.dtype).expand(len(global_feature), -1)
+        return self.global_descriptor.to(global_feature.dtype).expand(global_feature.shape[0], -1)
 
     def forward(self, global_feature: Tensor) -> Tensor:
         """Compute the localization embeddings.
@@ -100,7 +100,7 @@ class SemanticLocalization(nn.Module):
         vectors = [self._global_vector(global_feature).unsqueeze(1)] if self.has_global else []
         if self.has_local:
             like = vectors[0] if vectors else global_feature
-            vectors.append(self.local_descriptors.to(like.dtype).expand(len(global_feature), -1, -1))
+            vectors.append(self.local_descriptors.to(like.dtype).expand(global_feature.shape[0], -1, -1))
         descriptors = torch.cat(vectors, dim=1)
         attended, _ = self.attention(descriptors, descriptors, descriptors, need_weights=False)
         if self.residual:

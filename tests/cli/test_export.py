@@ -1,12 +1,16 @@
+import json
 import re
 
+import onnxruntime
 import pytest
 import torch
 import yaml
 
 from segsr_arch.cli.segsr import main
+from segsr_arch.export import program as program_module
 from segsr_arch.models.trained import load_trained
 from tests.models.test_trained import write_test_options
+from tests.support import TINY_HAT, TINY_SEMANTICS
 
 
 @pytest.fixture
@@ -97,3 +101,73 @@ def test_a_training_checkpoint_in_the_option_file_of_an_exported_one_is_refused_
     exported.write_text(exported.read_text().replace("exported/tiny_bf16.pth", "models/net_g_1.pth"))
     assert main(["evaluate", "-opt", str(exported)]) == 2
     assert "is in the form for training, but this network is in that for inference, bf16" in capsys.readouterr().err
+
+
+HAT_OPTIONS = {**TINY_HAT, "type": "SeGSR", "depths": [2], "num_heads": [2], "upscale": 2, "semantics": TINY_SEMANTICS}
+OTHER_SIZES = [(1, 3, 7, 7), (3, 3, 20, 28), (1, 3, 41, 8)]
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torch"])
+def test_a_program_gives_what_the_network_gives_at_sizes_it_was_not_made_with(here, capsys, kind):
+    options = write_test_options(here, network=HAT_OPTIONS)
+    assert main(["export", "-opt", str(options), "--format", kind]) == 0
+    shown = capsys.readouterr().out
+    found = re.search(rf"{kind} against the trained network at 3 sizes: largest difference (\S+) of 1", shown)
+    assert float(found[1]) <= 1e-4
+    path = here / "exported" / ("tiny.onnx" if kind == "onnx" else "tiny.pt2")
+    assert f"exported/{path.name} (" in shown and [file.name for file in path.parent.iterdir()] == [path.name]
+    trained = load_trained(options)
+    if kind == "onnx":
+        session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        described = session.get_modelmeta().custom_metadata_map
+        outputs = [session.run(["sr"], {"lq": image(size).numpy()})[0] for size in OTHER_SIZES]
+    else:
+        extra = {"segsr.json": ""}
+        program = torch.export.load(path, extra_files=extra).module()
+        described = json.loads(extra["segsr.json"])
+        outputs = [program(image(size)).numpy(force=True) for size in OTHER_SIZES]
+    assert described["scale"] == "2" and described["network"] == "SeGSR" and described["vision_language_model"]
+    with torch.no_grad():
+        for size, output in zip(OTHER_SIZES, outputs, strict=True):
+            torch.testing.assert_close(torch.from_numpy(output), trained.network(image(size)), atol=1e-4, rtol=0)
+
+
+def image(size):
+    return torch.rand(size, generator=torch.Generator().manual_seed(sum(size)))
+
+
+def test_a_program_that_differs_is_refused(here, capsys, monkeypatch):
+    options = write_test_options(here)
+    monkeypatch.setattr(program_module, "TOLERANCE", 0.0)
+    monkeypatch.setattr(program_module, "_largest_difference", lambda network, run: 0.5)
+    assert main(["export", "-opt", str(options), "--format", "torch"]) == 2
+    assert "the program differs from SeGSR by 0.5, more than 0" in capsys.readouterr().err
+    assert not list((here / "exported").iterdir())
+
+
+def test_a_network_whose_code_depends_on_the_size_is_refused_with_the_reason(here, capsys):
+    network = {"type": "SwinIR", "upscale": 2, "embed_dim": 8, "depths": [1], "num_heads": [2], "window_size": 4}
+    options = write_test_options(here, network={**network, "img_size": 16, "upsampler": "pixelshuffle"})
+    assert main(["export", "-opt", str(options), "--format", "torch"]) == 2
+    message = capsys.readouterr().err
+    assert "SwinIR cannot become a program for images of any size" in message and "--format checkpoint" in message
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--format", "onnx", "--precision", "bf16"), "--precision bf16: a program of --format onnx is in fp32"),
+        (("--format", "torch", "--device", "cuda"), "--device cuda: a program of --format torch is made on the cpu"),
+    ],
+)
+def test_programs_are_in_float32_and_made_on_the_cpu(here, capsys, arguments, words):
+    assert main(["export", "-opt", "missing.yml", *arguments]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_missing_packages_for_onnx_are_named_at_once(here, capsys, monkeypatch):
+    monkeypatch.setattr(
+        program_module.importlib.util, "find_spec", lambda name: None if name == "onnxscript" else object()
+    )
+    assert main(["export", "-opt", "missing.yml", "--format", "onnx"]) == 2
+    assert "--format onnx needs onnxscript, not installed here: pip install 'segsr[export]'" in capsys.readouterr().err

@@ -129,6 +129,7 @@ class WindowAttention(_HeadProjections):
             *self.bias(index, self.tokens, mask),
             windows.counts,
             self.scale,
+            windows.kinds,
         )
         return permute_rows(self.from_heads(attended), windows.inverse, windows.order).view(x.shape)
 
@@ -171,5 +172,6 @@ class OverlappingAttention(_HeadProjections):
             *self.bias(index, self.tokens, None),
             windows.counts,
             self.scale,
+            windows.kinds,
         )
         return permute_rows(self.from_heads(attended), windows.inverse, windows.order).view(x.shape)

@@ -22,7 +22,13 @@ _LEAST_PROBABILITY = 2e-35
 
 
 def window_attention(
-    query: Tensor, key_value: Tensor, bias: Tensor, mask: Tensor | None, counts: Sequence[int], scale: float
+    query: Tensor,
+    key_value: Tensor,
+    bias: Tensor,
+    mask: Tensor | None,
+    counts: Sequence[int],
+    scale: float,
+    kinds: Tensor | None = None,
 ) -> Tensor:
     """Softmax attention in windows: ``softmax(scale * q k^T + bias + mask) v`` for every window and head.
 
@@ -33,10 +39,13 @@ def window_attention(
         mask: (K, N, M) float, added to the bias for each kind, a constant; ``None``: nothing.
         counts: number of windows of each of the K kinds, in order; their sum is W.
         scale: factor on the scores before the bias.
+        kinds: (W,) int64, kind of each window where they are in no order, in programs of torch.export alone.
 
     Returns:
         (W, N, heads, d), differentiable once with respect to the first three tensors.
     """
+    if torch.compiler.is_exporting():
+        return _attend_for_export(query, key_value, bias, mask, kinds, scale)
     if query.device.type == "cpu":
         return _attend(query, key_value, bias, mask, list(counts), scale)[0]
     return _attend_by_torch(query, key_value, bias, mask, counts, scale)
@@ -50,6 +59,18 @@ def _attend_by_torch(
         for q, k, v, b in _kinds(query, key_value, bias, mask, counts)
     ]
     return _join([output.transpose(1, 2) for output in outputs])
+
+
+def _attend_for_export(
+    query: Tensor, key_value: Tensor, bias: Tensor, mask: Tensor | None, kinds: Tensor | None, scale: float
+) -> Tensor:
+    """The same in torch's own operators, which other programs know, and with nothing that depends on the sizes."""
+    bias = bias if mask is None else bias + mask.unsqueeze(1)
+    if kinds is not None and bias.shape[0] > 1:
+        bias = bias.index_select(0, kinds)
+    query, (key, value) = query.transpose(1, 2), key_value.permute(2, 0, 3, 1, 4).unbind()
+    scores = query @ key.transpose(2, 3) * scale + bias
+    return (scores.softmax(-1) @ value).transpose(1, 2)
 
 
 def _bias_of(bias: Tensor, mask: Tensor | None, kind: int) -> Tensor:

@@ -16,11 +16,14 @@ class WindowOrder(NamedTuple):
         order: (B*H*W,) int64, the token that each window slot takes.
         inverse: (B*H*W,) int64, the window slot of each token.
         counts: number of windows of each mask kind; windows of one kind are neighbours, kinds ascend.
+        kinds: (windows,) int64, kind of each window where they are not sorted, because a program of torch.export must
+            not depend on how many windows of a kind there are; else ``None``.
     """
 
     order: Tensor
     inverse: Tensor
     counts: list[int]
+    kinds: Tensor | None = None
 
 
 class WindowPlan(NamedTuple):
@@ -133,19 +136,38 @@ def shift_mask(window: int) -> Tensor:
     return torch.stack(kinds)
 
 
-def _order(tokens: Tensor, window: int, split_kinds: bool) -> WindowOrder:
-    batch, height, width = tokens.shape
+def _constant(value: int, device: torch.device) -> Tensor:
+    # ONNX takes a remainder by a tensor, but none by a number that follows from the size of the input.
+    return torch.full((), value, dtype=torch.long, device=device)
+
+
+def _grid(batch: int, rows: int, columns: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    """Image, row and column of each window of a batch, each (windows,) int64."""
+    number = torch.arange(batch * rows * columns, device=device)
+    rows, columns = _constant(rows, device), _constant(columns, device)
+    return number // (rows * columns), number // columns % rows, number % columns
+
+
+def _order(
+    batch: int, height: int, width: int, window: int, *, shift: int, device: torch.device, sort: bool
+) -> WindowOrder:
+    """Cut images into windows; shifted ones are of four kinds, as in :func:`shift_mask`, each of them one run."""
     rows, columns = height // window, width // window
-    windows = tokens.view(batch, rows, window, columns, window).transpose(2, 3)
-    if split_kinds:
-        # Kinds 0 to 3 of `shift_mask`, each as one run.
-        row_parts, column_parts = windows.split((rows - 1, 1), 1), ((0, columns - 1), (columns - 1, 1))
-        parts = [part.narrow(2, *span) for part in row_parts for span in column_parts]
-    else:
-        parts = [windows]
-    order = torch.cat([part.reshape(-1) for part in parts])
-    inverse = torch.empty_like(order).scatter(0, order, torch.arange(order.numel(), device=order.device))
-    return WindowOrder(order, inverse, [part.shape[0] * part.shape[1] * part.shape[2] for part in parts])
+    image, row, column = _grid(batch, rows, columns, device)
+    counts, kinds = [batch * rows * columns], None
+    if shift:
+        counts = [batch * count for count in ((rows - 1) * (columns - 1), rows - 1, columns - 1, 1)]
+        kinds = 2 * (row == rows - 1).long() + (column == columns - 1).long()
+        if sort:
+            image, row, column = (place[kinds.argsort(stable=True)] for place in (image, row, column))
+            kinds = None
+    along = torch.arange(window, device=device)
+    y = (row.unsqueeze(1) * window + along + shift) % _constant(height, device)
+    x = (column.unsqueeze(1) * window + along + shift) % _constant(width, device)
+    order = (((image * height).unsqueeze(1) + y) * width).unsqueeze(2) + x.unsqueeze(1)
+    order = order.flatten()
+    inverse = torch.empty_like(order).scatter(0, order, torch.arange(batch * height * width, device=device))
+    return WindowOrder(order=order, inverse=inverse, counts=counts, kinds=kinds)
 
 
 def make_plan(
@@ -168,17 +190,24 @@ def make_plan(
     device = self_index.device
     key_window = round(cross_index.shape[1] ** 0.5)
     margin = (key_window - window) // 2
-    tokens = torch.arange(batch * height * width, device=device).view(batch, height, width)
-    shift = window // 2
-    padded_height, padded_width = height + 2 * margin, width + 2 * margin
-    padded = torch.arange(batch * padded_height * padded_width, device=device)
-    keys = padded.view(batch, padded_height, padded_width).unfold(1, key_window, window).unfold(2, key_window, window)
+    layout = {"batch": batch, "height": height, "width": width, "window": window, "device": device}
+    sort = not torch.compiler.is_exporting()
     return WindowPlan(
-        plain=_order(tokens, window, split_kinds=False),
-        shifted=_order(tokens.roll((-shift, -shift), (1, 2)), window, split_kinds=True),
-        keys=keys.reshape(-1),
+        plain=_order(**layout, shift=0, sort=sort),
+        shifted=_order(**layout, shift=window // 2, sort=sort),
+        keys=_keys(**layout, key_window=key_window, margin=margin),
         key_margin=margin,
         self_index=self_index.flatten(),
         cross_index=cross_index.flatten() % (window + key_window - 1) ** 2,
         mask=mask,
     )
+
+
+def _keys(
+    batch: int, height: int, width: int, window: int, *, key_window: int, margin: int, device: torch.device
+) -> Tensor:
+    padded_height, padded_width = height + 2 * margin, width + 2 * margin
+    image, row, column = _grid(batch, height // window, width // window, device)
+    along = torch.arange(key_window, device=device)
+    y, x = row.unsqueeze(1) * window + along, column.unsqueeze(1) * window + along
+    return ((((image * padded_height).unsqueeze(1) + y) * padded_width).unsqueeze(2) + x.unsqueeze(1)).flatten()

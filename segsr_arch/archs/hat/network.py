@@ -23,7 +23,7 @@ from segsr_arch.archs.hat.geometry import (
     shift_mask,
 )
 from segsr_arch.archs.hat.validation import check_arguments
-from segsr_arch.padding import pad_to_multiple
+from segsr_arch.padding import crop, pad_to_multiple
 
 # Mean of DIV2K, which the public HAT subtracts from RGB.
 _RGB_MEAN = (0.4488, 0.4371, 0.4040)
@@ -202,7 +202,7 @@ class HATNetwork(nn.Module):
         x = self.conv_after_body(to_nchw(self._transform(to_nhwc(x)))) + x
         x = self.conv_last(self.upsample(self.conv_before_upsample(x)))
         x = x / self.img_range + self.mean
-        return x[:, :, : height * self.upscale, : width * self.upscale].contiguous()
+        return crop(x, height * self.upscale, width * self.upscale).contiguous()
 
     def fix_biases(self) -> None:
         """Look up the position biases of all blocks once, for inference; they follow the tables no longer.

@@ -1,0 +1,157 @@
+"""A trained network as a program for elsewhere: ONNX, or torch.export, for images and batches of any size."""
+
+import contextlib
+import copy
+import importlib.util
+import io
+import json
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from segsr_arch.archs.inference import to_inference_form
+from segsr_arch.atomic import atomic_write
+from segsr_arch.errors import ConfigError, DependencyError
+from segsr_arch.results.files import make_folder
+
+ENDINGS = {"onnx": "onnx", "torch": "pt2"}
+INPUT, OUTPUT = "lq", "sr"
+TOLERANCE = 1e-4
+# Batch, height and width of the images a program is tried on; the windows of HAT are 16 pixels wide.
+SIZES = ((1, 16, 24), (2, 33, 17), (1, 48, 64))
+_ONNX_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+_Run = Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportedProgram:
+    """What was written.
+
+    Attributes:
+        path: The file.
+        largest_difference: Between its output and the trained network's on images of :data:`SIZES`, in [0, 1].
+    """
+
+    path: Path
+    largest_difference: float
+
+
+def check_requirements(kind: str) -> None:
+    """Find out at once whether the packages are there that a kind of program needs.
+
+    Raises:
+        DependencyError: If some are not installed.
+    """
+    if kind == "onnx" and (missing := [name for name in _ONNX_PACKAGES if importlib.util.find_spec(name) is None]):
+        raise DependencyError(
+            f"--format onnx needs {', '.join(missing)}, not installed here: pip install 'segsr[export]'."
+        )
+
+
+def export_program(network: nn.Module, *, stem: Path, kind: str, description: Mapping[str, Any]) -> ExportedProgram:
+    """Write a network as a program in float32, after it has been tried.
+
+    The program takes ``lq`` (B, 3, H, W) float32, RGB in [0, 1], any B, H and W, and gives ``sr`` (B, 3, sH, sW), not
+    clipped. An ONNX file is tried with onnxruntime, a program of torch as it stands in the file.
+
+    Args:
+        network: Trained network on the CPU; it stays as it is.
+        stem: Path of the file without ending; the folder is made.
+        kind: ``onnx`` or ``torch``.
+        description: Goes into the file, as metadata of ONNX or ``segsr.json`` of torch; values become text.
+
+    Returns:
+        The file, ``STEM.onnx`` or ``STEM.pt2``, and how far it agrees.
+
+    Raises:
+        DependencyError: If packages for ONNX are missing.
+        ConfigError: If the network cannot be exported for any size, or the program differs by more than
+            :data:`TOLERANCE`.
+        SaveError: If the file cannot be written.
+    """
+    check_requirements(kind)
+    path = stem.with_name(f"{stem.name}.{ENDINGS[kind]}")
+    make_folder(path.parent)
+    converted = to_inference_form(copy.deepcopy(network), precision="fp32")
+    with _quiet():
+        program = _trace(converted)
+        description = {key: str(value) for key, value in description.items()}
+        content, run = (_as_onnx if kind == "onnx" else _as_torch)(program, description)
+        difference = _largest_difference(network, run)
+    if not difference <= TOLERANCE:
+        raise ConfigError(
+            f"--format {kind}: the program differs from {type(network).__name__} by {difference:.2g}, more than "
+            f"{TOLERANCE:g}; nothing was written. Use --format checkpoint, and report this network."
+        )
+    with atomic_write(path) as file:
+        file.write(content)
+    return ExportedProgram(path=path, largest_difference=difference)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep back what the exporters say of their own operators and of versions of ONNX."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _trace(network: nn.Module) -> torch.export.ExportedProgram:
+    dynamic = torch.export.Dim.DYNAMIC
+    image = torch.rand(2, 3, 20, 28)  # sizes that no window or patch divides, and all different
+    try:
+        with torch.no_grad():
+            return torch.export.export(
+                network, (image,), dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic},), strict=False
+            )
+    except Exception as error:  # torch has many
+        reason = str(error).strip().splitlines()[0]
+        raise ConfigError(
+            f"network_g: {type(network).__name__} cannot become a program for images of any size, because its code "
+            f"depends on the size or the values of the input ({reason}). Use --format checkpoint."
+        ) from error
+
+
+def _as_torch(program: torch.export.ExportedProgram, description: Mapping[str, str]) -> tuple[bytes, _Run]:
+    buffer = io.BytesIO()
+    torch.export.save(program, buffer, extra_files={"segsr.json": json.dumps(description)})
+    content = buffer.getvalue()
+    return content, torch.export.load(io.BytesIO(content)).module()
+
+
+def _as_onnx(program: torch.export.ExportedProgram, description: Mapping[str, str]) -> tuple[bytes, _Run]:
+    import onnxruntime
+
+    written = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False)
+    written.model.metadata_props.update(description)
+    content = written.model_proto.SerializeToString()
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    return content, lambda lq: torch.from_numpy(session.run([OUTPUT], {INPUT: lq.numpy()})[0])
+
+
+def _largest_difference(network: nn.Module, run: _Run) -> float:
+    generator = torch.Generator().manual_seed(0)
+    differences = []
+    with torch.no_grad():
+        for batch, height, width in SIZES:
+            lq = torch.rand(batch, 3, height, width, generator=generator)
+            expected, given = network(lq), run(lq)
+            if given.shape != expected.shape:
+                return float("inf")
+            differences.append((given - expected).abs().max().item())
+    return max(differences)
