@@ -10,7 +10,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
+from speed_device import synchronize
 
+_PRODUCT_SIDE = {"cpu": 4096, "cuda": 8192}
+_REPEATS = {"cpu": 3, "cuda": 20}
 _MEMORY = """
 import logging, warnings, torch
 logging.disable(logging.WARNING); warnings.simplefilter("ignore")
@@ -24,10 +27,12 @@ print("peak", resident("VmHWM") - before)
 """
 
 
-def seconds_of(work: Callable[[], object]) -> float:
-    """Run once; returns the seconds that pass."""
+def seconds_of(work: Callable[[], object], device: str = "cpu") -> float:
+    """Run once; returns the seconds that pass until the device has finished, which had nothing left to do before."""
+    synchronize(device)
     start = time.perf_counter()
     work()
+    synchronize(device)
     return time.perf_counter() - start
 
 
@@ -37,7 +42,7 @@ def quartile_spread(values: Sequence[float]) -> float:
     return (high - low) / 2
 
 
-def alternate(peer: Callable[[], None], ours: Callable[[], None], *, rounds: int) -> dict:
+def alternate(peer: Callable[[], None], ours: Callable[[], None], *, rounds: int, device: str = "cpu") -> dict:
     """Time two functions alternately, each right after a run of its own that is not timed.
 
     Returns:
@@ -47,7 +52,7 @@ def alternate(peer: Callable[[], None], ours: Callable[[], None], *, rounds: int
     for _ in range(rounds):
         for name, work in (("peer", peer), ("ours", ours)):
             work()
-            samples[name].append(seconds_of(work))
+            samples[name].append(seconds_of(work, device))
     ratios = [own / other for own, other in zip(samples["ours"], samples["peer"], strict=True)]
     return {
         **{name: statistics.median(values) for name, values in samples.items()},
@@ -73,14 +78,22 @@ def step_memory(name: str, size: str, image: int, precision: str, threads: int) 
     return float(done.stdout.rpartition("peak")[2])
 
 
-def matrix_rate(dtype: torch.dtype, side: int = 4096) -> float:
-    """Rate of a square matrix product, in GFLOP/s: the best of three."""
-    one, other = (torch.randn(side, side).to(dtype) for _ in range(2))
+def matrix_rate(dtype: torch.dtype, device: str = "cpu", side: int | None = None) -> float:
+    """Rate of a square matrix product, in GFLOP/s: the best of three, on a GPU of twenty.
+
+    Args:
+        dtype: Of the matrices; float32 is computed as torch is set to, without TF32 if nothing was set.
+        device: ``cpu`` or ``cuda``.
+        side: Rows and columns; by default 4096, on a GPU 8192, which keeps all of it busy.
+    """
+    side = side or _PRODUCT_SIDE[device]
+    one, other = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
     one @ other
-    return 2 * side**3 / min(seconds_of(lambda: one @ other) for _ in range(3)) / 1e9
+    return 2 * side**3 / min(seconds_of(lambda: one @ other, device) for _ in range(_REPEATS[device])) / 1e9
 
 
-def copy_rate(values: int = 1 << 26) -> float:
-    """Rate of a copy, read and written bytes together, in GB/s: the best of three."""
-    source, target = torch.ones(values), torch.ones(values)
-    return 2 * 4 * values / min(seconds_of(lambda: target.copy_(source)) for _ in range(3)) / 1e9
+def copy_rate(device: str = "cpu", values: int = 1 << 26) -> float:
+    """Rate of a copy, read and written bytes together, in GB/s: the best of three, on a GPU of twenty."""
+    source, target = torch.ones(values, device=device), torch.ones(values, device=device)
+    fastest = min(seconds_of(lambda: target.copy_(source), device) for _ in range(_REPEATS[device]))
+    return 2 * 4 * values / fastest / 1e9

@@ -36,30 +36,59 @@ def build(name: str, size: str) -> nn.Module:
     return SeGSR(**options, semantics=copy.deepcopy(_SEMANTICS[size]))
 
 
-def make_inference(network: nn.Module, lq: Tensor, *, precision: str | None = None) -> Callable[[], None]:
-    """Make a forward pass without gradients; with a precision, of the network's form for inference, in place."""
+def make_inference(
+    network: nn.Module, lq: Tensor, *, precision: str | None = None, compiled: bool = False
+) -> Callable[[], None]:
+    """Make a forward pass without gradients.
+
+    Args:
+        network: Where ``lq`` is.
+        lq: (B, 3, H, W), the input of every run.
+        precision: If given, the network is converted, in place, to its form for inference in this precision.
+        compiled: Compile it as one graph; an error of torch at the first run says where it breaks.
+    """
     if precision is not None:
         to_inference_form(network, precision=precision)
     network.eval()
+    forward = torch.compile(network, fullgraph=True) if compiled else network
 
     def run() -> None:
         with torch.no_grad():
-            network(lq)
+            forward(lq)
 
     return run
 
 
-def make_training_step(network: nn.Module, image: int, *, precision: str) -> Callable[[], None]:
-    """Make a step of training with one image: forward, L1, backward, Adam; ``bf16`` under autocast."""
+def make_training_step(
+    network: nn.Module,
+    image: int,
+    *,
+    precision: str,
+    batch: int = 1,
+    device: str = "cpu",
+    compiled: bool = False,
+) -> Callable[[], None]:
+    """Make a step of training with the same images every time: forward, L1, backward, Adam.
+
+    Args:
+        network: An x4 network, on ``device``.
+        image: Side of an LR image.
+        precision: ``fp32``, or ``bf16`` for autocast.
+        batch: Number of images.
+        device: ``cpu`` or ``cuda``.
+        compiled: Compile the network, in as many graphs as it takes.
+    """
     network.train()
-    lq, gt = torch.rand(1, 3, image, image), torch.rand(1, 3, 4 * image, 4 * image)
+    lq = torch.rand(batch, 3, image, image, device=device)
+    gt = torch.rand(batch, 3, 4 * image, 4 * image, device=device)
     optimizer = torch.optim.Adam([parameter for parameter in network.parameters() if parameter.requires_grad], lr=1e-4)
+    forward = torch.compile(network) if compiled else network
 
     def run() -> None:
-        half = torch.autocast("cpu", torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+        half = torch.autocast(device, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
         optimizer.zero_grad(set_to_none=True)
         with half:
-            loss = nn.functional.l1_loss(network(lq), gt)
+            loss = nn.functional.l1_loss(forward(lq), gt)
         loss.backward()
         optimizer.step()
 

@@ -56,6 +56,13 @@ def test_torchs_conditions_on_an_operator_are_met(mask):
     torch.library.opcheck(torch.ops.segsr.window_attention, arguments, test_utils=tests)
 
 
+@pytest.mark.parametrize("counts", [[3], [2, 1]], ids=["one kind", "two kinds"])
+def test_results_lie_in_memory_as_compiled_programs_expect(counts):
+    query, key_value, bias = (tensor.detach() for tensor in make_inputs(counts, dtype=torch.float32))
+    attended, sums = torch.ops.segsr.window_attention(query, key_value, bias, None, counts, 0.3)
+    assert attended.is_contiguous() and sums.is_contiguous()
+
+
 def test_bfloat16_is_near_float32_forward_and_backward_and_the_bias_keeps_its_dtype():
     exact_inputs = make_inputs([2, 2], dtype=torch.float32)
     exact = window_attention(*exact_inputs, None, [2, 2], 0.3)

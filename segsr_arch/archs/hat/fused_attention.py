@@ -140,7 +140,8 @@ def _attend(
         torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(q, k, v, attn_mask=b, scale=scale)
         for q, k, v, b in _kinds(query, key_value, bias, mask, counts)
     ]
-    return _join([output.transpose(1, 2) for output, _ in pairs]).contiguous(), _join([sums for _, sums in pairs])
+    attended = _join([output.transpose(1, 2) for output, _ in pairs])
+    return attended.contiguous(), _join([sums for _, sums in pairs]).contiguous()
 
 
 @torch.library.custom_op(
