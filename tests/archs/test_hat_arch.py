@@ -4,7 +4,9 @@ import pickle
 
 import pytest
 import torch
+import torch.nn.functional as F
 
+from segsr_arch.archs.hat.blocks import Mlp
 from segsr_arch.archs.hat_arch import HAT
 from segsr_arch.errors import ConfigError
 
@@ -210,3 +212,36 @@ def test_initial_values_are_the_published_ones():
         assert abs(tensor.std() - 0.02) < 0.003
     assert not block.attn.qkv.bias.any() and not block.norm1.bias.any()
     assert (block.norm1.weight == 1).all()
+
+
+def test_the_recomputed_activation_of_the_mlp_changes_no_gradient():
+    torch.manual_seed(0)
+    mlp = Mlp(dim=3, hidden=5).double()
+    x = torch.randn(2, 4, 4, 3, dtype=torch.float64, requires_grad=True)
+    inputs = (x, *mlp.parameters())
+    plain = F.linear(F.gelu(F.linear(x, mlp.fc1.weight, mlp.fc1.bias)), mlp.fc2.weight, mlp.fc2.bias)
+    weights = torch.randn_like(plain)
+    torch.testing.assert_close(mlp(x), plain)
+    gradients = [torch.autograd.grad((output * weights).sum(), inputs) for output in (mlp(x), plain)]
+    torch.testing.assert_close(*gradients)
+
+
+def test_the_mlp_keeps_the_input_of_its_activation_alone():
+    mlp, kept = Mlp(dim=8, hidden=64), []
+    with torch.autograd.graph.saved_tensors_hooks(lambda tensor: kept.append(tensor) or tensor, lambda tensor: tensor):
+        mlp(torch.randn(100, 8))
+    assert [tensor.shape for tensor in kept if tensor.shape[-1] == 64 and len(tensor) == 100] == [(100, 64)]
+
+
+def test_gradients_under_autocast_are_near_those_in_float32_and_have_the_type_of_the_weights():
+    network, image = make(drop_path_rate=0.0).train(), torch.rand(1, 3, 16, 16)
+    gradients = []
+    for half in (False, True):
+        network.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=half):
+            network(image).float().square().mean().backward()
+        gradients.append({name: parameter.grad for name, parameter in network.named_parameters()})
+    exact, rounded = gradients
+    assert all(gradient.dtype == torch.float32 for gradient in rounded.values())
+    for name in ("layers.0.residual_group.blocks.0.mlp.fc1.weight", "layers.0.residual_group.blocks.1.attn.qkv.weight"):
+        assert (rounded[name] - exact[name]).norm() < 0.05 * exact[name].norm()

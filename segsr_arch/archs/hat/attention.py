@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segsr_arch.archs.hat.fused_attention import window_attention
+from segsr_arch.archs.hat.fused_attention import relative_bias, window_attention
 from segsr_arch.archs.hat.geometry import WindowOrder, permute_rows
 
 _HEAD_ALIGNMENT = 8
@@ -25,26 +25,13 @@ def make_linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
     return linear
 
 
-def relative_bias(table: Tensor, index: Tensor, queries: int) -> Tensor:
-    """Look up the bias of each head for each pair of query and key.
-
-    Args:
-        table: (rows, heads).
-        index: (queries * keys,) int64, not negative.
-        queries: tokens of a window.
-
-    Returns:
-        (heads, queries, keys).
-    """
-    return table.t().index_select(1, index).unflatten(1, (queries, -1))
-
-
 class _HeadProjections(nn.Module):
     """What the two attentions share: the position table and the way to heads and back."""
 
-    def __init__(self, *, dim: int, heads: int, table_rows: int, qkv_bias: bool) -> None:
+    def __init__(self, *, dim: int, window: int, heads: int, table_rows: int, qkv_bias: bool) -> None:
         super().__init__()
         self.heads = heads
+        self.tokens = window * window
         self.scale = (dim // heads) ** -0.5
         self.relative_position_bias_table = nn.Parameter(torch.empty(table_rows, heads))
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
@@ -53,23 +40,39 @@ class _HeadProjections(nn.Module):
         self.register_buffer("fixed_bias", None, persistent=False)
         self._padding = -(dim // heads) % _HEAD_ALIGNMENT
 
-    def fix_bias(self, index: Tensor, queries: int, mask: Tensor | None) -> None:
+    def fix_bias(self, index: Tensor, mask: Tensor | None) -> None:
         """Look up the position bias once for all following calls, which then ignore the table: for inference alone.
 
         Args:
             index: As in ``forward``.
-            queries: tokens of a window.
             mask: As in ``forward``; ``None`` if there is one kind of window.
         """
         with torch.no_grad():
-            bias = relative_bias(self.relative_position_bias_table, index, queries).unsqueeze(0)
+            bias = relative_bias(self.relative_position_bias_table, index, self.tokens)
             self.fixed_bias = bias if mask is None else (bias + mask.unsqueeze(1)).to(bias.dtype)
 
-    def bias(self, index: Tensor, queries: int, mask: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Give what is added to the scores: (K, heads, N, M), and the mask (K, N, M) if that does not hold it yet."""
-        if self.fixed_bias is not None:
-            return self.fixed_bias, None
-        return relative_bias(self.relative_position_bias_table, index, queries).unsqueeze(0), mask
+    def attend_in_windows(
+        self, query: Tensor, key_value: Tensor, windows: WindowOrder, index: Tensor, mask: Tensor | None
+    ) -> Tensor:
+        """Attend from the queries of each window to its keys.
+
+        Args:
+            query: (W * N, heads * d).
+            key_value: (W * M, 2 * heads * d).
+            windows: order of the queries in windows.
+            index: (N * M,) int64, rows of the position table.
+            mask: (K, N, M), added to the scores of the windows of each kind, or ``None`` if there is one kind.
+
+        Returns:
+            (W, N, heads, d).
+        """
+        query = query.view(-1, self.tokens, self.heads, query.shape[1] // self.heads)
+        key_value = key_value.view(-1, index.shape[0] // self.tokens, 2, self.heads, query.shape[3])
+        if self.fixed_bias is None:
+            bias = self.relative_position_bias_table, index, mask
+        else:
+            bias = self.fixed_bias, None, None
+        return window_attention(query, key_value, *bias, windows.counts, self.scale, windows.kinds)
 
     def to_heads(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Project tokens (..., C) to padded heads: (..., heads * d) and (..., 2 * heads * d)."""
@@ -106,8 +109,7 @@ class WindowAttention(_HeadProjections):
     """
 
     def __init__(self, *, dim: int, window: int, heads: int, qkv_bias: bool) -> None:
-        super().__init__(dim=dim, heads=heads, table_rows=(2 * window - 1) ** 2, qkv_bias=qkv_bias)
-        self.tokens = window * window
+        super().__init__(dim=dim, window=window, heads=heads, table_rows=(2 * window - 1) ** 2, qkv_bias=qkv_bias)
 
     def forward(self, x: Tensor, windows: WindowOrder, index: Tensor, mask: Tensor | None) -> Tensor:
         """Attend.
@@ -123,14 +125,7 @@ class WindowAttention(_HeadProjections):
         """
         rows = permute_rows(x.reshape(-1, x.shape[3]), windows.order, windows.inverse)
         query, key_value = self.to_heads(rows, rows)
-        attended = window_attention(
-            query.view(-1, self.tokens, self.heads, query.shape[1] // self.heads),
-            key_value.view(-1, self.tokens, 2, self.heads, query.shape[1] // self.heads),
-            *self.bias(index, self.tokens, mask),
-            windows.counts,
-            self.scale,
-            windows.kinds,
-        )
+        attended = self.attend_in_windows(query, key_value, windows, index, mask)
         return permute_rows(self.from_heads(attended), windows.inverse, windows.order).view(x.shape)
 
 
@@ -146,9 +141,9 @@ class OverlappingAttention(_HeadProjections):
     """
 
     def __init__(self, *, dim: int, window: int, key_window: int, heads: int, qkv_bias: bool) -> None:
-        super().__init__(dim=dim, heads=heads, table_rows=(window + key_window - 1) ** 2, qkv_bias=qkv_bias)
-        self.tokens = window * window
-        self.key_tokens = key_window * key_window
+        super().__init__(
+            dim=dim, window=window, heads=heads, table_rows=(window + key_window - 1) ** 2, qkv_bias=qkv_bias
+        )
 
     def attend(self, x: Tensor, windows: WindowOrder, keys: Tensor, margin: int, index: Tensor) -> Tensor:
         """Attend.
@@ -166,12 +161,5 @@ class OverlappingAttention(_HeadProjections):
         rows = permute_rows(x.reshape(-1, x.shape[3]), windows.order, windows.inverse)
         query, key_value = self.to_heads(rows, x)
         key_value = F.pad(key_value, (0, 0, margin, margin, margin, margin)).flatten(0, 2).index_select(0, keys)
-        attended = window_attention(
-            query.view(-1, self.tokens, self.heads, query.shape[1] // self.heads),
-            key_value.view(-1, self.key_tokens, 2, self.heads, query.shape[1] // self.heads),
-            *self.bias(index, self.tokens, None),
-            windows.counts,
-            self.scale,
-            windows.kinds,
-        )
+        attended = self.attend_in_windows(query, key_value, windows, index, None)
         return permute_rows(self.from_heads(attended), windows.inverse, windows.order).view(x.shape)

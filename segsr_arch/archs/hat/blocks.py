@@ -48,6 +48,32 @@ class DropPath(nn.Module):
         return f"rate={self.rate:g}"
 
 
+class _LinearOfGelu(torch.autograd.Function):
+    """A linear layer of the GELU of its input, which keeps the input alone: the GELU is computed again backward.
+
+    What a GELU gives is as large as what it gets, and no other tensor of HAT is larger.
+    """
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return F.linear(F.gelu(x), weight, bias)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output) -> None:
+        x, weight, bias = inputs
+        ctx.save_for_backward(x, weight)
+        ctx.bias_type = bias.dtype
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor):
+        x, weight = ctx.saved_tensors
+        rows = gradient.flatten(0, -2)
+        activated = F.gelu(x).flatten(0, -2)
+        weight_gradient = (rows.t() @ activated).to(weight.dtype)
+        x_gradient = torch.ops.aten.gelu_backward(gradient @ weight.to(gradient.dtype), x)
+        return x_gradient, weight_gradient, rows.sum(0).to(ctx.bias_type)
+
+
 class Mlp(nn.Module):
     """Two linear layers with an exact GELU between them.
 
@@ -64,7 +90,10 @@ class Mlp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Transform (..., C)."""
-        return self.fc2(self.act(self.fc1(x)))
+        hidden = self.fc1(x)
+        if torch.is_grad_enabled() and hidden.requires_grad:
+            return _LinearOfGelu.apply(hidden, self.fc2.weight, self.fc2.bias)
+        return self.fc2(self.act(hidden))
 
 
 class _ChannelGate(nn.Module):

@@ -21,10 +21,25 @@ _NEGLIGIBLE = 80.0
 _LEAST_PROBABILITY = 2e-35
 
 
+def relative_bias(table: Tensor, index: Tensor, queries: int) -> Tensor:
+    """Look up the bias of each head for each pair of query and key.
+
+    Args:
+        table: (rows, heads).
+        index: (N * M,) int64, not negative.
+        queries: tokens N of a window.
+
+    Returns:
+        (1, heads, N, M).
+    """
+    return table.t().index_select(1, index).view(1, table.shape[1], queries, -1)
+
+
 def window_attention(
     query: Tensor,
     key_value: Tensor,
     bias: Tensor,
+    index: Tensor | None,
     mask: Tensor | None,
     counts: Sequence[int],
     scale: float,
@@ -35,7 +50,9 @@ def window_attention(
     Args:
         query: (W, N, heads, d), W windows of N queries.
         key_value: (W, M, 2, heads, d), keys and values of each window, of the dtype of ``query``.
-        bias: (K, heads, N, M), one bias for each kind of window, or (1, heads, N, M) for all of them.
+        bias: (K, heads, N, M), one bias for each kind of window, or (1, heads, N, M) for all of them, or with an
+            ``index`` a table (rows, heads): what is looked up in it is not kept for the backward pass.
+        index: (N * M,) int64, row of the table for each pair of query and key; ``None`` if ``bias`` is no table.
         mask: (K, N, M) float, added to the bias for each kind, a constant; ``None``: nothing.
         counts: number of windows of each of the K kinds, in order; their sum is W.
         scale: factor on the scores before the bias.
@@ -45,10 +62,14 @@ def window_attention(
         (W, N, heads, d), differentiable once with respect to the first three tensors.
     """
     if torch.compiler.is_exporting():
-        return _attend_for_export(query, key_value, bias, mask, kinds, scale)
+        return _attend_for_export(query, key_value, _looked_up(bias, index, query), mask, kinds, scale)
     if query.device.type == "cpu":
-        return _attend(query, key_value, bias, mask, list(counts), scale)[0]
-    return _attend_by_torch(query, key_value, bias, mask, counts, scale)
+        return _attend(query, key_value, bias, index, mask, list(counts), scale)[0]
+    return _attend_by_torch(query, key_value, _looked_up(bias, index, query), mask, counts, scale)
+
+
+def _looked_up(bias: Tensor, index: Tensor | None, query: Tensor) -> Tensor:
+    return bias if index is None else relative_bias(bias, index, query.shape[1])
 
 
 def _attend_by_torch(
@@ -125,15 +146,22 @@ def _probabilities(
 
 
 # The schemas are written out, because torch reads collections.abc.Sequence from annotations only since 2.7.
-_ARGUMENTS = "Tensor query, Tensor key_value, Tensor bias, Tensor? mask, SymInt[] counts, float scale"
+_ARGUMENTS = "Tensor query, Tensor key_value, Tensor bias, Tensor? index, Tensor? mask, SymInt[] counts, float scale"
 
 
 @torch.library.custom_op(
     "segsr::window_attention", mutates_args=(), device_types="cpu", schema=f"({_ARGUMENTS}) -> (Tensor, Tensor)"
 )
 def _attend(
-    query: Tensor, key_value: Tensor, bias: Tensor, mask: Tensor | None, counts: Sequence[int], scale: float
+    query: Tensor,
+    key_value: Tensor,
+    bias: Tensor,
+    index: Tensor | None,
+    mask: Tensor | None,
+    counts: Sequence[int],
+    scale: float,
 ) -> tuple[Tensor, Tensor]:
+    bias = _looked_up(bias, index, query)
     # The kernel itself, and not scaled_dot_product_attention, for the logarithms of the rows' sums, and because it
     # takes a bias in float32 beside bfloat16.
     pairs = [
@@ -156,10 +184,12 @@ def _attend_backward(
     query: Tensor,
     key_value: Tensor,
     bias: Tensor,
+    index: Tensor | None,
     mask: Tensor | None,
     counts: Sequence[int],
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
+    table, bias = bias, _looked_up(bias, index, query)
     query_gradient, key_value_gradient = torch.empty_like(query), torch.empty_like(key_value)
     # Half precision is computed in float32: the exponentials are faster, and the sum over windows needs it.
     work_type = torch.promote_types(query.dtype, torch.float32)
@@ -197,39 +227,42 @@ def _attend_backward(
         torch.mul(q_products, scale, out=to_q)
         torch.bmm(scores.transpose(1, 2), q, out=k_product)
         torch.mul(k_products, scale, out=to_k)
+    if index is not None:
+        sums = bias_gradient.new_zeros(heads, len(table))
+        bias_gradient = sums.scatter_add_(1, index.expand(heads, -1), bias_gradient.view(heads, -1)).t().contiguous()
     return query_gradient, key_value_gradient, bias_gradient
 
 
 @_attend.register_fake
-def _(query, key_value, bias, mask, counts, scale):
+def _(query, key_value, bias, index, mask, counts, scale):
     windows, rows, heads, _ = query.shape
     sums_type = torch.promote_types(query.dtype, torch.float32)
     return query.new_empty(query.shape), query.new_empty((windows, heads, rows), dtype=sums_type)
 
 
 @_attend_backward.register_fake
-def _(gradient, logsumexp, query, key_value, bias, mask, counts, scale):
+def _(gradient, logsumexp, query, key_value, bias, index, mask, counts, scale):
     bias_gradient = torch.empty_like(bias, dtype=torch.promote_types(query.dtype, torch.float32))
     return query.new_empty(query.shape), key_value.new_empty(key_value.shape), bias_gradient
 
 
 @register_flop_formula(torch.ops.segsr.window_attention)
-def _count_flops(query_shape, key_value_shape, bias_shape, mask_shape, counts, scale, *, out_shape=None) -> int:
+def _count_flops(query_shape, key_value_shape, bias_shape, index, mask, counts, scale, *, out_shape=None) -> int:
     windows, rows, heads, width = query_shape
     return 2 * 2 * windows * heads * rows * key_value_shape[1] * width
 
 
 def _save(ctx, inputs, output) -> None:
-    query, key_value, bias, mask, ctx.counts, ctx.scale = inputs
-    ctx.save_for_backward(output[1], query, key_value, bias, mask)
+    query, key_value, bias, index, mask, ctx.counts, ctx.scale = inputs
+    ctx.save_for_backward(output[1], query, key_value, bias, index, mask)
 
 
 def _differentiate(ctx, gradient: Tensor, _):
-    logsumexp, query, key_value, bias, mask = ctx.saved_tensors
+    logsumexp, query, key_value, bias, index, mask = ctx.saved_tensors
     *gradients, bias_gradient = _attend_backward(
-        gradient, logsumexp, query, key_value, bias, mask, ctx.counts, ctx.scale
+        gradient, logsumexp, query, key_value, bias, index, mask, ctx.counts, ctx.scale
     )
-    return *gradients, bias_gradient.to(bias.dtype), None, None, None
+    return *gradients, bias_gradient.to(bias.dtype), None, None, None, None
 
 
 _attend.register_autograd(_differentiate, setup_context=_save)

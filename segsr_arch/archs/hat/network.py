@@ -214,8 +214,8 @@ class HATNetwork(nn.Module):
             group = layer.residual_group
             for block in group.blocks:
                 mask = plan.mask if block.shifted else None
-                block.attn.fix_bias(plan.self_index, block.attn.tokens, mask)
-            group.overlap_attn.fix_bias(plan.cross_index, group.overlap_attn.tokens, None)
+                block.attn.fix_bias(plan.self_index, mask)
+            group.overlap_attn.fix_bias(plan.cross_index, None)
 
     def _plan(self, batch: int, height: int, width: int) -> WindowPlan:
         return make_plan(
