@@ -115,10 +115,13 @@ def _join(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _runs(counts: Sequence[int], scores_per_window: int) -> list[tuple[int, int]]:
-    """Cut the windows into runs of one kind whose scores fit into the caches: the kind and the number of windows."""
-    most = max(1, _SCORES_PER_THREAD * torch.get_num_threads() // scores_per_window)
-    return [(kind, min(most, count - first)) for kind, count in enumerate(counts) for first in range(0, count, most)]
+def _runs(counts: Sequence[int], most: int) -> Iterator[tuple[int, slice]]:
+    """Walk through the windows in runs of at most so many of one kind: the kind, and which windows."""
+    start = 0
+    for kind, count in enumerate(counts):
+        for first in range(start, start + count, most):
+            yield kind, slice(first, min(first + most, start + count))
+        start += count
 
 
 def _probabilities(
@@ -190,43 +193,34 @@ def _attend_backward(
     scale: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     table, bias = bias, _looked_up(bias, index, query)
+    heads, *score_shape = bias.shape[1:]
     query_gradient, key_value_gradient = torch.empty_like(query), torch.empty_like(key_value)
     # Half precision is computed in float32: the exponentials are faster, and the sum over windows needs it.
     work_type = torch.promote_types(query.dtype, torch.float32)
     bias_gradient = torch.zeros_like(bias, dtype=work_type)
-    heads, *score_shape = bias.shape[1:]
-    runs = _runs(counts, bias[0].numel())
-    sizes = [size for _, size in runs]
-    inputs = (query, gradient, *key_value.unbind(2))
-    inputs = [tensor.transpose(1, 2).to(work_type).split(sizes) for tensor in inputs]
-    outputs = (query_gradient, *key_value_gradient.unbind(2))
-    outputs = [tensor.transpose(1, 2).split(sizes) for tensor in outputs]
-    previous = None
-    for (kind, size), sums, to_q, to_k, to_v, *parts in zip(
-        runs, logsumexp.split(sizes), *outputs, *inputs, strict=True
-    ):
-        q, g, k, v = (part.flatten(0, 1) for part in parts)
-        if previous is None or previous[1] != size:
-            shapes = score_shape, score_shape, q.shape[1:], k.shape[1:]
-            scratch = [q.new_empty(len(q), *shape) for shape in shapes]
-            weights, scores, q_product, k_product = scratch
-            _, window_scores, q_products, k_products = (tensor.unflatten(0, (size, heads)) for tensor in scratch)
-        if previous is None or previous[0] != kind:
-            kind_bias = _bias_of(bias, mask, kind).to(work_type)
-            is_penalised = mask is not None and bool((mask[kind] < -_NEGLIGIBLE).any())
-            kind_gradient = bias_gradient[kind if len(bias) > 1 else 0]
-        previous = kind, size
-        _probabilities(q, k, kind_bias, sums, scale, is_penalised, out=weights)
+    biases = [_bias_of(bias, mask, kind).to(work_type) for kind in range(len(counts))]
+    penalised = [bool(of_kind.amin() < -_NEGLIGIBLE) for of_kind in biases]
+    inputs = [tensor.transpose(1, 2).to(work_type) for tensor in (query, gradient, *key_value.unbind(2))]
+    outputs = [tensor.transpose(1, 2) for tensor in (query_gradient, *key_value_gradient.unbind(2))]
+    most = max(1, _SCORES_PER_THREAD * torch.get_num_threads() // bias[0].numel())
+    shapes = score_shape, score_shape, inputs[0].shape[2:], inputs[2].shape[2:]
+    scratch = [query.new_empty(min(most, sum(counts)), heads, *shape, dtype=work_type) for shape in shapes]
+    for kind, run in _runs(counts, most):
+        q, g, k, v = (tensor[run].flatten(0, 1) for tensor in inputs)
+        to_q, to_k, to_v = (tensor[run] for tensor in outputs)
+        by_window = [tensor[: len(to_q)] for tensor in scratch]
+        weights, scores, q_product, k_product = (tensor.flatten(0, 1) for tensor in by_window)
+        _probabilities(q, k, biases[kind], logsumexp[run], scale, penalised[kind], out=weights)
         torch.bmm(weights.transpose(1, 2), g, out=k_product)
-        to_v.copy_(k_products)
+        to_v.copy_(by_window[3])
         torch.bmm(g, v.transpose(1, 2), out=scores)
         torch.ops.aten._softmax_backward_data.out(scores, weights, -1, work_type, grad_input=scores)
-        for of_window in window_scores.unbind():
-            kind_gradient.add_(of_window)
+        for of_window in by_window[1].unbind():
+            bias_gradient[kind if len(bias) > 1 else 0].add_(of_window)
         torch.bmm(scores, k, out=q_product)
-        torch.mul(q_products, scale, out=to_q)
+        torch.mul(by_window[2], scale, out=to_q)
         torch.bmm(scores.transpose(1, 2), q, out=k_product)
-        torch.mul(k_products, scale, out=to_k)
+        torch.mul(by_window[3], scale, out=to_k)
     if index is not None:
         sums = bias_gradient.new_zeros(heads, len(table))
         bias_gradient = sums.scatter_add_(1, index.expand(heads, -1), bias_gradient.view(heads, -1)).t().contiguous()
