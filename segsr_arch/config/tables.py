@@ -73,7 +73,11 @@ _DEGRADATION = {
     "queue_size": Key("int"),
     "high_order_degradation": Key("bool"),
 }
-_TILE = {"size": Key("int", nullable=False, minimum=1), "overlap": Key("int", nullable=False, minimum=0)}
+_TILE = {
+    "size": Key("int", nullable=False, minimum=1),
+    "overlap": Key("int", nullable=False, minimum=0),
+    "batch": Key("int", nullable=False, minimum=1),
+}
 
 # by class name; a model has the keys of all its base classes too
 MODEL_KEYS: dict[str, dict[str, dict[str, Key]]] = {

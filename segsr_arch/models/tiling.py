@@ -1,5 +1,6 @@
 """Super-resolution of images in overlapping tiles that are blended without holes or seams."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,11 +13,12 @@ from segsr_arch.errors import ConfigError
 
 @dataclass(frozen=True, kw_only=True)
 class TileOptions:
-    """Size of tiles and of their overlap, in LR pixels (top-level key ``tile:`` of an option file).
+    """Size of tiles and of their overlap, in LR pixels, and how many at once (top-level key ``tile:`` of option files).
 
     Attributes:
         size: Side of a tile; best the size that the network was trained on.
         overlap: Width of the band that neighbouring tiles share and blend in.
+        batch: Tiles that the network gets at once: more are faster, and need as much more memory.
 
     Raises:
         ConfigError: If the overlap is not smaller than the tile, or a value is no whole number.
@@ -24,12 +26,15 @@ class TileOptions:
 
     size: int = 64
     overlap: int = 16
+    batch: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("size", "overlap"):
+        for name, unit in (("size", "LR pixels"), ("overlap", "LR pixels"), ("batch", "tiles")):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
-                raise ConfigError(f"tile: {name}: must be a whole number of LR pixels, got {value!r}.")
+                raise ConfigError(f"tile: {name}: must be a whole number of {unit}, got {value!r}.")
+        if self.batch < 1:
+            raise ConfigError(f"tile: batch: must be at least 1, got {self.batch}.")
         if not 0 <= self.overlap < self.size:
             raise ConfigError(
                 f"tile: overlap: must be from 0 to size - 1; got size {self.size} and overlap {self.overlap}."
@@ -44,9 +49,9 @@ class TileOptions:
         """
         if options is None:
             return None
-        unknown = set(options) - {"size", "overlap"}
+        unknown = set(options) - {"size", "overlap", "batch"}
         if unknown:
-            raise ConfigError(f"tile: {', '.join(sorted(unknown))} is not an option; known: size, overlap.")
+            raise ConfigError(f"tile: {', '.join(sorted(unknown))} is not an option; known: size, overlap, batch.")
         return cls(**options)
 
 
@@ -84,21 +89,23 @@ def super_resolve_tiled(network: Callable[[Tensor], Tensor], lq: Tensor, *, scal
         network: Maps (B, C, h, w) to (B, C, scale * h, scale * w). Its errors are passed on: there is never a hole.
         lq: LR images (B, C, H, W).
         scale: Scale of the network.
-        options: Tile size and overlap.
+        options: Tile size and overlap, and for how many tiles of each image the network is called at once.
 
     Returns:
         SR images (B, C, scale * H, scale * W), float32, on the device of the input.
     """
-    batch, channels, height, width = lq.shape
-    total = torch.zeros(batch, channels, height * scale, width * scale, device=lq.device)
+    images, channels, height, width = lq.shape
+    total = torch.zeros(images, channels, height * scale, width * scale, device=lq.device)
     weight_sum = torch.zeros(1, 1, height * scale, width * scale, device=lq.device)
-    for rows, columns in _tiles(lq, options):
-        sr = network(lq[..., rows, columns]).float()
+    tiles = _tiles(lq, options)
+    while places := list(itertools.islice(tiles, options.batch)):  # all tiles have the same size
+        together = network(torch.cat([lq[..., rows, columns] for rows, columns in places])).float()
         weights = (
-            _ramp(sr.shape[-2], options.overlap * scale, sr)[:, None]
-            * _ramp(sr.shape[-1], options.overlap * scale, sr)[None, :]
+            _ramp(together.shape[-2], options.overlap * scale, together)[:, None]
+            * _ramp(together.shape[-1], options.overlap * scale, together)[None, :]
         )
-        target = (..., slice(rows.start * scale, rows.stop * scale), slice(columns.start * scale, columns.stop * scale))
-        total[target] += sr * weights
-        weight_sum[target] += weights
+        for (rows, columns), sr in zip(places, together.split(images), strict=True):
+            target = (..., *(slice(part.start * scale, part.stop * scale) for part in (rows, columns)))
+            total[target] += sr * weights
+            weight_sum[target] += weights
     return total / weight_sum

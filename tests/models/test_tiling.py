@@ -20,8 +20,9 @@ def enlarge(scale):
     scale=st.sampled_from([2, 3, 4]),
 )
 def test_a_pointwise_network_gives_its_own_output_for_every_tiling(size, tile, data, scale):
-    options = TileOptions(size=tile, overlap=data.draw(st.integers(0, tile - 1)))
-    lq = torch.rand(1, 3, *size)
+    overlap, batch = data.draw(st.integers(0, tile - 1)), data.draw(st.integers(1, 5))
+    options = TileOptions(size=tile, overlap=overlap, batch=batch)
+    lq = torch.rand(data.draw(st.integers(1, 2)), 3, *size)
     tiled = super_resolve_tiled(enlarge(scale), lq, scale=scale, options=options)
     torch.testing.assert_close(tiled, enlarge(scale)(lq), atol=1e-5, rtol=1e-5)
 
@@ -73,3 +74,23 @@ def test_wrong_tiles_are_explained(options, message):
     with pytest.raises(ConfigError, match=message):
         TileOptions.from_options(options)
     assert TileOptions.from_options(None) is None
+
+
+def test_the_network_gets_so_many_tiles_at_once_and_each_comes_back_to_its_place():
+    batches = []
+
+    def network(tiles):
+        batches.append(len(tiles))
+        return enlarge(2)(tiles)
+
+    lq = torch.rand(2, 3, 16, 40)
+    options = TileOptions(size=16, overlap=4, batch=2)
+    tiled = super_resolve_tiled(network, lq, scale=2, options=options)
+    assert batches == [4, 2]  # three tiles of two images
+    torch.testing.assert_close(tiled, enlarge(2)(lq))
+
+
+@pytest.mark.parametrize("batch", [0, -1, True, 1.5, "4"])
+def test_a_batch_of_tiles_is_a_whole_number_from_one_on(batch):
+    with pytest.raises(ConfigError, match="tile: batch: must be"):
+        TileOptions.from_options({"batch": batch})
