@@ -27,25 +27,30 @@ class _KeepAndScale(torch.autograd.Function):
 class Dropout(nn.Module):
     """Dropout, as ``nn.Dropout``, whose mask costs a seventh on the CPU.
 
-    torch draws a random number of its own for each value there, one after the other, and in a training step of SeG-SR
-    that took as long as the products of LoRA. This draws 16 bits a value from torch's default generator, and so keeps
-    to the seed; the probability is rounded to 1/65536, and what stays is scaled by the rounded one.
+    torch draws a random number of its own for each value there, one after the other. This draws 16 bits a value from
+    torch's default generator, and so keeps to the seed; the probability is rounded to 1/65536, and what stays is
+    scaled by the rounded one.
 
     Args:
         p: probability of zeroing, in [0, 1).
+
+    Raises:
+        ValueError: If the probability is outside of that.
     """
 
     def __init__(self, *, p: float) -> None:
         super().__init__()
+        if not 0 <= p < 1:
+            raise ValueError(f"p: the probability of zeroing must be in [0, 1), got {p!r}.")
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        """Zero some values of a tensor in training, and divide the others by the probability of staying."""
+        """In training zero some values of a tensor (...), and divide the others by the probability of staying."""
         if not self.training or self.p == 0:
             return x
         if x.device.type != "cpu":
             return F.dropout(x, self.p)
-        dropped = round(self.p * _LEVELS)
+        dropped = min(round(self.p * _LEVELS), _LEVELS - 1)
         draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         levels = draws.view(torch.int16)[: x.numel()].view(x.shape)
         return _KeepAndScale.apply(x, levels >= dropped - _LEVELS // 2, _LEVELS / (_LEVELS - dropped))

@@ -1,4 +1,4 @@
-"""Our HAT against spandrel's copy of the public one, with the same weights."""
+"""Our HAT in float32 against spandrel's copy of the public one with the same weights; gradients against it in float64."""
 
 import pytest
 import torch
@@ -44,13 +44,14 @@ def make_pair(**options):
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("window_size", "img_size", "upscale"), VARIANTS)
 def test_output_and_all_gradients_are_equal(size, window_size, img_size, upscale):
-    networks = make_pair(window_size=window_size, img_size=img_size, upscale=upscale, **SMALL)
+    ours, peer = make_pair(window_size=window_size, img_size=img_size, upscale=upscale, **SMALL)
+    networks = ours, peer.double()
     batch, height, width = size
     image = torch.rand(batch, 3, height, width)
     weights = torch.randn(batch, 3, height * upscale, width * upscale) / image[0].numel()
     outputs, gradients = [], []  # of both networks
-    for network in networks:
-        lq = image.clone().requires_grad_()
+    for network, dtype in zip(networks, (torch.float32, torch.float64), strict=True):
+        lq = image.to(dtype, copy=True).requires_grad_()
         outputs.append(network.train()(lq))
         (outputs[-1] * weights).sum().backward()
         gradients.append({"lq": lq.grad, **{name: p.grad for name, p in network.named_parameters()}})
@@ -61,7 +62,7 @@ def test_output_and_all_gradients_are_equal(size, window_size, img_size, upscale
         assert largest > 0, name
         assert (gradients[0][name] - expected).abs().max() <= 1e-4 * largest, name
     with torch.no_grad():
-        assert (networks[0].eval()(image) - networks[1].eval()(image)).abs().max() <= 1e-5
+        assert (networks[0].eval()(image) - networks[1].eval()(image.double())).abs().max() <= 1e-5
 
 
 @pytest.mark.parametrize("options", [{"qkv_bias": False}, {"resi_connection": "identity"}, {"in_chans": 1}])

@@ -40,6 +40,14 @@ def test_nothing_is_dropped_in_evaluation_or_with_probability_zero():
     assert Dropout(p=0.5).eval()(x) is x and Dropout(p=0.0).train()(x) is x
 
 
+def test_probabilities_up_to_one_work_and_others_are_refused():
+    dropped = Dropout(p=1 - 1e-9).train()(torch.ones(1000))
+    assert dropped.isfinite().all() and (dropped == 0).float().mean() > 0.9
+    for p in (-0.1, 1.0):
+        with pytest.raises(ValueError, match="must be in"):
+            Dropout(p=p)
+
+
 def test_lora_branches_have_it():
     config = SemanticsConfig(vlm=TINY_VLM, pretrained=None, lora_rank=2, lora_dropout=0.25)
     module = SemanticFeatureExtraction(config=config, scale=4)

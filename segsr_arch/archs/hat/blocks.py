@@ -77,6 +77,8 @@ class _LinearOfGelu(torch.autograd.Function):
 class Mlp(nn.Module):
     """Two linear layers with an exact GELU between them.
 
+    The GELU and the second layer are read, not called: hooks on them, or wrappers in their place, have no effect.
+
     Args:
         dim: channels.
         hidden: hidden channels.
@@ -93,7 +95,7 @@ class Mlp(nn.Module):
         hidden = self.fc1(x)
         if torch.is_grad_enabled() and hidden.requires_grad:
             return _LinearOfGelu.apply(hidden, self.fc2.weight, self.fc2.bias)
-        return self.fc2(self.act(hidden))
+        return F.linear(F.gelu(hidden), self.fc2.weight, self.fc2.bias)
 
 
 class _ChannelGate(nn.Module):
@@ -108,8 +110,8 @@ class _ChannelGate(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Return the weights (B, 1, 1, C) of (B, H, W, C).
 
-        The pooling is not called: it would give the gradient of x another layout, and adding that up costs more than
-        a convolution. The convolutions see one pixel, where a linear layer is faster.
+        The layers are read, not called. The pooling would give the gradient of x another layout, and adding that up
+        costs more than a convolution; the convolutions see one pixel, where a linear layer is faster.
         """
         _, squeeze, relu, excite, sigmoid = self.attention
         hidden = relu(F.linear(x.mean((1, 2), keepdim=True), squeeze.weight.flatten(1), squeeze.bias))
