@@ -12,7 +12,7 @@ from tqdm import tqdm
 from segsr_arch.archs.inference import PRECISIONS
 from segsr_arch.config import apply_overrides, read_options
 from segsr_arch.errors import ConfigError
-from segsr_arch.export.checkpoint import export_checkpoint
+from segsr_arch.export.checkpoint import export_checkpoint, refuse_exported
 from segsr_arch.export.comparison import Agreement, compare_networks
 from segsr_arch.export.program import (
     ENDINGS,
@@ -81,6 +81,7 @@ def run(args: argparse.Namespace) -> int:
         _check_program_arguments(args)
     opt = apply_overrides(read_options(args.opt), args.force_yml)
     trained = load_trained(args.opt, device="cpu" if is_program else args.device, overrides=args.force_yml)
+    refuse_exported(opt)
     if trained.checkpoint is None:
         raise ConfigError(f"{args.opt}: path: pretrain_network_g: is missing; there is nothing to export.")
     if is_program:

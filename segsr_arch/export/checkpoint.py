@@ -38,6 +38,16 @@ class ExportedCheckpoint:
     network: nn.Module
 
 
+def refuse_exported(opt: Mapping[str, Any]) -> None:
+    """Refuse the options of a network that has been exported before.
+
+    Raises:
+        ConfigError: If it is in the form for inference already.
+    """
+    if opt["network_g"]["type"] == "InferenceForm":
+        raise ConfigError("network_g: this network is in the form for inference already; export the trained one.")
+
+
 def export_checkpoint(network: nn.Module, opt: Mapping[str, Any], *, stem: Path, precision: str) -> ExportedCheckpoint:
     """Write a trained network in its form for inference, and an option file with which ``basicsr test`` takes it.
 
@@ -54,8 +64,7 @@ def export_checkpoint(network: nn.Module, opt: Mapping[str, Any], *, stem: Path,
         ConfigError: If the network cannot be run in this precision, or is in the form for inference already.
         SaveError: If a file cannot be written.
     """
-    if opt["network_g"]["type"] == "InferenceForm":
-        raise ConfigError("network_g: this network is in the form for inference already; export the trained one.")
+    refuse_exported(opt)
     converted = to_inference_form(copy.deepcopy(network), precision=precision)
     make_folder(stem.parent)
     weights, options = stem.with_name(f"{stem.name}.pth"), stem.with_name(f"{stem.name}.yml")

@@ -78,18 +78,27 @@ def export_program(network: nn.Module, *, stem: Path, kind: str, description: Ma
     """
     check_requirements(kind)
     path = stem.with_name(f"{stem.name}.{ENDINGS[kind]}")
-    make_folder(path.parent)
+    name = type(network).__name__
     converted = to_inference_form(copy.deepcopy(network), precision="fp32")
+    description = {key: str(value) for key, value in description.items()}
     with _quiet():
-        program = _trace(converted)
-        description = {key: str(value) for key, value in description.items()}
-        content, run = (_as_onnx if kind == "onnx" else _as_torch)(program, description)
-        difference = _largest_difference(network, run)
+        try:
+            content, run = (_as_onnx if kind == "onnx" else _as_torch)(_trace(converted), description)
+            difference = _largest_difference(network, run)
+        except MemoryError:
+            raise
+        except Exception as error:  # torch and onnxruntime have many
+            raise ConfigError(
+                f"network_g: {name} cannot become a program of --format {kind} for images of any size: "
+                f"{_first_line(error)} Where its code asks for the size or the values of the input, no program can "
+                "hold for all of them. Use --format checkpoint."
+            ) from error
     if not difference <= TOLERANCE:
         raise ConfigError(
-            f"--format {kind}: the program differs from {type(network).__name__} by {difference:.2g}, more than "
+            f"--format {kind}: the program differs from {name} by {difference:.2g}, more than "
             f"{TOLERANCE:g}; nothing was written. Use --format checkpoint, and report this network."
         )
+    make_folder(path.parent)
     with atomic_write(path) as file:
         file.write(content)
     return ExportedProgram(path=path, largest_difference=difference)
@@ -114,17 +123,14 @@ def _quiet() -> Iterator[None]:
 def _trace(network: nn.Module) -> torch.export.ExportedProgram:
     dynamic = torch.export.Dim.DYNAMIC
     image = torch.rand(2, 3, 20, 28)  # sizes that no window or patch divides, and all different
-    try:
-        with torch.no_grad():
-            return torch.export.export(
-                network, (image,), dynamic_shapes=({0: dynamic, 2: dynamic, 3: dynamic},), strict=False
-            )
-    except Exception as error:  # torch has many
-        reason = str(error).strip().splitlines()[0]
-        raise ConfigError(
-            f"network_g: {type(network).__name__} cannot become a program for images of any size, because its code "
-            f"depends on the size or the values of the input ({reason}). Use --format checkpoint."
-        ) from error
+    sizes = {0: dynamic, 2: dynamic, 3: dynamic}
+    with torch.no_grad():
+        return torch.export.export(network, (image,), dynamic_shapes=(sizes,), strict=False)
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:300] if lines else ''}"
 
 
 def _as_torch(program: torch.export.ExportedProgram, description: Mapping[str, str]) -> tuple[bytes, _Run]:

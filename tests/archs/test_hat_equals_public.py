@@ -1,4 +1,4 @@
-"""Our HAT in float32 against spandrel's copy of the public one with the same weights; gradients against it in float64."""
+"""Our HAT against spandrel's copy of the public one, with the same weights; its gradients in float64."""
 
 import pytest
 import torch

@@ -9,6 +9,7 @@ import yaml
 from segsr_arch.cli.segsr import main
 from segsr_arch.export import program as program_module
 from segsr_arch.models.trained import load_trained
+from tests.cli.runs import run_here
 from tests.models.test_trained import write_test_options
 from tests.support import TINY_HAT, TINY_SEMANTICS
 
@@ -40,12 +41,14 @@ def test_what_is_exported_is_tested_by_its_own_option_file(here, capsys):
     assert (after.guidance(item) == before.guidance(item)).all()
 
 
-def test_basicsr_and_segsr_evaluate_take_it(here, capsys):
+def test_basicsr_test_and_segsr_evaluate_take_it(here, capsys, monkeypatch):
     options = write_test_options(here)
     assert main(["export", "-opt", str(options), "--precision", "bf16"]) == 0
     assert re.search(r"bf16 against the trained network on 5 images: PSNR [4-9]\d\.\d dB", capsys.readouterr().out)
     assert main(["evaluate", "-opt", "exported/tiny_bf16.yml", "--no-images"]) == 0
     assert "tiny_bf16" in capsys.readouterr().out
+    assert run_here(["test", "-opt", "exported/tiny_bf16.yml"], monkeypatch, here) == 0
+    assert list((here / "results/tiny_bf16").rglob("test_tiny_bf16_*.log"))
 
 
 def test_a_configuration_of_the_vision_language_model_goes_into_the_option_file(here, capsys):
@@ -142,7 +145,7 @@ def test_a_program_that_differs_is_refused(here, capsys, monkeypatch):
     monkeypatch.setattr(program_module, "_largest_difference", lambda network, run: 0.5)
     assert main(["export", "-opt", str(options), "--format", "torch"]) == 2
     assert "the program differs from SeGSR by 0.5, more than 0" in capsys.readouterr().err
-    assert not list((here / "exported").iterdir())
+    assert not (here / "exported").exists()
 
 
 def test_a_network_whose_code_depends_on_the_size_is_refused_with_the_reason(here, capsys):
@@ -150,7 +153,26 @@ def test_a_network_whose_code_depends_on_the_size_is_refused_with_the_reason(her
     options = write_test_options(here, network={**network, "img_size": 16, "upsampler": "pixelshuffle"})
     assert main(["export", "-opt", str(options), "--format", "torch"]) == 2
     message = capsys.readouterr().err
-    assert "SwinIR cannot become a program for images of any size" in message and "--format checkpoint" in message
+    assert "SwinIR cannot become a program of --format torch for images of any size" in message
+    assert "--format checkpoint" in message and not (here / "exported").exists()
+
+
+def test_what_onnx_cannot_hold_is_refused_with_the_reason(here, capsys, monkeypatch):
+    def fail(*_args, **_options):
+        raise RuntimeError("no such operator\nand more")
+
+    monkeypatch.setattr(torch.onnx, "export", fail)
+    assert main(["export", "-opt", str(write_test_options(here)), "--format", "onnx"]) == 2
+    message = capsys.readouterr().err
+    assert "--format onnx for images of any size: RuntimeError: no such operator Where" in message
+    assert not (here / "exported").exists()
+
+
+def test_what_is_exported_becomes_no_program(here, capsys):
+    assert main(["export", "-opt", str(write_test_options(here))]) == 0
+    assert main(["export", "-opt", "exported/tiny_bf16.yml", "--format", "torch", "--out", "again"]) == 2
+    assert "in the form for inference already; export the trained one" in capsys.readouterr().err
+    assert not (here / "again").exists()
 
 
 @pytest.mark.parametrize(
