@@ -1,14 +1,19 @@
-"""The rows of the speed benchmark on the CPU: one image at a time, a batch of tiles, a scene, the memory of a step."""
+"""The rows of the speed benchmark on the CPU: one image, a batch of tiles, a scene, the memory of a step, loading."""
 
 import argparse
 import statistics
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import torch
 from speed_measures import alternate, quartile_spread, seconds_of, step_memory
 from speed_networks import build, make_inference, make_training_step
+from training_throughput import loading_rate, prepare
 
 from segsr_arch.models.tiling import TileOptions, super_resolve_tiled
+
+_LOADED_IMAGES, _LOADED_SIDE, _LOADED_BATCHES = 24, 256, 50  # drawn HR images, their side in pixels, batches of four
 
 
 def _inference(ours: str, precision: str) -> Callable[[argparse.Namespace], dict]:
@@ -76,6 +81,24 @@ def _scene(args: argparse.Namespace) -> dict:
     }
 
 
+def _loading(args: argparse.Namespace) -> dict:
+    """Images a second that a SeG-SR step in bfloat16 consumes, against those that one process loads from LMDBs."""
+    step = make_training_step(build("segsr", args.size), args.image, precision="bf16")
+    step()
+    consumed = 1 / statistics.median(seconds_of(step) for _ in range(args.rounds))
+    with tempfile.TemporaryDirectory() as folder:
+        data = prepare(Path(folder).resolve(), _LOADED_IMAGES, _LOADED_SIDE, args.image)
+        rates = loading_rate(data, workers=0, patch=args.image, batches=_LOADED_BATCHES)
+    ratios = [consumed / rate for rate in rates]
+    return {
+        "peer": statistics.median(rates),
+        "ours": consumed,
+        "ratio": statistics.median(ratios),
+        "spread": quartile_spread(ratios),
+        "unit": "img/s",
+    }
+
+
 # Key: title, greatest ratio that is allowed, and what measures it.
 CPU_ROWS: dict[str, tuple[str, float | None, Callable[[argparse.Namespace], dict]]] = {
     "hat-inference": ("HAT, float32 inference", 0.55, _inference("hat", "fp32")),
@@ -85,5 +108,6 @@ CPU_ROWS: dict[str, tuple[str, float | None, Callable[[argparse.Namespace], dict
     "segsr-training-bf16": ("SeG-SR, bfloat16 training step", 0.45, _training("segsr", "bf16")),
     "memory": ("SeG-SR, peak memory of that step", 0.50, _memory),
     "batch": ("SeG-SR bfloat16, 4 tiles as a batch against 4 single ones", 1.00, _batch),
+    "loading": ("SeG-SR bfloat16 step, images against those loaded (LMDB)", 0.20, _loading),
     "scene": ("SeG-SR bfloat16, a scene in tiles against one tile", 1.10, _scene),
 }
