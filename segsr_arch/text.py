@@ -1,0 +1,161 @@
+"""Text that comes from elsewhere: lists in any encoding, names that look alike, and names inside of our own output."""
+
+import codecs
+import difflib
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from segsr_arch.errors import DataError
+
+# Marks at the start of a file. That of UTF-32 begins with that of UTF-16.
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+}
+_LINE_END = re.compile(r"\r\n|\n|\r")  # str.splitlines() also cuts at form feeds and U+2028, which names may hold
+_UNSEEN = ("Cc", "Cs", "Zl", "Zp")
+_DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
+_FORMULA = frozenset("=+-@\uff0b\uff0d\uff1d\uff20")
+_NEAR = 0.75
+
+
+def printable(text: str, *, keep: str = "") -> str:
+    r"""Write characters that would act instead of being seen as escapes.
+
+    Control characters (a terminal's escape sequences begin with one), line separators, marks that turn the direction
+    of writing, and bytes of file names that are no UTF-8. Letters of any script stay.
+
+    Args:
+        text: Any text, such as a file name.
+        keep: Characters that stay, for instance ``\n`` in a text of several lines.
+
+    Returns:
+        The text with ``\x1b``, ``\u202e`` and the like in the place of such characters.
+    """
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if character not in keep and (unicodedata.category(character) in _UNSEEN or character in _DIRECTIONS)
+        else character
+        for character in text
+    )
+
+
+def csv_cell(value: Any) -> Any:
+    """Make a value one that a spreadsheet shows: a text on one line that is no formula; numbers stay numbers.
+
+    Args:
+        value: What the cell holds.
+
+    Returns:
+        A text with its control characters escaped, and an apostrophe in front if it would be read as a formula;
+        anything else unchanged.
+    """
+    if not isinstance(value, str):
+        return value
+    text = printable(value)
+    return f"'{text}" if text.lstrip()[:1] in _FORMULA and text.strip() else text
+
+
+def composed(name: str) -> str:
+    """Give the form in which names are compared (NFC): macOS writes ``é`` as two characters, others as one."""
+    return unicodedata.normalize("NFC", name)
+
+
+def listed_name(name: str) -> str:
+    """Give a name as lists hold it, so that it can be found again from a line of a list.
+
+    Args:
+        name: As it is on the disk or in a line of a list; parts are divided by slashes of either kind.
+
+    Returns:
+        One line: composed, forward slashes, without spaces around it or ``./`` in front, control characters escaped.
+    """
+    name = printable(composed(name.replace("\\", "/") if not _is_escaped(name) else name).strip())
+    while name.startswith("./"):
+        name = name[2:]
+    return name
+
+
+def _is_escaped(name: str) -> bool:
+    r"""Whether backslashes of a name are those of :func:`printable`, as in ``a\x07b``."""
+    return re.fullmatch(r"(?:[^\\]|\\(?:[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))*", name) is not None
+
+
+def difference(one: str, other: str) -> str:
+    """Tell two names apart that may look alike, by the first character in which they differ."""
+    pairs = enumerate(zip_longest(one, other), start=1)
+    place, (first, second) = next((place, pair) for place, pair in pairs if pair[0] != pair[1])
+    return f"character {place} is {_point(first)} in one and {_point(second)} in the other"
+
+
+def _point(character: str | None) -> str:
+    if character is None:
+        return "missing"
+    return f"{printable(character)} (U+{ord(character):04X} {unicodedata.name(character, 'without a name')})"
+
+
+def nearest(name: str, others: Iterable[str]) -> str:
+    """Say which of other names is nearly this one, and what differs.
+
+    Returns:
+        A clause that continues a sentence; empty if none is near.
+    """
+    near = difflib.get_close_matches(name, [other for other in others if other != name], n=1, cutoff=_NEAR)
+    return f"; the nearest is {near[0]}: {difference(name, near[0])}" if near else ""
+
+
+def decode(data: bytes) -> str:
+    """Decode a text file: UTF-8, UTF-16 or UTF-32, with a mark at its start or without, any line ends.
+
+    Returns:
+        The text without the mark.
+
+    Raises:
+        UnicodeError: If it is none of them; which other encoding it has cannot be told from the bytes.
+    """
+    for mark, encoding in _MARKS.items():
+        if data.startswith(mark):
+            return data[len(mark) :].decode(encoding)
+    # Every other byte of UTF-16 is zero for most of what lists hold, and text in UTF-8 has no zero byte.
+    if b"\0" in data:
+        even, odd = data[::2].count(0), data[1::2].count(0)
+        return data.decode("utf-16-be" if even > odd else "utf-16-le")
+    return data.decode("utf-8")
+
+
+def read_text(path: str | os.PathLike, what: str) -> str:
+    """Read a text file that people or other programs wrote.
+
+    Args:
+        path: The file.
+        what: What it should be, with its article, for messages: ``a split list``.
+
+    Raises:
+        DataError: If it cannot be read, or is no text in UTF-8 or UTF-16.
+    """
+    try:
+        return decode(Path(path).read_bytes())
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read as {what} ({error.strerror or error})") from error
+    except UnicodeError as error:
+        raise DataError(
+            f"{path}: cannot be read as {what}: neither UTF-8 nor UTF-16 ({error}); save it as UTF-8"
+        ) from error
+
+
+def read_lines(path: str | os.PathLike, what: str) -> list[str]:
+    """Read the lines of a text file as :func:`read_text`, without their ends; the first is line 1 of the file.
+
+    Raises:
+        DataError: See :func:`read_text`.
+    """
+    lines = _LINE_END.split(read_text(path, what))
+    return lines[:-1] if lines[-1] == "" else lines
