@@ -37,6 +37,8 @@ setup(
         "lmdb>=1.4",
         "numpy>=1.26",
         "pillow>=10.1",
+        "imagecodecs>=2024.6.1",  # decodes images; tifffile reads TIFF with it
+        "tifffile>=2024.6.18",
         "pyyaml>=6.0.1",
         "tqdm>=4.66.1",
         "torchmetrics>=1.7",  # the first with DISTS
