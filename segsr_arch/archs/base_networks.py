@@ -5,6 +5,7 @@ import copy
 import difflib
 import io
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,7 +13,78 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
 from segsr_arch.archs import zoo
+from segsr_arch.compat import registration
 from segsr_arch.errors import ConfigError, DependencyError, SegsrError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Base:
+    """A network that is described and not built yet.
+
+    Attributes:
+        name: Its name in option files.
+        network: Its class.
+        arguments: Arguments of the constructor.
+    """
+
+    name: str
+    network: type[nn.Module]
+    arguments: Mapping[str, Any]
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> "Base":
+        """Read a mapping of a YAML: ``type`` and arguments.
+
+        Raises:
+            ConfigError: If the type is missing or not known.
+            DependencyError: If it needs a package that is not installed.
+        """
+        arguments = dict(options)
+        name = arguments.pop("type", None)
+        if not isinstance(name, str):
+            raise ConfigError("base: type: is missing; expected the name of a registered network or spandrel/NAME.")
+        return cls(name=name, network=find_base(name), arguments=arguments)
+
+    def build(self) -> nn.Module:
+        """Build the network; the licence of one of spandrel is logged.
+
+        Raises:
+            ConfigError: If an argument is wrong.
+        """
+        built = self._build(device=None)
+        if self.name.startswith(zoo.PREFIX):
+            zoo.say_licence(self.name.removeprefix(zoo.PREFIX))
+        return built
+
+    def outline(self, *, with_values: bool = False) -> nn.Module:
+        """Build the network without memory for its weights or, if it reads values while it is built, with.
+
+        Args:
+            with_values: Whether it needs its values later on.
+
+        Returns:
+            The network, on the device ``meta`` where possible, or else on the CPU.
+
+        Raises:
+            ConfigError: If an argument is wrong.
+        """
+        with contextlib.redirect_stdout(io.StringIO()):
+            if not with_values:
+                with contextlib.suppress(ConfigError):
+                    return self._build(device="meta")
+            return self._build(device="cpu")
+
+    def _build(self, *, device: str | None) -> nn.Module:
+        """Build with weights on a device; ``None`` for torch's default."""
+        if hasattr(self.network, "check_options"):
+            self.network.check_options({"type": self.name, **self.arguments})
+        try:
+            with contextlib.nullcontext() if device is None else torch.device(device):
+                return self.network(**copy.deepcopy(dict(self.arguments)))
+        except SegsrError:
+            raise
+        except Exception as error:  # foreign classes raise any kind about their arguments
+            raise ConfigError(f"base: {self.name} cannot be built ({type(error).__name__}: {error}).") from error
 
 
 def find_base(name: str) -> type[nn.Module]:
@@ -33,10 +105,9 @@ def find_base(name: str) -> type[nn.Module]:
             return zoo.find_network(name.removeprefix(zoo.PREFIX))
         except (ConfigError, DependencyError) as error:
             raise type(error)(f"base: type: {error}") from error
-    registered = dict(iter(ARCH_REGISTRY))
-    found = registered.get(name, registered.get(f"{name}_basicsr"))
+    found = registration.find(ARCH_REGISTRY, name)
     if found is None:
-        names = sorted(known.removesuffix("_basicsr") for known in registered)
+        names = registration.names(ARCH_REGISTRY)
         near = difflib.get_close_matches(name, names, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"registered are {', '.join(names)}."
         raise ConfigError(f"base: type: {name!r} is not registered; {hint}")
@@ -44,59 +115,10 @@ def find_base(name: str) -> type[nn.Module]:
 
 
 def build_base(options: Mapping[str, Any]) -> nn.Module:
-    """Build a network from ``type`` and its arguments; the licence of one of spandrel is logged.
-
-    Args:
-        options: Mapping of a YAML.
-
-    Returns:
-        The network.
-
-    Raises:
-        ConfigError: If the type or an argument is wrong.
-        DependencyError: If it needs a package that is not installed.
-    """
-    built = _build(options, device=None)
-    if options["type"].startswith(zoo.PREFIX):
-        zoo.say_licence(options["type"].removeprefix(zoo.PREFIX))
-    return built
+    """Build a network from ``type`` and its arguments, see :class:`Base`."""
+    return Base.from_options(options).build()
 
 
-def _build(options: Mapping[str, Any], *, device: str | None) -> nn.Module:
-    """Build a network with its weights on a device; ``None`` for torch's default."""
-    arguments = copy.deepcopy(dict(options))
-    name = arguments.pop("type", None)
-    if not isinstance(name, str):
-        raise ConfigError("base: type: is missing; expected the name of a registered network or spandrel/NAME.")
-    network = find_base(name)
-    if hasattr(network, "check_options"):
-        network.check_options(options)
-    try:
-        with contextlib.nullcontext() if device is None else torch.device(device):
-            built = network(**arguments)
-    except SegsrError:
-        raise
-    except Exception as error:  # foreign classes raise any kind about their arguments
-        raise ConfigError(f"base: {name} cannot be built ({type(error).__name__}: {error}).") from error
-    return built
-
-
-def outline_base(options: Mapping[str, Any], *, with_values: bool = False) -> nn.Module:
-    """Build a network without memory for its weights or, if it reads values while it is built, with.
-
-    Args:
-        options: As for :func:`build_base`.
-        with_values: Whether it needs its values later on.
-
-    Returns:
-        The network, on the device ``meta`` where possible, or else on the CPU.
-
-    Raises:
-        ConfigError: If the type or an argument is wrong.
-        DependencyError: If it needs a package that is not installed.
-    """
-    with contextlib.redirect_stdout(io.StringIO()):
-        if not with_values:
-            with contextlib.suppress(ConfigError):
-                return _build(options, device="meta")
-        return _build(options, device="cpu")
+def outline_base(options: Mapping[str, Any]) -> nn.Module:
+    """Build a network from ``type`` and its arguments, without memory for its weights, see :class:`Base`."""
+    return Base.from_options(options).outline()

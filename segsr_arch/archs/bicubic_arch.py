@@ -5,8 +5,10 @@ from basicsr.utils.matlab_functions import imresize
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
+from segsr_arch.compat.registration import register
 
-@ARCH_REGISTRY.register()
+
+@register(ARCH_REGISTRY)
 class Bicubic(nn.Module):
     """MATLAB-like bicubic upscaling, the baseline of every table of the field.
 

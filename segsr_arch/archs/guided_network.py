@@ -86,6 +86,8 @@ class GuidedNetwork(nn.Module):
         form: ``training``, or what :func:`~segsr_arch.archs.inference.to_inference_form` has made of it.
     """
 
+    nested_options = {"semantics": SemanticsConfig}
+
     def __init__(
         self,
         *,

@@ -9,10 +9,11 @@ from torch import nn
 
 from segsr_arch.archs.base_networks import build_base
 from segsr_arch.archs.inference import to_inference_form
+from segsr_arch.compat.registration import register
 from segsr_arch.errors import ConfigError
 
 
-@ARCH_REGISTRY.register()
+@register(ARCH_REGISTRY)
 def InferenceForm(*, network: Mapping[str, Any], precision: str = "bf16") -> nn.Module:  # noqa: N802
     """Build a network in its form for inference, for the weights that ``segsr export`` has written.
 

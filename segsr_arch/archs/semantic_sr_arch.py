@@ -7,12 +7,13 @@ from typing import Any
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
-from segsr_arch.archs.base_networks import build_base, outline_base
+from segsr_arch.archs.base_networks import Base
 from segsr_arch.archs.base_weights import check_base_path, load_base_weights
 from segsr_arch.archs.checkpoint_description import check_description, check_identity, describe_network
 from segsr_arch.archs.guided_network import GuidedNetwork, refuse_units_that_are_recomputed
 from segsr_arch.archs.unit_layouts import select_units
 from segsr_arch.archs.unit_probe import NoValuesError, Probe, probe_network
+from segsr_arch.compat.registration import register
 from segsr_arch.errors import CheckpointError, ConfigError
 from segsr_arch.semantics import SemanticsConfig, check_available
 from segsr_arch.semantics.vision_tower import known_identity
@@ -22,7 +23,7 @@ logger = logging.getLogger(__name__)
 _SCALE_NAMES = ("upscale", "scale", "upscale_factor", "up_scale")
 
 
-@ARCH_REGISTRY.register()
+@register(ARCH_REGISTRY)
 class SemanticSR(GuidedNetwork):
     """Any network of BasicSR's registry, each of its units told where to look (SeG-SR, section IV-E and table VII).
 
@@ -50,7 +51,6 @@ class SemanticSR(GuidedNetwork):
         CheckpointError: If ``pretrain_base`` cannot be read or does not fit.
     """
 
-    nested_options = {"semantics": SemanticsConfig}
     nested_networks = ("base",)
 
     @staticmethod
@@ -66,7 +66,7 @@ class SemanticSR(GuidedNetwork):
             WeightsError: If weights of the vision-language model cannot be had, read, or do not fit.
             CheckpointError: If ``pretrain_base`` cannot be read or does not fit.
         """
-        check_guided(options["base"], options)
+        check_guided(_unguided(options["base"]), options)
 
     @staticmethod
     def check_checkpoint(options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
@@ -81,7 +81,7 @@ class SemanticSR(GuidedNetwork):
             CheckpointError: If it belongs to another scale, base, guide or vision-language model. A large one's digest
                 is left to the constructor.
         """
-        check_guided_checkpoint(options["base"], options, state, strict)
+        check_guided_checkpoint(_unguided(options["base"]), options, state, strict)
 
     def __init__(
         self,
@@ -91,34 +91,30 @@ class SemanticSR(GuidedNetwork):
         units: int | Sequence[str] | None = None,
         pretrain_base: str | None = None,
     ) -> None:
-        super().__init__(
-            base=build_base(_unguided(base)), semantics=semantics, units=units, pretrain_base=pretrain_base
-        )
+        super().__init__(base=_unguided(base).build(), semantics=semantics, units=units, pretrain_base=pretrain_base)
 
 
-def check_guided(base: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+def check_guided(base: Base, options: Mapping[str, Any]) -> None:
     """Check a base and the options of its guide, see :meth:`SemanticSR.check_options`.
 
     Args:
-        base: ``type`` and arguments of the base.
+        base: The base.
         options: ``semantics``, ``units`` and ``pretrain_base``.
     """
     check_base_path(options.get("pretrain_base"))
     network, _, probe = _outline(base, options.get("units"))
     for name in _SCALE_NAMES:
-        given = base.get(name)  # a fraction is a weight of residuals, not an enlargement
+        given = base.arguments.get(name)  # a fraction is a weight of residuals, not an enlargement
         if isinstance(given, int) and given >= 1 and given != probe.scale:
             raise ConfigError(
-                f"base: {name}: {base[name]} makes {base['type']} enlarge x{probe.scale}; it does not know this scale."
+                f"base: {name}: {given} makes {base.name} enlarge x{probe.scale}; it does not know this scale."
             )
     check_available(SemanticsConfig.from_options(options.get("semantics")))
     if options.get("pretrain_base") is not None:
         load_base_weights(network.to_empty(device="cpu"), options["pretrain_base"])
 
 
-def check_guided_checkpoint(
-    base: Mapping[str, Any], options: Mapping[str, Any], state: Mapping[str, Any], strict: bool
-) -> None:
+def check_guided_checkpoint(base: Base, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
     """Check a checkpoint against a base and the options of its guide, see :meth:`SemanticSR.check_checkpoint`."""
     network, paths, probe = _outline(base, options.get("units"))
     semantics = SemanticsConfig.from_options(options.get("semantics"))
@@ -132,22 +128,23 @@ def check_guided_checkpoint(
         try:
             network.load_state_dict(of_base, strict=True, assign=True)
         except RuntimeError as error:
-            raise CheckpointError(f"The checkpoint does not fit the {base['type']} of network_g: {error}") from error
+            raise CheckpointError(f"The checkpoint does not fit the {base.name} of network_g: {error}") from error
 
 
-def _outline(base: Mapping[str, Any], units: int | Sequence[str] | None) -> tuple[nn.Module, list[str], Probe]:
-    network = outline_base(_unguided(base))
+def _outline(base: Base, units: int | Sequence[str] | None) -> tuple[nn.Module, list[str], Probe]:
+    network = base.outline()
     paths = select_units(network, units)
     refuse_units_that_are_recomputed(network, paths)
     try:
         return network, paths, probe_network(network, paths)
     except NoValuesError:
-        network = outline_base(base, with_values=True)
+        network = base.outline(with_values=True)
         return network, paths, probe_network(network, paths)
 
 
-def _unguided(base: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Refuse a base that has a guide of its own."""
-    if base.get("type") in ("SemanticSR", "SeGSR"):
-        raise ConfigError(f"base: type: {base['type']} has a guide already; name the network that is to be guided.")
+def _unguided(options: Mapping[str, Any]) -> Base:
+    """Read a base from its options; one that has a guide of its own is refused."""
+    base = Base.from_options(options)
+    if isinstance(base.network, type) and issubclass(base.network, GuidedNetwork):
+        raise ConfigError(f"base: type: {base.name} has a guide already; name the network that is to be guided.")
     return base

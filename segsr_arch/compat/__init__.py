@@ -19,6 +19,7 @@ from segsr_arch.compat.loading import repair_load_network
 from segsr_arch.compat.optimizers import repair_get_optimizer
 from segsr_arch.compat.options import repair_parse_options
 from segsr_arch.compat.prefetch import repair_double_iterator, repair_prefetch_errors
+from segsr_arch.compat.registration import repair_registries
 from segsr_arch.compat.resume import repair_resume
 from segsr_arch.compat.saving import repair_saving
 from segsr_arch.compat.workers import repair_spawned_workers
@@ -28,6 +29,7 @@ VERSION = "1.4.2"
 
 REPAIRS = {
     "functional_tensor": repair_functional_tensor,  # first: basicsr cannot be imported without it
+    "registries": repair_registries,
     "spawned_workers": repair_spawned_workers,
     "resume": repair_resume,
     "prefetch_errors": repair_prefetch_errors,

@@ -6,13 +6,14 @@ import typing
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from segsr_arch.compat import registration
 from segsr_arch.config.hints import fits, hint_text
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import describe, is_number
 
 
 def find_registered(problems: Problems, path: str, registry: Any, name: Any) -> Any:
-    """Look a name up in one of BasicSR's registries, without its printing.
+    """Look a name up in one of BasicSR's registries, as BasicSR will.
 
     Args:
         problems: Where a name that is not registered goes.
@@ -25,11 +26,9 @@ def find_registered(problems: Problems, path: str, registry: Any, name: Any) -> 
     """
     if not isinstance(name, str):
         return None
-    objects = dict(iter(registry))
-    found = objects.get(name, objects.get(f"{name}_basicsr"))
+    found = registration.find(registry, name)
     if found is None:
-        names = {known.removesuffix("_basicsr") for known in objects}
-        problems.unknown(path, name, names, f"{name!r} is not registered")
+        problems.unknown(path, name, registration.names(registry), f"{name!r} is not registered")
     return found
 
 

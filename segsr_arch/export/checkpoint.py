@@ -7,10 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
+from segsr_arch.archs.guided_network import GuidedNetwork
 from segsr_arch.archs.inference import to_inference_form
+from segsr_arch.archs.inference_arch import InferenceForm
 from segsr_arch.atomic import atomic_torch_save
+from segsr_arch.compat import registration
 from segsr_arch.errors import ConfigError
 from segsr_arch.results.files import make_folder, write_text
 from segsr_arch.semantics.vision_tower import resolve_configuration
@@ -44,7 +48,7 @@ def refuse_exported(opt: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: If it is in the form for inference already.
     """
-    if opt["network_g"]["type"] == "InferenceForm":
+    if registration.find(ARCH_REGISTRY, opt["network_g"]["type"]) is InferenceForm:
         raise ConfigError("network_g: this network is in the form for inference already; export the trained one.")
 
 
@@ -69,16 +73,16 @@ def export_checkpoint(network: nn.Module, opt: Mapping[str, Any], *, stem: Path,
     make_folder(stem.parent)
     weights, options = stem.with_name(f"{stem.name}.pth"), stem.with_name(f"{stem.name}.yml")
     atomic_torch_save({"params": converted.state_dict()}, weights)
-    adapted = _options(opt, weights, stem.name, precision)
+    adapted = _options(opt, weights, stem.name, precision, guided=isinstance(network, GuidedNetwork))
     comment = _COMMENT.format(name=opt["name"], precision=precision, path=options)
     write_text(options, f"{comment}\n{yaml.safe_dump(adapted, sort_keys=False, default_flow_style=None, width=120)}")
     return ExportedCheckpoint(weights=weights, options=options, network=converted)
 
 
-def _options(opt: Mapping[str, Any], weights: Path, name: str, precision: str) -> dict[str, Any]:
+def _options(opt: Mapping[str, Any], weights: Path, name: str, precision: str, *, guided: bool) -> dict[str, Any]:
     network = copy.deepcopy(dict(opt["network_g"]))
     network.pop("pretrain_base", None)
-    if "semantics" in network or network["type"] in ("SeGSR", "SemanticSR"):
+    if guided:
         semantics = dict(network.get("semantics") or {})
         semantics["pretrained"] = None
         if isinstance(semantics.get("vlm"), str):

@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from basicsr.utils.registry import METRIC_REGISTRY
 
+from segsr_arch.compat import registration
 from segsr_arch.metrics.catalogue import find_metric
 from segsr_arch.metrics.definition import CLIP_IQA_MODEL, ImageMeasure, MetricDefinition, SetMeasure
 from segsr_arch.metrics.images import check_pair
@@ -59,8 +60,7 @@ def _register(name: str, *, set_metric: bool = False) -> Callable[[Callable], Ca
     def register(function: Callable) -> Callable:
         function.definition = definition
         function.set_metric = set_metric
-        METRIC_REGISTRY.register(function)
-        return function
+        return registration.register(METRIC_REGISTRY)(function)
 
     return register
 

@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader
 
 from segsr_arch.archs.guided_network import GuidedNetwork
 from segsr_arch.archs.unit_layouts import size_multiple
+from segsr_arch.compat.registration import register
 from segsr_arch.errors import SaveError
 from segsr_arch.models.best_network import BestNetwork
 from segsr_arch.models.divergence import stop_unless_finite
@@ -33,7 +34,7 @@ from segsr_arch.results.files import write_record
 _SHOWN_PROBLEMS = 3
 
 
-@MODEL_REGISTRY.register()
+@register(MODEL_REGISTRY)
 class SeGSRModel(SRModel):
     """BasicSR's ``SRModel`` with what large guided networks need.
 

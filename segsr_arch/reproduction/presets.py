@@ -100,7 +100,7 @@ FULL = Preset(
         "SwinIR": {"type": "SwinIR", **_SWIN_FULL, "window_size": 8},
         "SRFormer": {"type": "spandrel/SRFormer", **_SWIN_FULL, "window_size": 24},
         "HAT": {
-            "type": "HAT",
+            "type": "HAT_segsr",
             "img_range": 1.0,
             "embed_dim": 180,
             "depths": [6] * 6,
@@ -154,7 +154,7 @@ SMALL = Preset(
         "SwinIR": {"type": "SwinIR", **_SWIN_SMALL},
         "SRFormer": {"type": "spandrel/SRFormer", **_SWIN_SMALL},
         "HAT": {
-            "type": "HAT",
+            "type": "HAT_segsr",
             "img_range": 1.0,
             "embed_dim": 36,
             "depths": [1] * 6,
