@@ -10,6 +10,12 @@ import sys
 import warnings
 from pathlib import Path
 
+from segsr_arch.compat.cpu_models import (
+    repair_deformable_alignment,
+    repair_degrading_models,
+    repair_fused_activation,
+    repair_video_validation,
+)
 from segsr_arch.compat.distributed import repair_init_dist, repair_model_to_device
 from segsr_arch.compat.extras import repair_fid, repair_jpeg_quality, repair_wandb
 from segsr_arch.compat.functional_tensor import repair_functional_tensor
@@ -45,6 +51,10 @@ REPAIRS = {
     "get_optimizer": repair_get_optimizer,
     "saving": repair_saving,
     "load_network": repair_load_network,
+    "degrading_models": repair_degrading_models,
+    "video_validation": repair_video_validation,
+    "fused_activation": repair_fused_activation,
+    "deformable_alignment": repair_deformable_alignment,
 }
 
 _status = {}
