@@ -30,5 +30,6 @@ from segsr_arch.archs import (  # noqa: E402
     segsr_arch,  # noqa: F401
     semantic_sr_arch,  # noqa: F401
 )
+from segsr_arch.data import bicubic_paired_dataset  # noqa: E402, F401
 from segsr_arch.metrics import registered  # noqa: E402, F401
 from segsr_arch.models import segsr_model  # noqa: E402, F401

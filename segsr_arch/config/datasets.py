@@ -8,7 +8,7 @@ from typing import Any
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.folder_names import folder_name_problem
 from segsr_arch.config.images import Listing, list_images
-from segsr_arch.config.pairs import check_pairs
+from segsr_arch.config.pairs import check_pairs, check_patches
 from segsr_arch.config.paths import check_file
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import check_mapping, describe, is_number, is_whole, needed
@@ -24,6 +24,10 @@ LISTED_TYPES = {
 
 def check_datasets(problems: Problems, opt: Mapping[str, Any], *, is_train: bool, world_size: int) -> None:
     """Check every entry of ``datasets:``.
+
+    A data set class from elsewhere takes part by class attributes: ``option_keys``, a table of its keys
+    (:mod:`segsr_arch.config.tables`); ``listed_roots``, the keys of folders and LMDBs whose images are listed; and
+    ``patches_from``, the one of them from which ``gt_size`` is cut.
 
     Args:
         problems: Where problems go.
@@ -81,17 +85,20 @@ def _check_dataset(
     keys = {**DATASET, **(own_keys or {})}
     if phase == "train":
         keys |= LOADER_NEEDED
-        keys |= PAIRED_TRAIN_NEEDED if type_name in PAIRED_TYPES else {}
+        keys |= PAIRED_TRAIN_NEEDED if type_name in PAIRED_TYPES or hasattr(cls, "patches_from") else {}
     check_mapping(problems, path, options, keys, strict=own_keys is not None)
     lmdb = _check_backend(problems, path, options.get("io_backend"))
     _check_loader(problems, path, options, trains=phase == "train")
 
-    roots = LISTED_TYPES.get(type_name, ())
+    roots = LISTED_TYPES.get(type_name, getattr(cls, "listed_roots", ()))
     for key in (key for key in options if str(key).startswith("dataroot") and key not in roots):
         _check_root_exists(problems, join_path(path, key), options[key])
     listings = _list_roots(problems, path, options, roots, lmdb)
     if type_name in PAIRED_TYPES and len(listings) == 2:
         check_pairs(problems, path, options, listings["dataroot_lq"], listings["dataroot_gt"], opt.get("scale"), phase)
+    patches_from = getattr(cls, "patches_from", None)
+    if phase == "train" and patches_from in listings:
+        check_patches(problems, path, options, patches_from, listings[patches_from], opt.get("scale"))
     if phase == "train" and listings:
         count = min(len(listing.names) for listing in listings.values())
         _check_batch(problems, path, options, opt, count, world_size)

@@ -57,6 +57,27 @@ def check_pairs(
         _check_patch(problems, path, options.get("gt_size"), scale, heights_widths)
 
 
+def check_patches(
+    problems: Problems, path: str, options: Mapping[str, Any], key: str, images: Listing, scale: Any
+) -> None:
+    """Check the patches of a training on one set of images, whose LR images are made of them.
+
+    Args:
+        problems: Where problems go.
+        path: Key path of the data set.
+        options: Its options.
+        key: Key of the folder or LMDB.
+        images: Its images.
+        scale: ``scale:`` of the option file.
+    """
+    if not is_whole(scale) or scale < 1:
+        return
+    sampled = images.names if images.known_sizes else spread(images.names)
+    sizes = {name: image_size(problems, join_path(path, key), images, name) for name in sampled}
+    read = {name: size for name, size in sizes.items() if size is not None}
+    _check_patch(problems, path, options.get("gt_size"), scale, read)
+
+
 def _pair_names(
     problems: Problems, path: str, options: Mapping[str, Any], lr: Listing, hr: Listing
 ) -> dict[str, str] | None:
