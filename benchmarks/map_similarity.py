@@ -13,13 +13,14 @@ import statistics
 
 import torch
 import yaml
-from tqdm import tqdm
 
 import segsr_arch  # noqa: F401 (repairs basicsr before it is imported, and registers the networks)
 
 # isort: split
 from basicsr.archs import build_network
 from basicsr.data import build_dataset
+
+from segsr_arch.progress import progress
 
 
 def load(options):
@@ -68,7 +69,8 @@ def main(arguments=None):
             options = yaml.safe_load(file)
         network = load(options)
         data = build_dataset({**next(iter(options["datasets"].values())), "phase": "test", "scale": network.upscale})
-        images = (data[place]["lq"].unsqueeze(0) for place in tqdm(range(len(data)), desc=options["name"], leave=False))
+        places = progress(range(len(data)), unit="image", what=options["name"], keep=False)
+        images = (data[place]["lq"].unsqueeze(0) for place in places)
         found = measure(network, images)
         (cosine, least), (correlation, lowest) = found["cosine"], found["correlation"]
         related = "none" if correlation is None else f"{correlation:.3f} ({lowest:+.3f})"

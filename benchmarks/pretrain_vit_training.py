@@ -10,10 +10,10 @@ import torch
 from pretrain_vit_scenes import Scene, count_steps, draw_batches, draw_crop
 from torch import Tensor, nn
 from torch.nn import functional as F
-from tqdm import tqdm
 
 from segsr_arch.errors import DivergenceError
 from segsr_arch.evaluation.vocabulary import Vocabulary
+from segsr_arch.progress import progress
 
 LARGER = 2  # times as wide are some crops
 _WARMUP = 0.05  # share of the steps
@@ -97,7 +97,7 @@ def train_model(
     optimizer, schedule = build_optimizer(model, lr=options.lr, steps=options.epochs * steps)
     contrastive, curve = open_clip.ClipLoss(), []
     model.train()
-    with tqdm(total=options.epochs * steps, desc="training", unit="step", mininterval=1) as bar:
+    with progress(total=options.epochs * steps, what="training", unit="step") as bar:
         for epoch in range(1, options.epochs + 1):
             total = 0.0
             for batch in draw_batches(labels, options.batch, rng):

@@ -26,6 +26,8 @@ from speed_gpu import BATCHES, GPU_ROWS, shares
 from speed_measures import copy_rate, matrix_rate
 from tqdm import tqdm
 
+from segsr_arch.progress import progress
+
 ROWS = {"cpu": CPU_ROWS, "cuda": GPU_ROWS}
 
 
@@ -100,7 +102,7 @@ def _run(args: argparse.Namespace) -> int:
     width = max(len(title) for title, *_ in rows.values())
     _print_head(machine, args.threads, width, on_gpu=any(key in GPU_ROWS for key in rows))
     results = {}
-    for key, (title, target, measure) in tqdm(rows.items(), unit="row", leave=False, disable=None):
+    for key, (title, target, measure) in progress(rows.items(), unit="row", keep=False):
         torch.manual_seed(0)
         found = {"title": title, "target": target, **measure(args)}
         if "flops" in found:

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from segsr_arch.cli.arguments import whole_number
 from segsr_arch.cores import available_cores
 from segsr_arch.data.synthetic_scenes import write_scenes
 from segsr_arch.errors import ConfigError, SegsrError
@@ -32,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "report.",
     )
     parser.add_argument("--dir", type=Path, default=Path("demo"), help="working folder (default: demo)")
-    parser.add_argument("--seed", type=int, default=0, help="seed of the scenes (default: 0)")
+    parser.add_argument("--seed", type=whole_number(), default=0, help="seed of the scenes (default: 0)")
     parser.set_defaults(run=run)
 
 

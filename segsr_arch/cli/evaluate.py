@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from segsr_arch.cli.arguments import whole_number
 from segsr_arch.cli.comparing import print_comparisons
 from segsr_arch.cli.evaluating import evaluate_folders, evaluate_options, evaluation_folder
 from segsr_arch.cli.picturing import write_pictures
@@ -26,7 +27,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "evaluate",
         help="PSNR, SSIM and more, by named protocols, per image and class, with intervals",
         description="Measure trained networks (-opt) or the images of any method (--sr against --gt). Writes "
-        "figures per image and class and means with 95 %% intervals to results/METHOD/evaluation/DATASET, and compares "
+        "figures per image and class and means with 95 % intervals to results/METHOD/evaluation/DATASET, and compares "
         "methods if there are several.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -42,7 +43,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     what.add_argument("--gt", metavar="DIR", help="ground truth (folder or LMDB), with --sr")
     what.add_argument("--lq", metavar="DIR", help="LR images (folder or LMDB), with --sr")
-    what.add_argument("--scale", type=int, metavar="N", help="upscaling factor, with --sr; taken from --lq if given")
+    what.add_argument(
+        "--scale", type=whole_number(), metavar="N", help="upscaling factor, with --sr; taken from --lq if given"
+    )
     what.add_argument("--dataset", metavar="NAME", help="name of the data set, with --sr (default: folder of --gt)")
     how = parser.add_argument_group("how")
     how.add_argument(

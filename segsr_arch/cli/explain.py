@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset
-from tqdm import tqdm
 
 from segsr_arch.archs.guided_network import GuidedNetwork
+from segsr_arch.cli.arguments import whole_number
 from segsr_arch.data.image_decoding import decode_image
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.explanation import Sample, embed_terms, explain, observe
@@ -20,6 +20,7 @@ from segsr_arch.evaluation.explanation_files import Subject, format_explanation,
 from segsr_arch.evaluation.figures.style import figure_style, save_figure
 from segsr_arch.evaluation.vocabulary import DEFAULT_TEMPLATES, build_vocabulary
 from segsr_arch.models.trained import TrainedNetwork, load_trained
+from segsr_arch.progress import progress
 from segsr_arch.results.classes import NO_CLASS, class_of
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.record import ImageRow
@@ -28,12 +29,6 @@ from segsr_arch.semantics.text_tower import build_text_tower
 
 _FILES = ("explanation.json", "units.csv", "classes.csv", "explanation.png", "explanation.pdf")
 _GIVEN = "the command line"
-
-
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
-    return int(text)
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -63,7 +58,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         + ", ".join(repr(template) for template in DEFAULT_TEMPLATES)
         + ")",
     )
-    parser.add_argument("--top", type=_positive, default=5, metavar="N", help="terms shown for each unit (default: 5)")
+    parser.add_argument(
+        "--top", type=whole_number(least=1), default=5, metavar="N", help="terms shown for each unit (default: 5)"
+    )
     parser.add_argument(
         "--out", type=Path, metavar="DIR", help="where the files go (default: results/NAME/explanation)"
     )
@@ -152,8 +149,8 @@ def run(args: argparse.Namespace) -> int:
     text_tower = build_text_tower(guide.config, beside=identity).to(trained.device)
     counts, samples = _collect(trained, args.image)
     subject = Subject(network=trained.name, scale=trained.scale, identity=identity, images=counts)
-    progress = tqdm(samples, total=sum(counts.values()), unit="image", desc="explain", disable=None)
-    observations = observe(lambda lq: guide.view(lq.to(trained.device)), progress)
+    shown = progress(samples, total=sum(counts.values()), unit="image", what="explain")
+    observations = observe(lambda lq: guide.view(lq.to(trained.device)), shown)
     vocabulary = build_vocabulary(
         path=args.vocabulary, templates=templates, class_names=set(observations.image_classes) - {NO_CLASS}
     )

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from segsr_arch.archs.inference import PRECISIONS
+from segsr_arch.cli.arguments import whole_number
 from segsr_arch.config import apply_overrides, read_options
 from segsr_arch.errors import ConfigError
 from segsr_arch.export.checkpoint import export_checkpoint, refuse_exported
@@ -24,6 +24,7 @@ from segsr_arch.export.program import (
     export_program,
 )
 from segsr_arch.models.trained import TrainedNetwork, load_trained
+from segsr_arch.progress import progress
 
 _DRAWN_SIZE = (48, 72)
 
@@ -58,7 +59,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     parser.add_argument(
         "--images",
-        type=int,
+        type=whole_number(),
         default=8,
         metavar="N",
         help="compare a checkpoint on so many images of each data set (default: %(default)s)",
@@ -130,7 +131,7 @@ def _write_checkpoint(trained: TrainedNetwork, opt: Mapping[str, Any], args: arg
     stem = args.out / f"{trained.name}_{precision}"
     exported = export_checkpoint(trained.network, opt, stem=stem, precision=precision)
     items = list(_items(trained, args.images))
-    with tqdm(items, unit="image", desc="compare", leave=False, disable=None) as bar:
+    with progress(items, unit="image", what="compare", keep=False) as bar:
         agreement = compare_networks(trained.network, exported.network, bar, crop=trained.scale)
     print(_in_words(agreement, precision))
     for path in (exported.weights, exported.options):

@@ -27,7 +27,8 @@ def write_pictures(records: Sequence[EvaluationRecord], folders: Sequence[Path],
     failed = 0
     for dataset, methods in by_dataset(records).items():
         drawings = {}
-        if all(_has(record, "sr") and _has(record, "gt") for record in methods):
+        pairs = len(methods) > 1 or _has(methods[0], "lq")  # bicubic stands beside a single method
+        if pairs and all(_has(record, "sr") and _has(record, "gt") for record in methods):
             drawings[f"compare_{dataset}"] = lambda methods=methods: compare_methods(methods)
         for record in methods:
             if _has(record, "maps") and _has(record, "sr"):

@@ -4,6 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from segsr_arch.cli.arguments import number, whole_number
 from segsr_arch.cores import available_cores
 from segsr_arch.data.lr_generation import MAX_SCALE
 from segsr_arch.data.preparation import prepare
@@ -31,24 +32,10 @@ _DEFAULT_VAL = {"aid": 5.0, "folder": 0.1}
 _DEFAULT_TEST = 0.2
 
 
-def _scale(text: str) -> int:
-    value = int(text)
-    if not 2 <= value <= MAX_SCALE:
-        raise argparse.ArgumentTypeError(f"{text} is not a scale from 2 to {MAX_SCALE}")
-    return value
-
-
-def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a whole number from 1")
-    return value
-
-
 def _amount(text: str) -> float:
-    value = float(text)
+    value = number(text)
     if value < 0 or (value >= 1 and value != int(value)):
-        raise argparse.ArgumentTypeError(f"{text} is neither a fraction below 1 nor a whole number of images")
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a fraction below 1 nor a whole number of images")
     return value
 
 
@@ -75,7 +62,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         )
         kind.add_argument("root", metavar="DST", type=Path, help="folder of the prepared data set")
         kind.add_argument(
-            "--scale", type=_scale, nargs="+", default=[4], metavar="S", help="one or more scales (default: 4)"
+            "--scale",
+            type=whole_number(least=2, most=MAX_SCALE),
+            nargs="+",
+            default=[4],
+            metavar="S",
+            help="one or more scales (default: 4)",
         )
         kind.add_argument(
             "--split",
@@ -88,14 +80,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             _add_rule(kind, name)
         kind.add_argument(
             "--patch",
-            type=_positive,
+            type=whole_number(least=1),
             default=64,
             metavar="N",
             help="side of the LR training patch; smaller images are left out of training (default: 64)",
         )
         kind.add_argument(
             "--range",
-            type=float,
+            type=number,
             nargs=2,
             metavar=("LO", "HI"),
             help="the values that become 0 and 255 in images of more than 8 bits; without it they are left out",
@@ -104,7 +96,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         kind.add_argument("--strict", action="store_true", help="stop at the first problem in the source")
         kind.add_argument(
             "--jobs",
-            type=_positive,
+            type=whole_number(least=1),
             default=available_cores(),
             metavar="N",
             help="processes (default: one a core, %(default)s)",
@@ -127,7 +119,7 @@ def _add_rule(kind: argparse.ArgumentParser, name: str) -> None:
         metavar="N",
         help="images a class for test, a fraction if below 1 (default: %(default)g)",
     )
-    kind.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the split rule (default: 0)")
+    kind.add_argument("--seed", type=whole_number(), default=0, metavar="N", help="seed of the split rule (default: 0)")
 
 
 def _options(args: argparse.Namespace) -> PreparationOptions:
@@ -189,15 +181,11 @@ def run(args: argparse.Namespace) -> int:
     """Run ``segsr prepare``.
 
     Returns:
-        0; 130 after Ctrl-C.
+        0.
 
     Raises:
         SegsrError: See :func:`~segsr_arch.data.preparation.prepare`.
     """
-    try:
-        outcome = prepare(_options(args))
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on where it stopped", file=sys.stderr)
-        return 130
+    outcome = prepare(_options(args))
     _report(outcome, args.root)
     return 0

@@ -4,6 +4,8 @@ import argparse
 import sys
 from pathlib import Path
 
+from segsr_arch.cli.arguments import whole_number
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Register the subcommand."""
@@ -24,7 +26,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--out", type=Path, default=Path("report.html"), metavar="FILE", help="the file (default: report.html)"
     )
     parser.add_argument(
-        "--images", type=int, default=12, metavar="N", help="images of each data set to embed (default: 12)"
+        "--images", type=whole_number(), default=12, metavar="N", help="images of each data set to embed (default: 12)"
     )
     parser.add_argument(
         "--column", metavar="NAME", help="figure by which images are chosen, such as psnr_y-crop (default: the first)"

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from tqdm import tqdm
 
+from segsr_arch.cli.arguments import whole_number
 from segsr_arch.cli.reproducing import carry_out, print_estimate
 from segsr_arch.cores import available_cores
 from segsr_arch.errors import ConfigError
+from segsr_arch.progress import progress
 from segsr_arch.reproduction.checking import check_plan, unavailable_lines
 from segsr_arch.reproduction.execution import Slot, cpu_slots, gpu_slots
 from segsr_arch.reproduction.options import Settings
@@ -56,7 +57,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument("table", nargs="?", choices=TABLE_KEYS, metavar="TABLE", help=", ".join(TABLE_KEYS))
     what = parser.add_argument_group("what is run")
     what.add_argument("--data", type=Path, metavar="DIR", help="folder that segsr prepare has made")
-    what.add_argument("--scale", type=int, default=4, metavar="S", help="default: %(default)s")
+    what.add_argument("--scale", type=whole_number(), default=4, metavar="S", help="default: %(default)s")
     what.add_argument(
         "--preset",
         choices=tuple(PRESETS),
@@ -64,9 +65,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="full: the paper's networks, patches and iterations, for GPUs; small: the same tables in small networks, "
         "for two cores (default: %(default)s)",
     )
-    what.add_argument("--iters", type=int, metavar="N", help="iterations of each training (default: the preset's)")
-    what.add_argument("--seeds", type=int, nargs="+", default=[0], metavar="N", help="default: 0")
-    what.add_argument("--rows", type=int, nargs="+", metavar="N", help="numbers of rows, see --list (default: all)")
+    what.add_argument(
+        "--iters", type=whole_number(), metavar="N", help="iterations of each training (default: the preset's)"
+    )
+    what.add_argument("--seeds", type=whole_number(), nargs="+", default=[0], metavar="N", help="default: 0")
+    what.add_argument(
+        "--rows", type=whole_number(), nargs="+", metavar="N", help="numbers of rows, see --list (default: all)"
+    )
     what.add_argument(
         "--base",
         choices=tuple(RECOMMENDED_UNITS),
@@ -87,13 +92,17 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     )
     how.add_argument(
         "--jobs",
-        type=int,
+        type=whole_number(),
         metavar="N",
         help=f"runs at a time on the CPU, which share the cores (default: one a core, at most {_MOST_JOBS}; one with "
         "--preset full)",
     )
     how.add_argument(
-        "--gpus", type=int, nargs="+", metavar="N", help="a run at a time on each of these GPUs (default: 0, if any)"
+        "--gpus",
+        type=whole_number(),
+        nargs="+",
+        metavar="N",
+        help="a run at a time on each of these GPUs (default: 0, if any)",
     )
     how.add_argument(
         "--dry-run", action="store_true", help="print the runs and time a few steps of each network; writes nothing"
@@ -153,7 +162,7 @@ def _plan(args: argparse.Namespace, place: Workplace) -> tuple[Plan, PreparedDat
         vlm_digest=_digest_of(args.vlm, args.vlm_pretrained),
     )
     plan = make_plan(table, settings, seeds=args.seeds, rows=args.rows)
-    with tqdm(total=len(plan.rows), unit="row", desc="check", leave=False, disable=None) as bar:
+    with progress(total=len(plan.rows), unit="row", what="check", keep=False) as bar:
         checked = check_plan(plan, measured=lambda run: place.progress(run).measured, progress=lambda row: bar.update())
     return checked, data
 

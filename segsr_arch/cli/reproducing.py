@@ -10,6 +10,7 @@ from tqdm import tqdm
 from segsr_arch.errors import DataError, SaveError, SegsrError
 from segsr_arch.evaluation.figures.style import save_figure
 from segsr_arch.evaluation.printed import align
+from segsr_arch.progress import progress
 from segsr_arch.reproduction.execution import Executor, Slot
 from segsr_arch.reproduction.figure import draw_outcome
 from segsr_arch.reproduction.outcome import PSNR, SSIM, Measured, Outcome, collect
@@ -34,12 +35,11 @@ class _Watch:
         self.failed: dict[str, SegsrError] = {}
         self._next_table = 0.0
         self._guard = threading.Lock()
-        self.bar = tqdm(
+        self.bar = progress(
             total=sum(run.iterations for run in self._runs),
             initial=sum(self._reached.values()),
             unit="iteration",
-            desc=plan.table.key,
-            disable=None,
+            what=plan.table.key,
         )
 
     def report(self, run: Run, iteration: int) -> None:
@@ -56,17 +56,17 @@ class _Watch:
             self.failed[run.name] = error
             tqdm.write(f"failed: {error}", file=sys.stderr)
             return
-        progress = self._place.progress(run)
+        noted = self._place.progress(run)
         try:
-            one = Measured(run=run, record=self._place.record(run), progress=progress)
+            one = Measured(run=run, record=self._place.record(run), progress=noted)
         except DataError as unreadable:
             self.done(run, unreadable)
             return
-        self._finished[run.name] = progress.train_seconds
+        self._finished[run.name] = noted.train_seconds
         last = ", done before" if run.name in self._before else self._left()
         tqdm.write(
             f"{run.name}: PSNR {one.mean(PSNR):.4f} dB, SSIM {one.mean(SSIM):.4f} ({run.dataset}, y-crop), trained "
-            f"{duration(progress.train_seconds)}{last}"
+            f"{duration(noted.train_seconds)}{last}"
         )
         if run.name not in self._before:
             self._write_early()
@@ -148,7 +148,7 @@ def print_estimate(plan: Plan, place: Workplace, *, slots: Sequence[Slot], data:
     left = {run.name: run for run in plan.runs if not place.progress(run).measured}
     networks = {run.network: run for run in left.values()}
     paces: dict[str, Pace] = {}
-    with tqdm(total=STEPS * len(networks), unit="step", desc="timing", leave=False, disable=None) as bar:
+    with progress(total=STEPS * len(networks), unit="step", what="timing", keep=False) as bar:
         for network, run in networks.items():
             paces[network] = measure_pace(run, slot=slots[0], lr_size=data.lr_size, step_done=bar.update)
     seconds = {
@@ -178,10 +178,10 @@ def print_estimate(plan: Plan, place: Workplace, *, slots: Sequence[Slot], data:
 
 
 def _state(run: Run, place: Workplace) -> str:
-    progress = place.progress(run)
-    if progress.measured:
+    noted = place.progress(run)
+    if noted.measured:
         return "done"
-    if progress.trained:
+    if noted.trained:
         return "trained, not measured"
     reached = place.iteration(run)
     return f"{reached} of {run.iterations}" if reached else "not started"

@@ -25,6 +25,7 @@ from segsr_arch.compat.loading import repair_load_network
 from segsr_arch.compat.optimizers import repair_get_optimizer
 from segsr_arch.compat.options import repair_parse_options
 from segsr_arch.compat.prefetch import repair_double_iterator, repair_prefetch_errors
+from segsr_arch.compat.progress_bars import repair_progress_bars
 from segsr_arch.compat.registration import repair_registries
 from segsr_arch.compat.resume import repair_resume
 from segsr_arch.compat.saving import repair_saving
@@ -50,6 +51,7 @@ REPAIRS = {
     "parse_options": repair_parse_options,
     "get_optimizer": repair_get_optimizer,
     "saving": repair_saving,
+    "progress_bars": repair_progress_bars,
     "load_network": repair_load_network,
     "degrading_models": repair_degrading_models,
     "video_validation": repair_video_validation,

@@ -4,8 +4,6 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from tqdm import tqdm
-
 from segsr_arch.data import worker_pool
 from segsr_arch.data.image_sources import ImageSource
 from segsr_arch.data.manifest import PreparedImage, build_manifest, write_manifest, write_split_lists
@@ -18,6 +16,7 @@ from segsr_arch.data.problems import Kind, ProblemList
 from segsr_arch.data.splits import PRECEDENCE, SPLITS, read_splits
 from segsr_arch.data.worker_pool import WorkerPool
 from segsr_arch.errors import DataError
+from segsr_arch.progress import progress
 
 
 def _settings(options: PreparationOptions, listed: dict[str, str] | None) -> dict:
@@ -41,9 +40,8 @@ def _inspect_all(
         known[image.path] = None if earlier is None else Inspection.from_record(earlier)
     tasks = [(image.path, known[image.path]) for image in planned]
     found, changed = {}, []
-    for inspection in tqdm(
-        pool.run(worker_pool.inspect, tasks, chunk=8), total=len(tasks), desc="inspecting", unit="image", leave=False
-    ):
+    inspections = pool.run(worker_pool.inspect, tasks, chunk=8)
+    for inspection in progress(inspections, total=len(tasks), what="inspecting", unit="image", keep=False):
         found[inspection.path] = inspection
         if known[inspection.path] not in (None, inspection):
             changed.append(inspection.path)
@@ -172,7 +170,8 @@ def _make_all(
 ) -> tuple[dict[tuple[str, ...], dict], dict[int, int], dict[int, int]]:
     """Write every image that is not intact; give the record of each, and counts of written and intact by scale."""
     records, written, intact = {}, defaultdict(int), defaultdict(int)
-    for results in tqdm(pool.run(worker_pool.make, jobs), total=len(jobs), desc="writing", unit="image", leave=False):
+    made = pool.run(worker_pool.make, jobs)
+    for results in progress(made, total=len(jobs), what="writing", unit="image", keep=False):
         for job, result, is_new in results:
             records[_key(job)] = result
             (written if is_new else intact)[job.scale] += 1

@@ -4,13 +4,12 @@ import shutil
 from collections import defaultdict
 from pathlib import Path
 
-from tqdm import tqdm
-
 from segsr_arch.data import worker_pool
 from segsr_arch.data.lmdb_writing import Entry, meta_info
 from segsr_arch.data.preparation_record import PreparationRecord
 from segsr_arch.data.preparation_worker import SIDES, digest_bytes
 from segsr_arch.data.worker_pool import WorkerPool
+from segsr_arch.progress import progress
 
 
 def _entries(records: dict[tuple[str, ...], dict], root: Path) -> dict[Path, list[Entry]]:
@@ -62,7 +61,7 @@ def update_databases(
         if not complete or record.get("lmdb", str(target.relative_to(record.root))) is None:
             tasks.append((target, members, record.scratch))
     results = pool.run(worker_pool.build_lmdb, tasks)
-    for target in tqdm(results, total=len(tasks), desc="LMDB", unit="file", leave=False, disable=not tasks):
+    for target in progress(results, total=len(tasks), what="LMDB", unit="file", keep=False, shown=bool(tasks)):
         record.begin_changing()
         key = str(target.relative_to(record.root))
         record.note(states[key], "lmdb", key)

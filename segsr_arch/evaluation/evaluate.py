@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from tqdm import tqdm
-
 from segsr_arch.cores import available_cores
 from segsr_arch.errors import DataError
 from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit, Measured
 from segsr_arch.evaluation.image_checks import Images
+from segsr_arch.progress import progress
 from segsr_arch.results.classes import NO_CLASS
 from segsr_arch.results.provenance import pixel_digest
 from segsr_arch.results.record import ImageRow, SetValue
@@ -102,9 +101,9 @@ def measure_samples(
     jobs = jobs or available_cores()
     rows, kept, problems = [], [], []
     failed: Counter[str] = Counter()
-    with tqdm(total=total, unit="image", desc=description, disable=None) as progress:
+    with progress(total=total, unit="image", what=description) as bar:
         for sample, measured, digest in _in_order(samples, figures, jobs):
-            progress.update()
+            bar.update()
             problems += [f"{sample.name}: {line}" for line in measured.problems]
             if not measured.values and not measured.features:
                 failed[sample.class_name] += 1

@@ -15,11 +15,11 @@ from basicsr.utils import imwrite, tensor2img
 from basicsr.utils.registry import METRIC_REGISTRY
 from torch import Tensor
 from torch.utils.data import DataLoader, Subset
-from tqdm import tqdm
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.metrics.ground_truth import needs_ground_truth
 from segsr_arch.models.output_checks import check_finite
+from segsr_arch.progress import progress
 from segsr_arch.results.classes import class_of
 from segsr_arch.results.provenance import pixel_digest
 from segsr_arch.results.record import ImageRow, SetValue
@@ -112,7 +112,7 @@ def validate(
     ]
     results = []
     shown = opt["val"].get("pbar", False) and opt["rank"] == 0
-    with tqdm(total=len(indices), unit="image", desc=f"Validate {dataset_name}", disable=not shown) as progress:
+    with progress(total=len(indices), unit="image", what=f"Validate {dataset_name}", shown=shown) as bar:
         for count, (index, data) in enumerate(zip(indices, loader, strict=True)):
             lq_path, gt_path = data["lq_path"][0], data.get("gt_path", [None])[0]
             stem = Path(lq_path).stem
@@ -148,7 +148,7 @@ def validate(
             )
             problems = tuple(f"{name}: {line}" for line in problems)
             results.append(ImageResult(index=index, row=row, features=features, problems=problems))
-            progress.update()
+            bar.update()
     if opt["dist"]:
         shares: list[list[ImageResult]] = [[] for _ in range(opt["world_size"])]
         dist.all_gather_object(shares, results)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.results.record import EvaluationRecord
+from segsr_arch.results.record import EvaluationRecord, scale_title
 from segsr_arch.results.statistics import PairedComparison, compare_pairs
 
 
@@ -22,8 +22,8 @@ def by_dataset(records: Sequence[EvaluationRecord]) -> dict[str, list[Evaluation
         scales.setdefault(record.dataset, set()).add(record.scale)
     groups: dict[str, list[EvaluationRecord]] = {}
     for record in records:
-        several = len(scales[record.dataset]) > 1
-        groups.setdefault(f"{record.dataset}_x{record.scale}" if several else record.dataset, []).append(record)
+        suffix = f"_{scale_title(record.scale)}".replace(" ", "_") if len(scales[record.dataset]) > 1 else ""
+        groups.setdefault(f"{record.dataset}{suffix}", []).append(record)
     return groups
 
 
@@ -44,7 +44,7 @@ def check_comparable(a: EvaluationRecord, b: EvaluationRecord) -> None:
     """
     what = f"{a.method} and {b.method} cannot be compared"
     if a.scale != b.scale:
-        raise ConfigError(f"{what}: x{a.scale} against x{b.scale}.")
+        raise ConfigError(f"{what}: {scale_title(a.scale)} against {scale_title(b.scale)}.")
     names_a, names_b = _names(a), _names(b)
     if names_a != names_b:
         only = "; ".join(

@@ -104,6 +104,11 @@ class Cost:
     device: str
 
 
+def scale_title(scale: int | None, *, sign: str = "x") -> str:
+    """Name a scale for people: ``x4``; that of others' images may be unknown."""
+    return "scale unknown" if scale is None else f"{sign}{scale}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class EvaluationRecord:
     """One method on one data set.

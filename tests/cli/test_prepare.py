@@ -67,9 +67,9 @@ def test_split_files(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("--scale", "1"), "1 is not a scale from 2 to 16"),
+        (("--scale", "1"), "'1' is not a whole number from 2 to 16"),
         (("--split", "training=a.txt"), "expected train=FILE"),
-        (("--jobs", "0"), "0 is not a whole number from 1"),
+        (("--jobs", "0"), "'0' is not a whole number from 1"),
         (("--val", "1.5"), "neither a fraction below 1 nor a whole number"),
     ],
 )
@@ -115,7 +115,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path):
         os.killpg(process.pid, signal.SIGINT)  # what a terminal sends on Ctrl-C: to the workers as well
         _, err = process.communicate()
     assert process.returncode == 130
-    assert "the same command goes on where it stopped" in err
+    assert "What was finished is kept; run the same command to go on." in err
     assert "Traceback" not in err
     assert run(*command[4:]) == 0
     assert run("folder", source, tmp_path / "whole", "--scale", 2, 4, "--patch", 8) == 0

@@ -21,7 +21,7 @@ from segsr_arch.evaluation.figures.style import (
     text_width,
     wrap,
 )
-from segsr_arch.results.record import Column, EvaluationRecord
+from segsr_arch.results.record import Column, EvaluationRecord, scale_title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -197,7 +197,7 @@ def _caption(
     where = ", ".join(f"{image.name}: {image.region}" for image in images)
     how = ", where the methods' errors differ most" if automatic else ""
     sentences = [
-        f"{first.dataset} (n = {' / '.join(map(str, sorted(n)))} images), ×{first.scale}.",
+        f"{first.dataset} (n = {' / '.join(map(str, sorted(n)))} images), {scale_title(first.scale, sign='×')}.",
         f"Values: {' / '.join(column.title for column in columns)}, each of the whole image; bold: the best.",
         f"Enlarged without smoothing: {where}{how}.",
     ]
@@ -234,7 +234,7 @@ def compare_methods(
     """
     scales = {record.method: record.scale for record in records}
     if len(set(scales.values())) > 1:
-        listed = ", ".join(f"{method} x{scale}" for method, scale in scales.items())
+        listed = ", ".join(f"{method} {scale_title(scale)}" for method, scale in scales.items())
         raise ConfigError(f"Methods of different scales cannot be compared: {listed}.")
     columns = shown_columns(records, column)
     names, chosen = choose_images(records, columns[0], images)

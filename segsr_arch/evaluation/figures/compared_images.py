@@ -181,7 +181,7 @@ def load_comparison(
         values = {BICUBIC: _measure_bicubic(enlarged, gt, columns, scale), **values}
     if region is None:
         judged = contenders(list(pictures))
-        region = find_region(gt, [pictures[label] for label in judged], scale=scale)
+        region = find_region(gt, [pictures[label] for label in judged], scale=scale or 1)
     region.check(gt.shape, name)
     low, high = (0, 255) if gt.dtype == np.uint8 else (int(gt.min()), max(int(gt.max()), int(gt.min()) + 1))
     if gt.dtype != np.uint8:

@@ -26,7 +26,7 @@ from segsr_arch.evaluation.figures.style import (
     wrap,
 )
 from segsr_arch.results.comparison import check_comparable
-from segsr_arch.results.record import EvaluationRecord
+from segsr_arch.results.record import EvaluationRecord, scale_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -249,7 +249,8 @@ def compare_costs(
     n = ", ".join(map(str, sorted(set(counts.values()))))
     if len(set(counts.values())) > 1:
         notes = [f"Images: {', '.join(f'{name} {count}' for name, count in counts.items())}.", *notes]
-    sentences = [f"{first.dataset} (n = {n} images), ×{first.scale}: mean {chosen.title}.", *notes]
+    scale = scale_title(first.scale, sign="×")
+    sentences = [f"{first.dataset} (n = {n} images), {scale}: mean {chosen.title}.", *notes]
     if published:
         sentences.append("Published figures: data, protocol, LR size and device are those of their source.")
     random = names_of_random([(record.method, record.provenance.get("vlm")) for record in records])

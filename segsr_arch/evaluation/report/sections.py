@@ -7,7 +7,7 @@ from functools import cached_property
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.results.comparison import check_comparable
-from segsr_arch.results.record import Column, EvaluationRecord
+from segsr_arch.results.record import Column, EvaluationRecord, scale_title
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,20 +16,25 @@ class Section:
 
     Attributes:
         dataset: Name of the data set.
-        scale: Upscaling factor.
+        scale: Upscaling factor; ``None`` if it is not known.
         records: The methods; no two have the same name.
         notes: What a reader must know before comparing them.
     """
 
     dataset: str
-    scale: int
+    scale: int | None
     records: tuple[EvaluationRecord, ...]
     notes: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
         """Data set and scale."""
-        return f"{self.dataset}, x{self.scale}"
+        return f"{self.dataset}, {scale_title(self.scale)}"
+
+    @property
+    def pixel_scale(self) -> int:
+        """Side of an LR pixel in pixels of the other images; 1 where the scale is not known and LR is not there."""
+        return self.scale or 1
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -115,7 +120,7 @@ def distinct_runs(folders: Iterable[Sequence[EvaluationRecord]]) -> tuple[list[E
 
 def last_validations(records: Iterable[EvaluationRecord]) -> list[EvaluationRecord]:
     """The validation of the last iteration of each run and data set; its method's name says the iteration."""
-    last: dict[tuple[str, str, int], EvaluationRecord] = {}
+    last: dict[tuple[str, str, int | None], EvaluationRecord] = {}
     for record in records:
         key = (record.method, record.dataset, record.scale)
         if key not in last or (record.iteration or 0) > (last[key].iteration or 0):
@@ -150,7 +155,7 @@ def group_records(records: Iterable[EvaluationRecord]) -> list[Section]:
     Returns:
         The sections, in the order in which their data sets appear first.
     """
-    groups: dict[tuple[str, int], list[EvaluationRecord]] = {}
+    groups: dict[tuple[str, int | None], list[EvaluationRecord]] = {}
     for record in records:
         groups.setdefault((record.dataset, record.scale), []).append(record)
     sections = []

@@ -80,7 +80,7 @@ def _has_bicubic(section: Section) -> bool:
 
 def _collect(section: Section, found: _Found, pictures: Pictures) -> None:
     """Read the pictures and maps of one image."""
-    rows, scale = found.rows.values(), section.scale
+    rows, scale = found.rows.values(), section.pixel_scale
     for key, place, factor in ((LQ, "lq", 1), (GT, "gt", scale)):
         for row in rows:
             if key not in found.pictures and (picture := pictures.add_file(getattr(row, place), factor=factor)):
@@ -152,7 +152,7 @@ def build_viewer(
     """
     if not names:
         return None
-    pictures = Pictures(scale=section.scale)
+    pictures = Pictures(scale=section.pixel_scale)
     by_name = [{row.name: row for row in record.images} for record in section.records]
     all_found = {}
     for name in names:
@@ -174,7 +174,7 @@ def build_viewer(
     for name, found in all_found.items():
         height, width = pictures.size(found.pictures.get(key) for key in (GT, *found.rows, BICUBIC))
         if not height:
-            height, width = (section.scale * length for length in pictures.size([found.pictures[LQ]]))
+            height, width = (section.pixel_scale * length for length in pictures.size([found.pictures[LQ]]))
         maps = {key: [pictures.add(scale.paint(one)) for one in maps] for key, maps in found.maps.items()}
         figures = {key: _figures(section.records[int(key[1:])], row) for key, row in found.rows.items()}
         images.append(
