@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import torch
 
 from segsr_arch.cli.interruption import Interrupted, TrainingInterruption
+from segsr_arch.cli.terminal import escaped_output
 from segsr_arch.config import apply_overrides, check_options, complete_options, read_options
 from segsr_arch.errors import SegsrError
 from segsr_arch.replacing import replaced
@@ -29,6 +30,7 @@ class _ToldByFirst(SegsrError):
     """Stops a process whose error the first process explains."""
 
 
+@escaped_output()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import torch
 
-from segsr_arch.config.folder_names import folder_name_problem
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.dataset_items import check_dataset, dataset_items, has_ground_truth
 from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit
@@ -17,6 +16,7 @@ from segsr_arch.evaluation.output_folder import whole_folder
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
 from segsr_arch.models.cost import measure_cost
 from segsr_arch.models.trained import TrainedNetwork, load_trained
+from segsr_arch.names import folder_name_problem, folder_of
 from segsr_arch.results.files import read_record, write_record
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.record import EvaluationRecord
@@ -42,7 +42,7 @@ def _finished(folder: Path) -> EvaluationRecord:
 
 def evaluation_folder(out: Path, method: str, dataset: str) -> Path:
     """Where the evaluation of a method on a data set is written."""
-    return out / method / "evaluation" / dataset
+    return out / folder_of(method) / "evaluation" / folder_of(dataset)
 
 
 def evaluate_options(args: argparse.Namespace) -> list[EvaluationRecord]:
@@ -173,22 +173,19 @@ def _named_folders(given: Sequence[str]) -> list[tuple[str, ImageFolder]]:
         name, separator, path = text.partition("=")
         if not separator:
             name, path = Path(text).resolve().name, text
-        _check_folder_name("--sr", name)
+        if not name.strip() or "/" in name:  # whatever else it is called, folder_of finds a folder for it
+            raise ConfigError(f"--sr: {name!r} is the name of a method: it must not be empty or contain slashes.")
         if name in dict(named):
             raise ConfigError(f"--sr: two methods are called {name}; give them names: --sr NAME=DIR.")
         named.append((name, ImageFolder.open(path, "--sr")))
     return named
 
 
-def _check_folder_name(option: str, name: str) -> None:
-    problem = folder_name_problem(name)
-    if problem:
-        raise ConfigError(f"{option}: {problem}.")
-
-
 def _dataset_name(args: argparse.Namespace) -> str:
     if args.dataset is not None:
-        _check_folder_name("--dataset", args.dataset)
+        problem = folder_name_problem(args.dataset)
+        if problem:
+            raise ConfigError(f"--dataset: {problem}.")
         return args.dataset
     folder = Path(args.gt or args.lq or "images").resolve()
     return folder.name.removesuffix(".lmdb")

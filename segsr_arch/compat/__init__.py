@@ -20,6 +20,7 @@ from segsr_arch.compat.distributed import repair_init_dist, repair_model_to_devi
 from segsr_arch.compat.extras import repair_fid, repair_jpeg_quality, repair_wandb
 from segsr_arch.compat.functional_tensor import repair_functional_tensor
 from segsr_arch.compat.images import repair_image_errors
+from segsr_arch.compat.lists import repair_folder_reading, repair_list_reading
 from segsr_arch.compat.lmdb_environments import repair_lmdb_sharing
 from segsr_arch.compat.loading import repair_load_network
 from segsr_arch.compat.optimizers import repair_get_optimizer
@@ -43,6 +44,8 @@ REPAIRS = {
     "double_iterator": repair_double_iterator,
     "image_errors": repair_image_errors,
     "lmdb_sharing": repair_lmdb_sharing,
+    "list_reading": repair_list_reading,
+    "folder_reading": repair_folder_reading,
     "jpeg_quality": repair_jpeg_quality,
     "fid": repair_fid,
     "wandb": repair_wandb,

@@ -8,7 +8,6 @@ from typing import Any
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.checkpoints import check_checkpoints, random_weights, unread_keys
 from segsr_arch.config.datasets import check_datasets
-from segsr_arch.config.folder_names import folder_name_problem
 from segsr_arch.config.ground_truth import check_ground_truth
 from segsr_arch.config.imports import import_modules
 from segsr_arch.config.metrics import check_metrics
@@ -19,6 +18,7 @@ from segsr_arch.config.schema import Key, check_mapping, needed
 from segsr_arch.config.sections import is_declared, model_keys
 from segsr_arch.config.tables import LOGGER, TOP, TOP_INTERNAL, VAL_NEEDED
 from segsr_arch.config.training import check_some_loss, check_training
+from segsr_arch.names import folder_name_problem
 
 
 def check_options(

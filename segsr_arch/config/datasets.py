@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from segsr_arch.config.calls import find_registered
-from segsr_arch.config.folder_names import folder_name_problem
 from segsr_arch.config.images import Listing, list_images
 from segsr_arch.config.pairs import check_pairs, check_patches
 from segsr_arch.config.paths import check_file
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import check_mapping, describe, is_number, is_whole, needed
 from segsr_arch.config.tables import DATASET, DATASET_KEYS, IO_BACKENDS, LOADER_NEEDED, PAIRED_TRAIN_NEEDED
+from segsr_arch.names import folder_name_problem
 
 PAIRED_TYPES = ("PairedImageDataset", "RealESRGANPairedDataset")
 LISTED_TYPES = {

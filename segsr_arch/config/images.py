@@ -1,16 +1,16 @@
 """What images a data set folder or LMDB holds, read without opening more than a few headers."""
 
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
 from segsr_arch.config.problems import Problems
+from segsr_arch.data.lmdb_reading import read_whole_list
+from segsr_arch.errors import DataError
 
 SAMPLED = 8
-_META_LINE = re.compile(r"^(?P<name>.+?) \((?P<height>\d+),\s*(?P<width>\d+)(,\s*\d+)?\)( \d+)?$")
 _PREPARE = "`segsr prepare` makes it (see datasets/README.md)"
 
 
@@ -73,17 +73,11 @@ def _list_lmdb(problems: Problems, path: str, root: Path) -> Listing | None:
     if missing:
         problems.add(path, f"{root} is not a complete LMDB, it has no {' and no '.join(missing)}; {_PREPARE}")
         return None
-    sizes: dict[str, tuple[int, int]] = {}
-    for number, line in enumerate((root / "meta_info.txt").read_text(encoding="utf-8").splitlines(), start=1):
-        match = _META_LINE.match(line)
-        if match is None:
-            problems.add(path, f"{root / 'meta_info.txt'}, line {number}: expected `name.png (h,w,c) 1`, got {line!r}")
-            return None
-        key = match["name"].split(".")[0]  # as BasicSR cuts it: at the first dot
-        if key in sizes:
-            problems.add(path, f"{root / 'meta_info.txt'}, line {number}: key {key!r} is there twice")
-            return None
-        sizes[key] = int(match["height"]), int(match["width"])
+    try:
+        sizes = read_whole_list(root)
+    except DataError as error:
+        problems.add(path, str(error))
+        return None
     return Listing(root, sorted(sizes), sizes)
 
 

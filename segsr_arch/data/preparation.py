@@ -19,9 +19,11 @@ from segsr_arch.errors import DataError
 from segsr_arch.progress import progress
 
 
-def _settings(options: PreparationOptions, listed: dict[str, str] | None) -> dict:
+def _settings(options: PreparationOptions, listed: dict[str, str] | None, split_folders: tuple[str, ...]) -> dict:
     """What every run on one folder must share."""
-    if listed is None:
+    if split_folders:
+        rule = {"rule": "folders", "folders": list(split_folders)}
+    elif listed is None:
         rule = {"rule": "seeded", "seed": options.seed, "val": options.val, "test": options.test}
     else:
         lines = "".join(f"{split} {name}\n" for name, split in sorted(listed.items()))
@@ -202,19 +204,21 @@ def prepare(options: PreparationOptions) -> Outcome:
     problems = ProblemList(strict=options.strict)
     listed = None if options.split_files is None else read_splits(options.split_files)
     source = ImageSource(source_path)
-    planned, missing = plan_images(
+    plan = plan_images(
         options.data_set,
         source,
         listed=listed,
         val=options.val,
         test=options.test,
         seed=options.seed,
+        own_split=options.own_split,
         problems=problems,
     )
     source.close()
+    settings = _settings(options, listed, plan.split_folders)
     record = PreparationRecord(root)
     try:
-        scales = record.agree_on(_settings(options, listed), list(options.scales))
+        scales = record.agree_on(settings, list(options.scales))
         workshop = {
             "source": source_path,
             "root": root,
@@ -222,8 +226,8 @@ def prepare(options: PreparationOptions) -> Outcome:
         }
         pool = WorkerPool(jobs=options.jobs, workshop=workshop)
         try:
-            found, changed = _inspect_all(planned, pool, record, problems)
-            usable = [image for image in planned if found[image.path].pixel_digest]
+            found, changed = _inspect_all(plan.images, pool, record, problems)
+            usable = [image for image in plan.images if found[image.path].pixel_digest]
             kept, together = _keep_identical_together(usable, found, problems)
             jobs = _plan_jobs(kept, found, scales, options.patch, problems, record)
             wanted = {_key(job) for group in jobs for job in group}
@@ -237,9 +241,9 @@ def prepare(options: PreparationOptions) -> Outcome:
         manifest = build_manifest(
             prepared,
             data_set=options.data_set,
-            settings=_settings(options, listed),
+            settings=settings,
             scales=scales,
-            missing=missing,
+            missing=plan.missing,
             identical=together,
             problems=problems.items,
         )
@@ -250,7 +254,8 @@ def prepare(options: PreparationOptions) -> Outcome:
     return Outcome(
         manifest=manifest,
         problems=problems,
-        missing=missing,
+        missing=plan.missing,
+        hint=plan.hint,
         listed=0 if listed is None else len(listed),
         written=written,
         intact=intact,

@@ -11,6 +11,7 @@ class Kind(str, Enum):
 
     BROKEN = "broken image"
     STRAY = "stray file"
+    NOT_FOLLOWED = "link or archive member that is not read"
     UNLISTED = "not on any split list"
     SAME_NAME = "two images with one name"
     RENAMED = "name changed"

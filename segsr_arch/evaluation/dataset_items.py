@@ -10,7 +10,8 @@ from torch.utils.data import Dataset
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.image_checks import check_channels
 from segsr_arch.evaluation.methods import Item
-from segsr_arch.results.classes import class_of
+from segsr_arch.names import leads_out
+from segsr_arch.results.classes import classes_of
 from segsr_arch.results.references import ImageReference, check_encodable, name_below, place_below
 
 
@@ -44,14 +45,17 @@ def dataset_items(dataset: Dataset) -> Iterator[Item]:
         The images; what a method takes is the item of the data set.
 
     Raises:
-        ConfigError: If two images have one name.
+        ConfigError: If two images have one name, or one has a path instead.
     """
     roots = {role: dataset.opt.get(f"dataroot_{role}") for role in ("lq", "gt")}
+    paths = list(_paths(dataset))
+    names = [name_below(roots["lq" if gt is None else "gt"], lq if gt is None else gt) for lq, gt in paths]
+    classes = classes_of(names)
     seen: set[str] = set()
-    for index, (lq_path, gt_path) in enumerate(_paths(dataset)):
-        base = "lq" if gt_path is None else "gt"
-        name = name_below(roots[base], lq_path if gt_path is None else gt_path)
+    for index, (name, (lq_path, gt_path)) in enumerate(zip(names, paths, strict=True)):
         check_encodable(name, f"datasets: {dataset.opt['name']}")
+        if leads_out(name):
+            raise ConfigError(f"datasets: {dataset.opt['name']}: {name!r} is a path out of the data set; rename it.")
         if name in seen:
             raise ConfigError(f"datasets: {dataset.opt['name']}: two images are called {name}; rename one.")
         seen.add(name)
@@ -71,7 +75,7 @@ def dataset_items(dataset: Dataset) -> Iterator[Item]:
 
         yield Item(
             name=name,
-            class_name=class_of(name),
+            class_name=classes[name],
             read=read,
             lq=places["LR"],
             gt=places["GT"],

@@ -19,6 +19,7 @@ from segsr_arch.errors import DataError, SaveError
 from segsr_arch.results.record import Column, Cost, EvaluationRecord, ImageRow, SetValue
 from segsr_arch.results.references import ImageReference
 from segsr_arch.results.statistics import Mean
+from segsr_arch.text import csv_cell
 
 RECORD_FILE = "evaluation.json"
 _FORMAT = 1
@@ -56,7 +57,7 @@ def write_text(path: str | os.PathLike, text: str) -> Path:
         SaveError: If it cannot be written; what was there before is intact.
     """
     with atomic_write(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))  # of a path that is no UTF-8, as JSON writes it
     return Path(path)
 
 
@@ -72,13 +73,14 @@ def write_json(path: str | os.PathLike, content: Any) -> Path:
 def write_csv(path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Path:
     """Write a CSV file atomically (comma, a header line, ``None`` as nothing); returns the path.
 
+    No text is a formula to a spreadsheet or spreads over several lines, see :func:`~segsr_arch.text.csv_cell`.
+
     Raises:
         SaveError: If it cannot be written; what was there before is intact.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([csv_cell(value) for value in row] for row in (header, *rows))
     return write_text(path, text.getvalue())
 
 

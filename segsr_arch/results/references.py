@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image
 
 from segsr_arch.errors import DataError
+from segsr_arch.text import composed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,13 +137,14 @@ def place_below(root: str | None, path: str | None) -> ImageReference | None:
 
 
 def name_below(root: str | None, path: str) -> str:
-    """Name an image of a BasicSR data set: without ending, relative to the root if it lies in it.
+    """Name an image of a BasicSR data set: without ending, composed, relative to the root if it lies in it.
 
     Args:
         root: ``dataroot_gt`` or ``dataroot_lq`` of its options.
         path: ``gt_path`` or ``lq_path`` of an item.
     """
     if _is_lmdb(root):
-        return path
-    inside = root is not None and Path(path).is_relative_to(root)
-    return Path(os.path.relpath(path, root) if inside else os.path.basename(path)).with_suffix("").as_posix()
+        return composed(path)
+    below = os.path.basename(path) if root is None else os.path.relpath(path, root)
+    inside = not below.startswith(os.pardir + os.sep)
+    return composed(Path(below if inside else os.path.basename(path)).with_suffix("").as_posix())

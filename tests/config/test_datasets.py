@@ -1,3 +1,4 @@
+import os
 import time
 
 import pytest
@@ -129,7 +130,7 @@ def test_lmdb_must_be_one_and_complete(tmp_path):
         (sizes(32), sizes(8), "HR images must be x2 (scale:) the size of the LR images; 4 of 4 looked at are not"),
         (sizes(32), sizes(16, count=3), "4 HR and 3 LR images); no LR image for img03"),
         (sizes(14), sizes(7), "gt_size: 16 is larger than the image img00 (14x14)"),
-        ({"a.1": (32, 32), "a.2": (32, 32)}, {"a.1": (16, 16)}, "line 2: key 'a' is there twice"),
+        ({"a.1": (32, 32), "a.2": (32, 32)}, {"a.1": (16, 16)}, "2 HR and 1 LR images); no LR image for a.2"),
         ({}, {}, "holds no images"),
     ],
 )
@@ -142,6 +143,21 @@ def test_broken_lmdb_list_is_named_with_its_line(tmp_path):
     with open(tmp_path / "HR.lmdb" / "meta_info.txt", "a") as file:
         file.write("img04.png 32 32\n")
     assert "HR.lmdb/meta_info.txt, line 5: expected `name.png (h,w,c) 1`" in problems(opt)[0]
+
+
+def test_an_lmdb_that_was_copied_in_part_is_refused(tmp_path):
+    opt = lmdb_options(tmp_path, sizes(32), sizes(16))
+    data = tmp_path / "HR.lmdb" / "data.mdb"
+    os.truncate(data, data.stat().st_size - 4096)
+    (line,) = problems(opt)
+    assert "dataroot_gt" in line and "HR.lmdb/data.mdb: has" in line and "copy it again" in line
+
+
+def test_an_lmdb_must_hold_as_many_images_as_its_list(tmp_path):
+    opt = lmdb_options(tmp_path, sizes(32), sizes(16))
+    listing = tmp_path / "LR.lmdb" / "meta_info.txt"
+    listing.write_text("".join(listing.read_text().splitlines(keepends=True)[:-1]))
+    assert "LR.lmdb: meta_info.txt lists 3 images, but the LMDB holds 4" in problems(opt)[0]
 
 
 def test_file_of_names(tmp_path):
