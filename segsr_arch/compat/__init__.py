@@ -30,6 +30,7 @@ from segsr_arch.compat.progress_bars import repair_progress_bars
 from segsr_arch.compat.registration import repair_registries
 from segsr_arch.compat.resume import repair_resume
 from segsr_arch.compat.saving import repair_saving
+from segsr_arch.compat.training_runs import repair_epoch_count, repair_sample_order, repair_training_models
 from segsr_arch.compat.workers import repair_spawned_workers
 from segsr_arch.errors import DependencyError
 
@@ -40,6 +41,9 @@ REPAIRS = {
     "registries": repair_registries,
     "spawned_workers": repair_spawned_workers,
     "resume": repair_resume,
+    "sample_order": repair_sample_order,
+    "epoch_count": repair_epoch_count,
+    "training_models": repair_training_models,
     "prefetch_errors": repair_prefetch_errors,
     "double_iterator": repair_double_iterator,
     "image_errors": repair_image_errors,
