@@ -52,6 +52,8 @@ class SeGSRModel(SRModel):
         ConfigError: If an option is wrong.
     """
 
+    pads_images = True  # to what the network takes, in validation and test
+
     @staticmethod
     def check_options(opt: Mapping[str, Any]) -> None:
         """Find what is wrong with the options before anything is built or moved.
