@@ -88,8 +88,6 @@ class GuidedNetwork(nn.Module):
 
     nested_options = {"semantics": SemanticsConfig}
 
-    takes_any_size = True
-
     def __init__(
         self,
         *,

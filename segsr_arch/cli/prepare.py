@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from segsr_arch.cli.arguments import number, whole_number
+from segsr_arch.cli.converting import add_conversion, conversion_of
 from segsr_arch.cores import available_cores
 from segsr_arch.data.lr_generation import MAX_SCALE
 from segsr_arch.data.preparation import prepare
@@ -20,12 +21,12 @@ _DATA_SETS = {
     "aid": (
         "AID (30 classes, 10000 JPEG images of 600 x 600)",
         "SRC is AID.zip or its folder. Split: in each class a fifth for test, then 5 images for validation, by a "
-        "seeded rule over the sorted names; or the source's own folders train, val and test.",
+        "seeded rule over the sorted names.",
     ),
     "folder": (
         "any images, in one folder for each class if there are classes",
-        "SRC is a folder or a .zip. Split: its folders train, val and test (usual spellings); without them, in each "
-        "class a fifth for test, then a tenth for validation, by a seeded rule over the sorted names.",
+        "SRC is a folder or a .zip. Split: in each class a fifth for test, then a tenth for validation, by a seeded "
+        "rule over the sorted names.",
     ),
 }
 _DEFAULT_VAL = {"aid": 5.0, "folder": 0.1}
@@ -85,13 +86,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             metavar="N",
             help="side of the LR training patch; smaller images are left out of training (default: 64)",
         )
-        kind.add_argument(
-            "--range",
-            type=number,
-            nargs=2,
-            metavar=("LO", "HI"),
-            help="the values that become 0 and 255 in images of more than 8 bits; without it they are left out",
-        )
+        add_conversion(kind, deep="they are left out", banded="are left out")
         kind.add_argument("--no-lmdb", action="store_true", help="write PNG folders only")
         kind.add_argument("--strict", action="store_true", help="stop at the first problem in the source")
         kind.add_argument(
@@ -105,9 +100,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _add_rule(kind: argparse.ArgumentParser, name: str) -> None:
-    kind.add_argument(
-        "--no-split", action="store_true", help="folders of SRC that are called train, val and test are classes"
-    )
     kind.add_argument(
         "--val",
         type=_amount,
@@ -132,13 +124,7 @@ def _options(args: argparse.Namespace) -> PreparationOptions:
             raise DataError("--split: the same split is given twice")
     else:
         split_files = published_lists("ucmerced") if args.data_set == "ucmerced" else None
-    rule = (
-        {}
-        if split_files is not None
-        else {"val": args.val, "test": args.test, "seed": args.seed, "own_split": not args.no_split}
-    )
-    if args.range is not None and not args.range[0] < args.range[1]:
-        raise DataError(f"--range {args.range[0]:g} {args.range[1]:g}: the first value must be the smaller one")
+    rule = {} if split_files is not None else {"val": args.val, "test": args.test, "seed": args.seed}
     return PreparationOptions(
         data_set=args.data_set,
         source=args.source,
@@ -146,7 +132,7 @@ def _options(args: argparse.Namespace) -> PreparationOptions:
         scales=tuple(args.scale),
         split_files=split_files,
         patch=args.patch,
-        value_range=None if args.range is None else tuple(args.range),
+        conversion=conversion_of(args),
         lmdb=not args.no_lmdb,
         strict=args.strict,
         jobs=args.jobs,
@@ -160,13 +146,10 @@ def _report(outcome: Outcome, root: Path) -> None:
         some = ", ".join(outcome.missing[:3])
         print(
             f"warning: {len(outcome.missing)} of the {outcome.listed} listed images are not in the source "
-            f"({some}{', ...' if len(outcome.missing) > 3 else ''}{outcome.hint}); prepared without them",
+            f"({some}{', ...' if len(outcome.missing) > 3 else ''}); prepared without them",
             file=sys.stderr,
         )
-    split = outcome.manifest["settings"]["split"]
-    if split["rule"] == "folders":
-        print(f"split: the folders {', '.join(split['folders'])} of the source (--no-split makes them classes)")
-    lines = outcome.problems.summary()
+    lines = outcome.problems.summary(all_in="manifest.json")
     if lines:
         print("found in the source:")
         print("\n".join(f"  {line}" for line in lines))

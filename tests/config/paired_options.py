@@ -2,8 +2,6 @@
 
 import copy
 
-import lmdb
-
 from tests.cli.runs import make_options, make_pairs
 
 
@@ -38,11 +36,9 @@ def changed(opt, path, value):
 
 
 def make_lmdb(folder, sizes):
-    """An LMDB that lists images of these sizes; the check looks at its list and its pages, not at the images."""
+    """What the check looks at in an LMDB folder: the list of images, and that there is data beside it."""
     folder.mkdir(parents=True)
-    with lmdb.open(str(folder), map_size=1 << 20) as environment, environment.begin(write=True) as transaction:
-        for name in sizes:
-            transaction.put(name.encode(), b"png")
+    (folder / "data.mdb").write_bytes(b"")
     lines = [f"{name}.png ({height},{width},3) 1\n" for name, (height, width) in sizes.items()]
-    (folder / "meta_info.txt").write_text("".join(lines), encoding="utf-8")
+    (folder / "meta_info.txt").write_text("".join(lines))
     return str(folder)

@@ -82,8 +82,6 @@ class HATNetwork(nn.Module):
         ConfigError: If an argument is wrong.
     """
 
-    takes_any_size = True
-
     def __init__(
         self,
         *,
