@@ -16,6 +16,8 @@ class Bicubic(nn.Module):
         upscale: Whole scale.
     """
 
+    takes_any_size = True
+
     def __init__(self, *, upscale: int = 4) -> None:
         super().__init__()
         self.upscale = upscale

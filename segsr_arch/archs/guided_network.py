@@ -88,6 +88,8 @@ class GuidedNetwork(nn.Module):
 
     nested_options = {"semantics": SemanticsConfig}
 
+    takes_any_size = True
+
     def __init__(
         self,
         *,

@@ -24,13 +24,14 @@ class UnitLayout:
         containers: Paths of the ``ModuleList`` or ``Sequential`` whose entries follow one another, in the order in
             which the network runs them; a path of any other module is an entry by itself. Entries of another class
             than the first at the end, such as the convolution that closes the body of many networks, do not count.
+            Empty where only sizes are declared.
         whole: Those of ``containers`` that are one entry in spite of their own entries.
         size_multiple: Sides of the LR image must be multiples of this, or of what it returns for the network.
         probe_size: Height and width of the LR image on which the network is tried once, for networks that do not take
             any; best unequal, and free of what could be a number of channels.
     """
 
-    containers: tuple[str, ...]
+    containers: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
     size_multiple: int | Callable[[nn.Module], int] = 1
     probe_size: tuple[int, int] | None = None
@@ -195,7 +196,7 @@ def select_units(network: nn.Module, units: int | Sequence[str] | None) -> list[
     if units is not None and not isinstance(units, int):
         raise ConfigError(f"units: give a whole number of groups or a list of module paths; got {units!r}.")
     layout, name = find_layout(network), type(network).__name__
-    if layout is None:
+    if layout is None or not layout.containers:
         listed = candidates(network)
         shown = "; ".join(map(str, listed[:_SHOWN_CANDIDATES])) or "none"
         example = ", ".join(listed[0].paths[:2] if listed else ("body.0", "body.1"))

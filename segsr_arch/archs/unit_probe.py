@@ -55,9 +55,9 @@ def probe_network(network: nn.Module, paths: Sequence[str]) -> Probe:
     layout = find_layout(network)
     given = None if layout is None else layout.probe_size
     try:
-        outline = _outline(network)
+        emptied = outline(network)
         with torch.device("meta"):  # for what the network makes as it runs, attention masks above all
-            return _run(outline, paths, torch.zeros(1, 3, *(given or _OUTLINE_SIZE)))
+            return _run(emptied, paths, torch.zeros(1, 3, *(given or _OUTLINE_SIZE)))
     except ConfigError:
         raise
     except Exception as error:  # some networks look at values, which an outline has not
@@ -92,8 +92,8 @@ def probe_network(network: nn.Module, paths: Sequence[str]) -> Probe:
     )
 
 
-def _outline(network: nn.Module) -> nn.Module:
-    """Copy a network without memory for its parameters and buffers."""
+def outline(network: nn.Module) -> nn.Module:
+    """Copy a network without memory for its parameters and buffers; it gives the sizes of what it computes."""
     memo: dict[int, Any] = {}
     for parameter in network.parameters():
         memo[id(parameter)] = nn.Parameter(parameter.detach().to("meta"), requires_grad=False)

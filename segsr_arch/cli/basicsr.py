@@ -16,7 +16,9 @@ from typing import Any, NoReturn
 import torch
 
 from segsr_arch.cli.interruption import Interrupted, TrainingInterruption
+from segsr_arch.cli.terminal import escaped_output
 from segsr_arch.config import apply_overrides, check_options, complete_options, read_options
+from segsr_arch.config.imports import imported_code
 from segsr_arch.errors import SegsrError
 from segsr_arch.replacing import replaced
 
@@ -29,6 +31,7 @@ class _ToldByFirst(SegsrError):
     """Stops a process whose error the first process explains."""
 
 
+@escaped_output()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command.
 
@@ -156,7 +159,11 @@ def _options_given(module: ModuleType, args: argparse.Namespace, opt: dict[str, 
         seen.update(parsed)
         return parsed, parsed_args
 
-    with replaced(module, "parse_options", parse_options):
+    def environment() -> str:
+        return "\n".join([get_env_info(), *imported_code(opt)])
+
+    get_env_info = module.get_env_info  # what the log of a run begins with
+    with replaced(module, "parse_options", parse_options), replaced(module, "get_env_info", environment):
         yield seen
 
 

@@ -1,10 +1,13 @@
 """``segsr compare``: methods that were evaluated before, image by image."""
 
 import argparse
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 from segsr_arch.cli.comparing import print_comparisons
-from segsr_arch.evaluation.runs import find_evaluations
+from segsr_arch.evaluation.runs import find_tests
+from segsr_arch.results.record import EvaluationRecord
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -22,6 +25,19 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the subcommand; returns 0."""
-    records = [record for path in args.runs for record in find_evaluations(path)]
-    print_comparisons(records, out=args.out, common=args.common)
+    print_comparisons(_with_own_names(find_tests(args.runs)), out=args.out, common=args.common)
     return 0
+
+
+def _with_own_names(found: dict[Path, EvaluationRecord]) -> list[EvaluationRecord]:
+    """Number evaluations of one name on one data set, and say which is which."""
+    counts: Counter[tuple[str, str, int | None]] = Counter()
+    records = []
+    for folder, record in found.items():
+        key = record.method, record.dataset, record.scale
+        counts[key] += 1
+        if counts[key] > 1:
+            record = replace(record, method=f"{record.method} ({counts[key]})")
+            print(f"{record.method} is that of {folder}.")
+        records.append(record)
+    return records

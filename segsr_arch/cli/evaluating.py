@@ -7,19 +7,16 @@ from pathlib import Path
 
 import torch
 
-from segsr_arch.cli.converting import conversion_of
-from segsr_arch.config.folder_names import folder_name_problem
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.dataset_items import check_dataset, dataset_items, has_ground_truth
 from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit
 from segsr_arch.evaluation.image_folders import ImageFolder, match_folders
 from segsr_arch.evaluation.methods import Method, evaluate_images, evaluate_method
 from segsr_arch.evaluation.output_folder import whole_folder
-from segsr_arch.images.conversion import Conversion
-from segsr_arch.images.reading import read_header
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
 from segsr_arch.models.cost import measure_cost
 from segsr_arch.models.trained import TrainedNetwork, load_trained
+from segsr_arch.names import folder_name_problem, folder_of
 from segsr_arch.results.files import read_record, write_record
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.record import EvaluationRecord
@@ -45,7 +42,7 @@ def _finished(folder: Path) -> EvaluationRecord:
 
 def evaluation_folder(out: Path, method: str, dataset: str) -> Path:
     """Where the evaluation of a method on a data set is written."""
-    return out / method / "evaluation" / dataset
+    return out / folder_of(method) / "evaluation" / folder_of(dataset)
 
 
 def evaluate_options(args: argparse.Namespace) -> list[EvaluationRecord]:
@@ -127,10 +124,9 @@ def evaluate_folders(args: argparse.Namespace) -> list[EvaluationRecord]:
     Returns:
         One record a method; they are written, and their problems printed.
     """
-    conversion = conversion_of(args)
-    gt = ImageFolder.open(args.gt, "--gt", conversion) if args.gt else None
-    lq = ImageFolder.open(args.lq, "--lq", conversion) if args.lq else None
-    folders = dict(_named_folders(args.sr, conversion))
+    gt = ImageFolder.open(args.gt, "--gt") if args.gt else None
+    lq = ImageFolder.open(args.lq, "--lq") if args.lq else None
+    folders = dict(_named_folders(args.sr))
     matchings = {name: match_folders(folder, gt, lq) for name, folder in folders.items()}
     scale = args.scale or _scale(matchings)
     protocols = args.protocol
@@ -171,28 +167,25 @@ def evaluate_folders(args: argparse.Namespace) -> list[EvaluationRecord]:
     return records
 
 
-def _named_folders(given: Sequence[str], conversion: Conversion) -> list[tuple[str, ImageFolder]]:
+def _named_folders(given: Sequence[str]) -> list[tuple[str, ImageFolder]]:
     named = []
     for text in given:
         name, separator, path = text.partition("=")
         if not separator:
             name, path = Path(text).resolve().name, text
-        _check_folder_name("--sr", name)
+        if not name.strip() or "/" in name:  # whatever else it is called, folder_of finds a folder for it
+            raise ConfigError(f"--sr: {name!r} is the name of a method: it must not be empty or contain slashes.")
         if name in dict(named):
             raise ConfigError(f"--sr: two methods are called {name}; give them names: --sr NAME=DIR.")
-        named.append((name, ImageFolder.open(path, "--sr", conversion)))
+        named.append((name, ImageFolder.open(path, "--sr")))
     return named
-
-
-def _check_folder_name(option: str, name: str) -> None:
-    problem = folder_name_problem(name)
-    if problem:
-        raise ConfigError(f"{option}: {problem}.")
 
 
 def _dataset_name(args: argparse.Namespace) -> str:
     if args.dataset is not None:
-        _check_folder_name("--dataset", args.dataset)
+        problem = folder_name_problem(args.dataset)
+        if problem:
+            raise ConfigError(f"--dataset: {problem}.")
         return args.dataset
     folder = Path(args.gt or args.lq or "images").resolve()
     return folder.name.removesuffix(".lmdb")
@@ -213,11 +206,11 @@ def _scale(matchings: dict) -> int | None:
     pairs = [(match.sr, match.lq) for matching in matchings.values() for match in matching.matches if match.lq]
     for sr_place, lq_place in pairs:
         try:
-            sr, lq = (read_header(place.read_bytes()) for place in (sr_place, lq_place))
+            sr, lq = sr_place.read().shape, lq_place.read().shape
         except DataError:
             continue  # it gets its line when it is measured
-        scale, rest = divmod(sr.height, lq.height)
-        if scale and not rest and sr.width == scale * lq.width:
+        scale, rest = divmod(sr[0], lq[0])
+        if scale and not rest and sr[1] == scale * lq[1]:
             return scale
     if not pairs:
         return None

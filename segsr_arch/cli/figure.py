@@ -16,12 +16,14 @@ from segsr_arch.evaluation.figures.style import save_figure
 from segsr_arch.evaluation.figures.tradeoff import compare_costs
 from segsr_arch.evaluation.figures.validation_curves import read_curve
 from segsr_arch.evaluation.runs import find_methods
+from segsr_arch.names import folder_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _FOLDER = Path("figures")
 _ENDINGS = (".png", ".pdf")
+_NO_LETTERS = re.compile(r"[^\w.-]+")
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -163,7 +165,7 @@ def _group(text: str) -> tuple[str, list[str]]:
 def _stem(out: Path | None, kind: str, dataset: str) -> Path:
     """Path without ending. Only the endings that are written are taken off: a name may hold other points."""
     if out is None:
-        return _FOLDER / f"{kind}_{re.sub(r'[^A-Za-z0-9._-]+', '_', dataset)}"
+        return _FOLDER / folder_of(f"{kind}_{_NO_LETTERS.sub('_', dataset)}")
     if not out.name:
         raise ConfigError(f"--out {out}: expected the path of a file.")
     return out.with_name(out.stem) if out.suffix.lower() in _ENDINGS else out

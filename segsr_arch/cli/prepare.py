@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from segsr_arch.cli.arguments import number, whole_number
-from segsr_arch.cli.converting import add_conversion, conversion_of
 from segsr_arch.cores import available_cores
 from segsr_arch.data.lr_generation import MAX_SCALE
 from segsr_arch.data.preparation import prepare
@@ -21,12 +20,12 @@ _DATA_SETS = {
     "aid": (
         "AID (30 classes, 10000 JPEG images of 600 x 600)",
         "SRC is AID.zip or its folder. Split: in each class a fifth for test, then 5 images for validation, by a "
-        "seeded rule over the sorted names.",
+        "seeded rule over the sorted names; or the source's own folders train, val and test.",
     ),
     "folder": (
         "any images, in one folder for each class if there are classes",
-        "SRC is a folder or a .zip. Split: in each class a fifth for test, then a tenth for validation, by a seeded "
-        "rule over the sorted names.",
+        "SRC is a folder or a .zip. Split: its folders train, val and test (usual spellings); without them, in each "
+        "class a fifth for test, then a tenth for validation, by a seeded rule over the sorted names.",
     ),
 }
 _DEFAULT_VAL = {"aid": 5.0, "folder": 0.1}
@@ -86,7 +85,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             metavar="N",
             help="side of the LR training patch; smaller images are left out of training (default: 64)",
         )
-        add_conversion(kind, deep="they are left out", banded="are left out")
+        kind.add_argument(
+            "--range",
+            type=number,
+            nargs=2,
+            metavar=("LO", "HI"),
+            help="the values that become 0 and 255 in images of more than 8 bits; without it they are left out",
+        )
         kind.add_argument("--no-lmdb", action="store_true", help="write PNG folders only")
         kind.add_argument("--strict", action="store_true", help="stop at the first problem in the source")
         kind.add_argument(
@@ -100,6 +105,9 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 
 def _add_rule(kind: argparse.ArgumentParser, name: str) -> None:
+    kind.add_argument(
+        "--no-split", action="store_true", help="folders of SRC that are called train, val and test are classes"
+    )
     kind.add_argument(
         "--val",
         type=_amount,
@@ -124,7 +132,13 @@ def _options(args: argparse.Namespace) -> PreparationOptions:
             raise DataError("--split: the same split is given twice")
     else:
         split_files = published_lists("ucmerced") if args.data_set == "ucmerced" else None
-    rule = {} if split_files is not None else {"val": args.val, "test": args.test, "seed": args.seed}
+    rule = (
+        {}
+        if split_files is not None
+        else {"val": args.val, "test": args.test, "seed": args.seed, "own_split": not args.no_split}
+    )
+    if args.range is not None and not args.range[0] < args.range[1]:
+        raise DataError(f"--range {args.range[0]:g} {args.range[1]:g}: the first value must be the smaller one")
     return PreparationOptions(
         data_set=args.data_set,
         source=args.source,
@@ -132,7 +146,7 @@ def _options(args: argparse.Namespace) -> PreparationOptions:
         scales=tuple(args.scale),
         split_files=split_files,
         patch=args.patch,
-        conversion=conversion_of(args),
+        value_range=None if args.range is None else tuple(args.range),
         lmdb=not args.no_lmdb,
         strict=args.strict,
         jobs=args.jobs,
@@ -146,10 +160,13 @@ def _report(outcome: Outcome, root: Path) -> None:
         some = ", ".join(outcome.missing[:3])
         print(
             f"warning: {len(outcome.missing)} of the {outcome.listed} listed images are not in the source "
-            f"({some}{', ...' if len(outcome.missing) > 3 else ''}); prepared without them",
+            f"({some}{', ...' if len(outcome.missing) > 3 else ''}{outcome.hint}); prepared without them",
             file=sys.stderr,
         )
-    lines = outcome.problems.summary(all_in="manifest.json")
+    split = outcome.manifest["settings"]["split"]
+    if split["rule"] == "folders":
+        print(f"split: the folders {', '.join(split['folders'])} of the source (--no-split makes them classes)")
+    lines = outcome.problems.summary()
     if lines:
         print("found in the source:")
         print("\n".join(f"  {line}" for line in lines))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from segsr_arch import __version__
 from segsr_arch.cli import compare, demo, evaluate, explain, export, figure, prepare, report, reproduce
+from segsr_arch.cli.terminal import escaped_output
 from segsr_arch.errors import SegsrError
 
 _SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, reproduce, export, demo)
@@ -26,6 +27,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@escaped_output()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand.
 

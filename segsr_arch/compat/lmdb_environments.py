@@ -6,6 +6,8 @@ import time
 import weakref
 
 from segsr_arch.compat.patching import is_stock
+from segsr_arch.data.lmdb_reading import check_pages
+from segsr_arch.errors import DataError
 
 # Weak: an environment is closed when the last data set that reads it is gone.
 _environments = weakref.WeakValueDictionary()
@@ -23,16 +25,17 @@ if hasattr(os, "register_at_fork"):
 
 
 def _open_when_closed(path, options):
-    """Open a folder, waiting for another thread that is just closing it."""
+    """Open a folder that has all its pages, waiting for another thread that is just closing it."""
     import lmdb
 
+    check_pages(path)
     deadline = time.monotonic() + _CLOSING_SECONDS
     while True:
         try:
             return lmdb.open(path, **options)
         except lmdb.Error as error:
             if "already open" not in str(error) or time.monotonic() > deadline:
-                raise
+                raise DataError(f"{path}: cannot be opened as an LMDB ({error}); copy it again") from error
         time.sleep(0.001)
 
 
@@ -42,6 +45,9 @@ class SharedEnvironment:
     Args:
         path: LMDB folder.
         options: Keyword arguments for ``lmdb.open``. Those of the first handle on a folder count.
+
+    Raises:
+        DataError: If the folder holds no LMDB, or one that is shorter than its pages.
     """
 
     def __init__(self, path, options):
@@ -92,12 +98,25 @@ def _init(self, db_paths, client_keys="default", readonly=True, lock=False, read
     self._client = {key: SharedEnvironment(path, options) for key, path in zip(keys, self.db_paths, strict=True)}
 
 
+def _get(self, filepath, client_key):
+    import lmdb
+
+    key, environment = str(filepath), self._client[client_key]
+    try:
+        with environment.begin() as transaction:
+            return transaction.get(key.encode())
+    except lmdb.Error as error:
+        raise DataError(f"{key} in {environment.path}: cannot be read ({error}); copy the LMDB again") from error
+
+
 def repair_lmdb_sharing():
-    """Share an LMDB folder among the data sets of a process.
+    """Share an LMDB folder among the data sets of a process; open none that was copied in part; keys in any letters.
 
     Cause: ``LmdbBackend.__init__`` opens its folders anew for each data set, and recent py-lmdb (3.0, not yet 1.4)
     lets a process have a folder open only once: ``lmdb.Error: already open in this process`` when train and val
-    share one. The new one also leaves the system's readahead on, unless ``io_backend`` has ``readahead: false``.
+    share one. A page behind the end of a file ends the process (SIGBUS). ``get`` encodes keys as ASCII, and names no
+    file where pages are damaged. The new one also leaves the system's readahead on, unless ``io_backend`` has
+    ``readahead: false``.
 
     Returns:
         True if it was stock.
@@ -107,4 +126,6 @@ def repair_lmdb_sharing():
     if not is_stock(LmdbBackend.__init__, "lmdb", "open"):
         return False
     LmdbBackend.__init__ = _init
+    if is_stock(LmdbBackend.get, "begin", "ascii"):
+        LmdbBackend.get = _get
     return True

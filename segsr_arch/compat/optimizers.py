@@ -1,4 +1,4 @@
-"""Row 12: every optimizer of torch."""
+"""Every optimizer of torch, where stock BasicSR builds Adam only."""
 
 import difflib
 import inspect
@@ -31,17 +31,23 @@ def get_optimizer(self, optim_type, params, lr, **kwargs):
         The optimizer.
 
     Raises:
-        ConfigError: If there is no such class, or it takes no argument of that name.
+        ConfigError: If there is no such class, it takes no argument of that name, or there is nothing to train.
     """
     names = optimizer_names()
     if optim_type not in names:
         raise ConfigError(f"There is no optimizer {optim_type!r} in torch.optim; {_nearest(optim_type, names)}")
+    groups = list(params)
+    if not any(group["params"] if isinstance(group, dict) else True for group in groups):
+        raise ConfigError(
+            f"There is nothing to train: the network has no parameter that is not frozen, so {optim_type} would have "
+            "no work. Take another network_g, or unfreeze a part of it."
+        )
     optimizer = getattr(torch.optim, optim_type)
     known = list(inspect.signature(optimizer).parameters)[2:]
     for key in kwargs:
         if key not in known:
             raise ConfigError(f"torch.optim.{optim_type} takes no {key!r}; {_nearest(key, known)}")
-    return optimizer(params, lr=lr, **kwargs)
+    return optimizer(groups, lr=lr, **kwargs)
 
 
 def _nearest(name, known):

@@ -1,11 +1,14 @@
-"""Rows 11 and 13: option files and launchers of other machines."""
+"""Option files and launchers of other machines: no GPU, hyphens in ``--local-rank``; and seeds that BasicSR draws."""
 
 import logging
+import random
 import sys
 
 import torch
 
 from segsr_arch.compat.patching import is_stock, substitute
+from segsr_arch.replacing import replaced
+from segsr_arch.training.trained_options import DrawnSeed
 
 # Not get_root_logger(): it would leave the coming training without a log file.
 logger = logging.getLogger(__name__)
@@ -44,11 +47,20 @@ def underscore_local_rank(arguments):
     return [new + text[len(old) :] if text.partition("=")[0] == old else text for text in arguments]
 
 
+class _MarkedDraw:
+    """Stands in for the module ``random`` where BasicSR draws the seed that an option file does not name."""
+
+    @staticmethod
+    def randint(low, high):
+        return DrawnSeed(random.randint(low, high))
+
+
 def repair_parse_options():
-    """Accept both spellings of the launcher's option, and option files that were written for a GPU.
+    """Accept both spellings of the launcher's option, and option files that were written for a GPU; mark drawn seeds.
 
     Cause: ``torch.distributed.launch`` spells ``--local-rank`` with a hyphen since torch 2.0; ``num_gpu: 1`` and
-    ``prefetch_mode: cuda`` end in errors of the CUDA runtime where there is no GPU.
+    ``prefetch_mode: cuda`` end in errors of the CUDA runtime where there is no GPU. A run without ``manual_seed`` that
+    is resumed draws another one, which nobody can tell from one that was given.
 
     Returns:
         True if it was stock.
@@ -63,7 +75,8 @@ def repair_parse_options():
         given = sys.argv
         sys.argv = underscore_local_rank(given)
         try:
-            opt, args = stock(root_path, is_train)
+            with replaced(options, "random", _MarkedDraw):
+                opt, args = stock(root_path, is_train)
         finally:
             sys.argv = given
         return settle_devices(opt), args

@@ -1,6 +1,4 @@
-"""Rows 2, 3 and 14, second half: resume on any device, from the right folder, past a broken state, with the images
-that come next.
-"""
+"""Resuming a training: on any device, from where states are saved, past a broken one, with the options of now."""
 
 import logging
 from pathlib import Path
@@ -8,15 +6,16 @@ from pathlib import Path
 from segsr_arch.atomic import partial_files
 from segsr_arch.compat.loading import UnsafeCheckpointError, read_checkpoint
 from segsr_arch.compat.patching import is_stock, substitute
+from segsr_arch.compat.training_runs import PIPELINE
 from segsr_arch.errors import CheckpointError
+from segsr_arch.training.optimizers import resume_optimizers
+from segsr_arch.training.refusals import refuse_what_cannot_take_effect
+from segsr_arch.training.trained_options import DrawnSeed, edits
 
 # Not get_root_logger(): it would leave the coming training without a log file.
 logger = logging.getLogger(__name__)
 
 STATE_KEYS = {"epoch", "iter", "optimizers", "schedulers"}
-# Epoch and iteration that were resumed in this process, and the batch size; BasicSR trains one network a process.
-_resumed = {}
-_sample_epoch = None  # of the stock sampler
 
 
 def load_resume_state(opt):
@@ -33,10 +32,11 @@ def load_resume_state(opt):
 
     Raises:
         CheckpointError: If ``path: resume_state`` cannot be used, or there are states, but none is whole.
+        ConfigError: If an option was edited that cannot take effect in a resumed training.
     """
     from basicsr.utils import check_resume
 
-    _resumed.clear()
+    PIPELINE.begin(None)
     found = _newest_whole_state(opt) if opt.get("auto_resume") else None
     if found is None:
         given = opt["path"].get("resume_state")
@@ -50,33 +50,35 @@ def load_resume_state(opt):
         found = Path(given), _read_whole_state(Path(given), opt)
     path, state = found
     opt["path"]["resume_state"] = str(path)
+    _keep_drawn_seed(opt, state)
+    refuse_what_cannot_take_effect(opt, state, path)
     check_resume(opt, state["iter"])
-    _go_on_with_the_data(opt, state)
+    PIPELINE.begin(state)
     return state
 
 
-def _go_on_with_the_data(opt, state):
-    """Begin after the images that the interrupted run has seen in its epoch, and draw other crops and flips than it."""
-    from basicsr.utils import set_random_seed
-
-    batch = opt.get("datasets", {}).get("train", {}).get("batch_size_per_gpu")
-    if batch:
-        _resumed.update(epoch=state["epoch"], iter=state["iter"], batch=batch)
-    if opt.get("manual_seed") is not None:
-        opt["manual_seed"] += state["iter"]  # the loaders of the training are seeded by it
-        set_random_seed(opt["manual_seed"] + opt.get("rank", 0))
+def _keep_drawn_seed(opt, state):
+    """Go on with the seed that was drawn for the training, where the option file still names none."""
+    seed = (state.get("options") or {}).get("manual_seed")
+    if seed is not None and isinstance(opt.get("manual_seed"), DrawnSeed):
+        opt["manual_seed"] = seed
 
 
-def sample_from_where_it_stopped(sampler):
-    """Iterate over the samples of an epoch, without those that were seen before the run was resumed within it.
+def resume_training(self, resume_state):
+    """Take optimizers and schedulers from a training state; takes the place of ``BaseModel.resume_training``.
 
-    Takes the place of ``EnlargedSampler.__iter__``, whose order depends on the epoch alone.
+    Args:
+        self: The model, just built.
+        resume_state: Training state.
+
+    Raises:
+        CheckpointError: If it is the state of other optimizers.
     """
-    samples = list(_sample_epoch(sampler))
-    if _resumed and sampler.epoch == _resumed["epoch"]:
-        batches = _resumed["iter"] - _resumed["epoch"] * (len(samples) // _resumed["batch"])
-        samples = samples[max(batches, 0) * _resumed["batch"] :]
-    return iter(samples)
+    run, saved = getattr(self, "training_run", None), resume_state.get("options")
+    edited = False
+    if run is not None:  # a model that was built in another way does not know the options
+        edited = saved is None or any(edit.key.startswith("train:") for edit in edits(saved, run.options))
+    resume_optimizers(self, resume_state, rates_edited=edited)
 
 
 def _newest_whole_state(opt):
@@ -128,24 +130,22 @@ def _remove_partial_files(opt):
 
 
 def repair_resume():
-    """Resume without a GPU, from where states are saved, and past a broken newest state.
+    """Resume without a GPU, from where states are saved, past a broken newest state, with edited options.
 
     Cause: ``basicsr.train.load_resume_state`` loads to ``torch.cuda.current_device()``, looks for states below the
     working directory although they are saved below the root path, and takes the newest file, whole or not. When it
-    finds none, training restarts at 0 and the old run's folder is renamed. And a resumed run begins its epoch again
-    with the same seed: it would train on the same crops of the same images twice, and on others never.
+    finds none, training restarts at 0 and the old run's folder is renamed. ``BaseModel.resume_training`` overwrites
+    learning rate, schedule and optimizer settings with those of the state, whatever the option file says now.
 
     Returns:
         True if it was stock.
     """
     import basicsr.train
-    from basicsr.data.data_sampler import EnlargedSampler
+    from basicsr.models.base_model import BaseModel
 
-    global _sample_epoch
     stock = basicsr.train.load_resume_state
-    if not is_stock(stock, "current_device"):
+    if not (is_stock(stock, "current_device") and is_stock(BaseModel.resume_training, "load_state_dict")):
         return False
-    _sample_epoch = EnlargedSampler.__iter__
     substitute(stock, load_resume_state)
-    EnlargedSampler.__iter__ = sample_from_where_it_stopped
+    BaseModel.resume_training = resume_training
     return True

@@ -1,4 +1,4 @@
-"""Row 14, first half: checkpoints that a kill or a full disk cannot break."""
+"""Checkpoints that a kill or a full disk cannot break; stock BasicSR writes them in place."""
 
 import os
 
@@ -52,6 +52,8 @@ def save_training_state(self, epoch, current_iter):
         "optimizers": [optimizer.state_dict() for optimizer in self.optimizers],
         "schedulers": [scheduler.state_dict() for scheduler in self.schedulers],
     }
+    if hasattr(self, "training_run"):
+        state |= self.training_run.state(epoch, current_iter)
     if hasattr(self, "more_training_state"):  # a model's own entries, which its resume_training reads again
         state |= self.more_training_state()
     atomic_torch_save(state, os.path.join(self.opt["path"]["training_states"], f"{current_iter}.state"))

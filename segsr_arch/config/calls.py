@@ -27,7 +27,7 @@ def find_registered(problems: Problems, path: str, registry: Any, name: Any) -> 
     if not isinstance(name, str):
         return None
     found = registration.find(registry, name)
-    if found is None:
+    if found is None and not problems.names_may_follow:
         problems.unknown(path, name, registration.names(registry), f"{name!r} is not registered")
     return found
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.checkpoints import check_checkpoints, random_weights, unread_keys
-from segsr_arch.config.datasets import check_datasets
-from segsr_arch.config.folder_names import folder_name_problem
+from segsr_arch.config.datasets import LrImages, check_datasets
 from segsr_arch.config.ground_truth import check_ground_truth
-from segsr_arch.config.imports import import_modules
+from segsr_arch.config.image_sizes import check_metric_sizes, check_network_sizes
+from segsr_arch.config.imports import find_modules, import_modules
 from segsr_arch.config.metrics import check_metrics
 from segsr_arch.config.networks import check_needs, check_networks
 from segsr_arch.config.paths import check_paths
@@ -19,6 +19,7 @@ from segsr_arch.config.schema import Key, check_mapping, needed
 from segsr_arch.config.sections import is_declared, model_keys
 from segsr_arch.config.tables import LOGGER, TOP, TOP_INTERNAL, VAL_NEEDED
 from segsr_arch.config.training import check_some_loss, check_training
+from segsr_arch.names import folder_name_problem
 
 
 def check_options(
@@ -32,7 +33,8 @@ def check_options(
 ) -> list[str]:
     """Check the options of a BasicSR run; nothing is written and nothing is changed.
 
-    What the file names under ``imports:`` is imported first, since it may register what the other options name.
+    What the file names under ``imports:`` is code. It is imported only if nothing else is wrong, as far as that can be
+    told before: it may register what the other options name.
     Unknown and missing keys, wrong types, files and folders that are not there, images that do not fit together,
     names that are not registered, arguments that a class does not take, and scales that contradict each other; then
     losses, optimizers, metrics and networks are tried on something small, and checkpoints are read. Keys of model,
@@ -58,14 +60,44 @@ def check_options(
     import basicsr.losses  # noqa: F401
     import basicsr.metrics  # noqa: F401
     import basicsr.models  # noqa: F401
+
+    options = {"is_train": is_train, "world_size": world_size, "parsed": parsed, "states": states}
+    if opt.get("imports") is not None:
+        first = Problems(names_may_follow=True)
+        modules = find_modules(first, opt)
+        _check_sections(first, opt, **options)
+        first.raise_if_any(source)
+        import_modules(first, modules)
+        first.raise_if_any(source)
+    problems = Problems()
+    model, images = _check_sections(problems, opt, **options)
+    warnings = []
+    if not problems.lines:
+        unread = unread_keys(opt, is_train=is_train, states=states)
+        check_metric_sizes(problems, opt, images)
+        networks = check_needs(problems, opt, model, is_train=is_train)
+        check_network_sizes(problems, opt, model, networks.get("network_g"), images, is_train=is_train)
+        check_checkpoints(problems, opt, model, networks, unread=unread)
+        if not is_train:
+            warnings = random_weights(opt, networks)
+    problems.raise_if_any(source)
+    return warnings
+
+
+def _check_sections(
+    problems: Problems,
+    opt: Mapping[str, Any],
+    *,
+    is_train: bool,
+    world_size: int,
+    parsed: bool,
+    states: Path | None,
+) -> tuple[type | None, list[LrImages]]:
+    """Check section by section; returns the model class, if it is known, and the LR images of the data sets."""
     from basicsr.utils.registry import MODEL_REGISTRY
 
-    problems = Problems()
-    import_modules(problems, opt)
-    problems.raise_if_any(source)
     model = find_registered(problems, "model_type", MODEL_REGISTRY, opt.get("model_type"))
     strict = is_declared(model)
-
     own = TOP_INTERNAL.keys() - model_keys(model, "").keys()
     shown = {name: value for name, value in opt.items() if name not in own}
     for name in opt if not parsed else ():
@@ -76,7 +108,7 @@ def check_options(
     check_networks(problems, opt)
     unread = unread_keys(opt, is_train=is_train, states=states)
     check_paths(problems, opt, model_keys(model, "path"), parsed=parsed, unread=unread)
-    check_datasets(problems, opt, is_train=is_train, world_size=world_size)
+    images = check_datasets(problems, opt, is_train=is_train, world_size=world_size)
     check_ground_truth(problems, opt)
     _check_val(problems, opt, model, is_train=is_train, strict=strict)
     if is_train and isinstance(opt.get("train"), Mapping):
@@ -85,14 +117,7 @@ def check_options(
         check_some_loss(problems, opt["train"], model)
     if is_train and isinstance(opt.get("logger"), Mapping):
         _check_logger(problems, opt)
-    warnings = []
-    if not problems.lines:
-        networks = check_needs(problems, opt, model, is_train=is_train)
-        check_checkpoints(problems, opt, model, networks, unread=unread)
-        if not is_train:
-            warnings = random_weights(opt, networks)
-    problems.raise_if_any(source)
-    return warnings
+    return model, images
 
 
 def _top_keys(opt: Mapping[str, Any], model: type | None, *, is_train: bool, strict: bool) -> dict[str, Key]:

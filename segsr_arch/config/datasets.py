@@ -2,17 +2,20 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from segsr_arch.config.calls import find_registered
-from segsr_arch.config.folder_names import folder_name_problem
-from segsr_arch.config.images import Listing, list_images
-from segsr_arch.config.pairs import check_pairs, check_patches
+from segsr_arch.config.images import Listing, image_sizes, list_images
+from segsr_arch.config.pairs import check_pairs, check_patch, takes_a_name
 from segsr_arch.config.paths import check_file
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import check_mapping, describe, is_number, is_whole, needed
 from segsr_arch.config.tables import DATASET, DATASET_KEYS, IO_BACKENDS, LOADER_NEEDED, PAIRED_TRAIN_NEEDED
+from segsr_arch.errors import DataError
+from segsr_arch.names import folder_name_problem
+from segsr_arch.text import read_lines
 
 PAIRED_TYPES = ("PairedImageDataset", "RealESRGANPairedDataset")
 LISTED_TYPES = {
@@ -22,7 +25,22 @@ LISTED_TYPES = {
 }
 
 
-def check_datasets(problems: Problems, opt: Mapping[str, Any], *, is_train: bool, world_size: int) -> None:
+@dataclass(frozen=True, kw_only=True)
+class LrImages:
+    """LR images of one entry of ``datasets:``, for checks against networks and metrics.
+
+    Attributes:
+        path: Key path of the data set.
+        phase: ``train``, ``val`` or ``test``.
+        sizes: (height, width) by name.
+    """
+
+    path: str
+    phase: str
+    sizes: Mapping[str, tuple[int, int]]
+
+
+def check_datasets(problems: Problems, opt: Mapping[str, Any], *, is_train: bool, world_size: int) -> list[LrImages]:
     """Check every entry of ``datasets:``.
 
     A data set class from elsewhere takes part by class attributes: ``option_keys``, a table of its keys
@@ -34,10 +52,14 @@ def check_datasets(problems: Problems, opt: Mapping[str, Any], *, is_train: bool
         opt: The options.
         is_train: Whether the run trains.
         world_size: Number of processes.
+
+    Returns:
+        The LR images of the data sets whose classes say where they are.
     """
     section = opt.get("datasets")
+    images: list[LrImages] = []
     if not isinstance(section, Mapping):
-        return
+        return images
     wanted = ("train", "val") if is_train else ("test", "val")
     for name, options in section.items():
         path, phase = join_path("datasets", str(name)), str(name).split("_")[0]
@@ -48,12 +70,14 @@ def check_datasets(problems: Problems, opt: Mapping[str, Any], *, is_train: bool
         elif not isinstance(options, Mapping):
             problems.add(path, f"expected a mapping of keys, got {describe(options)}")
         else:
-            _check_dataset(problems, path, phase, options, opt, world_size)
+            sizes = _check_dataset(problems, path, phase, options, opt, world_size)
+            images.append(LrImages(path=path, phase=phase, sizes=sizes))
     _check_names(problems, section)
     if is_train and "train" not in section:
         problems.add("datasets:train", "is missing; expected a mapping of keys")
     if not is_train and not section:
         problems.add("datasets", "names no data set to test on")
+    return images
 
 
 def _check_names(problems: Problems, section: Mapping[str, Any]) -> None:
@@ -76,10 +100,11 @@ def _check_names(problems: Problems, section: Mapping[str, Any]) -> None:
 
 def _check_dataset(
     problems: Problems, path: str, phase: str, options: Mapping[str, Any], opt: Mapping[str, Any], world_size: int
-) -> None:
+) -> Mapping[str, tuple[int, int]]:
+    """Check one data set; returns the sizes of its LR images by name."""
     from basicsr.utils.registry import DATASET_REGISTRY
 
-    type_name = options.get("type")
+    type_name = options.get("type") if isinstance(options.get("type"), str) else None
     cls = find_registered(problems, join_path(path, "type"), DATASET_REGISTRY, type_name)
     own_keys = DATASET_KEYS.get(type_name, getattr(cls, "option_keys", None))
     keys = {**DATASET, **(own_keys or {})}
@@ -94,14 +119,33 @@ def _check_dataset(
     for key in (key for key in options if str(key).startswith("dataroot") and key not in roots):
         _check_root_exists(problems, join_path(path, key), options[key])
     listings = _list_roots(problems, path, options, roots, lmdb)
-    if type_name in PAIRED_TYPES and len(listings) == 2:
-        check_pairs(problems, path, options, listings["dataroot_lq"], listings["dataroot_gt"], opt.get("scale"), phase)
-    patches_from = getattr(cls, "patches_from", None)
-    if phase == "train" and patches_from in listings:
-        check_patches(problems, path, options, patches_from, listings[patches_from], opt.get("scale"))
+    sizes = _check_sizes(problems, path, phase, options, listings, opt.get("scale"), getattr(cls, "patches_from", None))
     if phase == "train" and listings:
         count = min(len(listing.names) for listing in listings.values())
         _check_batch(problems, path, options, opt, count, world_size)
+    return sizes
+
+
+def _check_sizes(
+    problems: Problems,
+    path: str,
+    phase: str,
+    options: Mapping[str, Any],
+    listings: Mapping[str, Listing],
+    scale: Any,
+    patches_from: str | None,
+) -> Mapping[str, tuple[int, int]]:
+    """Check the sizes of all images; returns those of the LR images by name."""
+    if options["type"] in PAIRED_TYPES:
+        if len(listings) < 2:
+            return {}
+        return check_pairs(problems, path, options, listings["dataroot_lq"], listings["dataroot_gt"], scale, phase)
+    sizes = {key: image_sizes(problems, join_path(path, key), listing) for key, listing in listings.items()}
+    if patches_from not in sizes or not is_whole(scale) or scale < 1:
+        return sizes.get("dataroot_lq", {})
+    if phase == "train":
+        check_patch(problems, path, options.get("gt_size"), scale, sizes[patches_from])
+    return {name: (height // scale, width // scale) for name, (height, width) in sizes[patches_from].items()}
 
 
 def _list_roots(
@@ -131,8 +175,15 @@ def _list_roots(
 def _listings_from_names(
     problems: Problems, path: str, options: Mapping[str, Any], roots: tuple[str, ...], names_file: str
 ) -> dict[str, Listing]:
-    names = [line.split(" ")[0] for line in Path(names_file).read_text("utf-8").splitlines() if line]
+    try:
+        lines = read_lines(names_file, "a list of images")
+    except DataError as error:
+        problems.add(join_path(path, "meta_info_file"), str(error))
+        return {}
+    names = [name for line in lines if (name := line.split(" ")[0])]
     template = options.get("filename_tmpl", "{}")
+    if not takes_a_name(template):  # told where pairs are looked at
+        template = "{}"
     listings = {}
     for key in roots:
         here = join_path(path, key)

@@ -1,16 +1,17 @@
-"""What images a data set folder or LMDB holds, read without opening more than a few headers."""
+"""What images a data set folder or LMDB holds, and of what sizes; no image is decoded."""
 
 import os
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
+from segsr_arch.config.header_cache import read_sizes
 from segsr_arch.config.problems import Problems
+from segsr_arch.data.lmdb_reading import read_whole_list
+from segsr_arch.errors import DataError
 
-SAMPLED = 8
-_META_LINE = re.compile(r"^(?P<name>.+?) \((?P<height>\d+),\s*(?P<width>\d+)(,\s*\d+)?\)( \d+)?$")
+_NAMED = 3
 _PREPARE = "`segsr prepare` makes it (see datasets/README.md)"
 
 
@@ -27,13 +28,6 @@ class Listing:
     folder: Path
     names: list[str]
     known_sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-
-def spread(names: list[str], count: int = SAMPLED) -> list[str]:
-    """Pick at most ``count`` names, evenly spread from the first to the last."""
-    if len(names) <= count:
-        return list(names)
-    return [names[i * (len(names) - 1) // (count - 1)] for i in range(count)]
 
 
 def list_images(problems: Problems, path: str, folder: str, *, lmdb: bool) -> Listing | None:
@@ -73,17 +67,11 @@ def _list_lmdb(problems: Problems, path: str, root: Path) -> Listing | None:
     if missing:
         problems.add(path, f"{root} is not a complete LMDB, it has no {' and no '.join(missing)}; {_PREPARE}")
         return None
-    sizes: dict[str, tuple[int, int]] = {}
-    for number, line in enumerate((root / "meta_info.txt").read_text(encoding="utf-8").splitlines(), start=1):
-        match = _META_LINE.match(line)
-        if match is None:
-            problems.add(path, f"{root / 'meta_info.txt'}, line {number}: expected `name.png (h,w,c) 1`, got {line!r}")
-            return None
-        key = match["name"].split(".")[0]  # as BasicSR cuts it: at the first dot
-        if key in sizes:
-            problems.add(path, f"{root / 'meta_info.txt'}, line {number}: key {key!r} is there twice")
-            return None
-        sizes[key] = int(match["height"]), int(match["width"])
+    try:
+        sizes = read_whole_list(root)
+    except DataError as error:
+        problems.add(path, str(error))
+        return None
     return Listing(root, sorted(sizes), sizes)
 
 
@@ -96,30 +84,28 @@ def _list_folder(problems: Problems, path: str, root: Path) -> Listing:
     return Listing(root, [name for name in names if name not in set(stray)])
 
 
-def image_size(problems: Problems, path: str, listing: Listing, name: str) -> tuple[int, int] | None:
-    """Give the size of one image from the listing or from its header.
+def image_sizes(problems: Problems, path: str, listing: Listing) -> dict[str, tuple[int, int]]:
+    """Give the size of every image from the listing or from its header.
 
     Args:
-        problems: Where an unreadable header goes.
+        problems: Where headers that cannot be read go: the first few by name, the rest by number.
         path: Key path of the data root.
-        listing: Where the image is.
-        name: Its name there.
+        listing: The images.
 
     Returns:
-        (height, width), or ``None`` if it cannot be had.
+        (height, width) by name, without those that cannot be had.
     """
-    if name in listing.known_sizes:
-        return listing.known_sizes[name]
-    try:
-        with Image.open(listing.folder / name) as image:
-            width, height = image.size
-    except (UnidentifiedImageError, OSError) as error:
-        problems.add(path, f"{listing.folder / name} cannot be read as an image ({error})")
-        return None
-    return height, width
+    if listing.known_sizes:
+        return {name: listing.known_sizes[name] for name in listing.names}
+    sizes, unreadable = read_sizes(listing.folder, listing.names)
+    for text in list(unreadable.values())[:_NAMED]:
+        problems.add(path, text)
+    if len(unreadable) > _NAMED:
+        problems.add(path, f"{len(unreadable) - _NAMED} more images of {listing.folder} cannot be read")
+    return sizes
 
 
-def first_few(names: list[str], count: int = 3) -> str:
+def first_few(names: list[str], count: int = _NAMED) -> str:
     """Name the first few and count the rest."""
     rest = f" and {len(names) - count} more" if len(names) > count else ""
     return ", ".join(names[:count]) + rest

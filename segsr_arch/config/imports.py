@@ -4,6 +4,8 @@
 
     imports: [my_package.networks, networks/my_net.py]
 
+This makes an option file code: whoever runs it runs these modules.
+
 A file is imported as Python imports a script's neighbours: by its name without ``.py``, its folder at the end of the
 module path. So it may import files that lie beside it, and processes that a data loader starts find it, too.
 """
@@ -29,22 +31,40 @@ KEY = "imports"
 _TAKEN = re.compile(r"An object named '(.+)' was already registered in '(.+)' registry")
 
 
-def import_modules(problems: Problems, opt: Mapping[str, Any]) -> None:
-    """Import what an option file names under ``imports:``, each module once in a process.
+def find_modules(problems: Problems, opt: Mapping[str, Any]) -> dict[str, str]:
+    """Find what an option file names under ``imports:``; nothing is run.
 
     Args:
-        problems: Where problems go: an entry that is no module's name or file, that is not there, or whose import
-            raises, and a name that is registered already.
+        problems: Where problems go: an entry that is no module's name or file, or that is not there.
         opt: The options.
+
+    Returns:
+        The name to import for each entry, the entry as key.
     """
     entries = opt.get(KEY)
     if not check_value(problems, KEY, entries, TOP[KEY]):
-        return
-    for entry in [entries] if isinstance(entries, str) else entries:
-        name = _module_name(problems, entry)
-        if name is not None:
-            _import(problems, entry, name)
+        return {}
+    names = {entry: _module_name(problems, entry) for entry in ([entries] if isinstance(entries, str) else entries)}
+    return {entry: name for entry, name in names.items() if name is not None}
+
+
+def import_modules(problems: Problems, names: Mapping[str, str]) -> None:
+    """Import modules, each once in a process. This runs their code.
+
+    Args:
+        problems: Where problems go: an import that raises, and a name that is registered already.
+        names: What :func:`find_modules` has found.
+    """
+    for entry, name in names.items():
+        _import(problems, entry, name)
     repair_spawned_workers()  # for the data sets that are registered now
+
+
+def imported_code(opt: Mapping[str, Any]) -> list[str]:
+    """Say which files ``imports:`` of an option file has run, a line each, for the log of a run."""
+    modules = [sys.modules[name] for name in find_modules(Problems(), opt).values() if name in sys.modules]
+    files = [getattr(module, "__file__", None) or module.__name__ for module in modules]
+    return [f"{KEY}: {file} is code and was run" for file in files]
 
 
 def _module_name(problems: Problems, entry: str) -> str | None:

@@ -13,10 +13,10 @@ from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import check_mapping, describe, is_whole
 from segsr_arch.config.tables import METRIC, METRIC_PARAMETERS
 from segsr_arch.config.trials import reported
+from segsr_arch.metrics.smallest_size import smallest_size
 
 _IMAGES = ("img", "img2")
 _SIDE = 32  # of the random images; a metric that needs larger ones says so
-_NIQE_SIDE = 288  # NIQE needs several blocks of 96 pixels
 
 
 def check_metrics(problems: Problems, metrics: Any, scale: Any = None) -> None:
@@ -62,19 +62,21 @@ def _find(problems: Problems, path: str, options: Mapping[str, Any]) -> Callable
 def _try_metric(problems: Problems, path: str, options: Mapping[str, Any], metric: Callable) -> None:
     from basicsr.metrics import calculate_metric
 
-    side = _NIQE_SIDE if metric.__name__ == "calculate_niqe" else _SIDE
+    trial_side = _SIDE
     if hasattr(metric, "definition"):
-        definition = None
+        before = len(problems.lines)
         with reported(problems, path, "cannot be computed"):
             definition = metric.definition(options)
-        if definition is None:
+            _check_better(problems, path, options, definition.better)
+            trial_side = max(definition.trial_side, *smallest_size(metric, options))
+        if len(problems.lines) > before:
             return
-        _check_better(problems, path, options, definition.better)
-        side = max(definition.trial_side, definition.smallest_side)
-    elif metric.__name__ == "calculate_niqe":
+    else:
+        trial_side = max(trial_side, *smallest_size(metric, {}))
+    if metric.__name__ == "calculate_niqe":
         _check_better(problems, path, options, "lower")
-    border = options.get("crop_border", options.get("scale", 0))
-    side += 2 * border if is_whole(border) else 0
+    border = options.get("crop_border", 0)
+    side = trial_side + (2 * border if is_whole(border) else 0)
     random = np.random.default_rng(0)
     images = {name: random.integers(0, 256, (side, side, 3), dtype=np.uint8) for name in _IMAGES}
     with reported(problems, path, f"cannot be computed, tried on two {side} x {side} images"):

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segsr_arch.config.images import Listing, first_few, image_size, spread
+from segsr_arch.config.images import Listing, first_few, image_sizes
 from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.schema import is_whole
+from segsr_arch.config.schema import describe, is_whole
 
 
 def check_pairs(
@@ -17,10 +17,8 @@ def check_pairs(
     hr: Listing,
     scale: Any,
     phase: str,
-) -> None:
-    """Check that every HR image has its LR image, ``scale`` times smaller.
-
-    Sizes are taken from the list of an LMDB (all pairs) or from the headers of a few images of a folder.
+) -> dict[str, tuple[int, int]]:
+    """Check that every HR image has its LR image, ``scale`` times smaller; every pair is looked at.
 
     Args:
         problems: Where problems go.
@@ -30,52 +28,33 @@ def check_pairs(
         hr: HR images.
         scale: ``scale:`` of the option file.
         phase: ``train``, ``val`` or ``test``.
+
+    Returns:
+        (height, width) of the LR images by name, as far as it can be had.
     """
     pairs = _pair_names(problems, path, options, lr, hr)
     if not pairs or not is_whole(scale) or scale < 1:
-        return
-    sampled = list(pairs) if lr.known_sizes and hr.known_sizes else spread(list(pairs))
-    heights_widths = {}
+        return {}
+    hr_sizes = image_sizes(problems, join_path(path, "dataroot_gt"), hr)
+    lr_sizes = image_sizes(problems, join_path(path, "dataroot_lq"), lr)
+    # outside training BasicSR cuts the HR image to scale x LR, so less than one LR pixel may be over
+    slack = 1 if phase == "train" else scale
     wrong = []
-    for name in sampled:
-        hr_size = image_size(problems, join_path(path, "dataroot_gt"), hr, name)
-        lr_size = image_size(problems, join_path(path, "dataroot_lq"), lr, pairs[name])
-        if hr_size is None or lr_size is None:
+    for name, lr_name in pairs.items():
+        if name not in hr_sizes or lr_name not in lr_sizes:
             continue
-        heights_widths[name] = hr_size
-        # outside training BasicSR cuts the HR image to scale x LR, so less than one LR pixel may be over
-        slack = 1 if phase == "train" else scale
-        if not all(0 <= big - scale * small < slack for big, small in zip(hr_size, lr_size, strict=True)):
-            wrong.append(f"{name} is {hr_size[1]}x{hr_size[0]}, its LR image {lr_size[1]}x{lr_size[0]}")
+        (height, width), (lr_height, lr_width) = hr_sizes[name], lr_sizes[lr_name]
+        if not (0 <= height - scale * lr_height < slack and 0 <= width - scale * lr_width < slack):
+            wrong.append(f"{name} is {width}x{height}, its LR image {lr_width}x{lr_height}")
     if wrong:
         problems.add(
             join_path(path, "dataroot_gt"),
-            f"HR images must be x{scale} (scale:) the size of the LR images; {len(wrong)} of {len(sampled)} looked at "
-            f"are not, first: {wrong[0]}",
+            f"HR images must be x{scale} (scale:) the size of the LR images; {len(wrong)} of {len(pairs)} are not: "
+            f"{first_few(wrong)}",
         )
     if phase == "train":
-        _check_patch(problems, path, options.get("gt_size"), scale, heights_widths)
-
-
-def check_patches(
-    problems: Problems, path: str, options: Mapping[str, Any], key: str, images: Listing, scale: Any
-) -> None:
-    """Check the patches of a training on one set of images, whose LR images are made of them.
-
-    Args:
-        problems: Where problems go.
-        path: Key path of the data set.
-        options: Its options.
-        key: Key of the folder or LMDB.
-        images: Its images.
-        scale: ``scale:`` of the option file.
-    """
-    if not is_whole(scale) or scale < 1:
-        return
-    sampled = images.names if images.known_sizes else spread(images.names)
-    sizes = {name: image_size(problems, join_path(path, key), images, name) for name in sampled}
-    read = {name: size for name, size in sizes.items() if size is not None}
-    _check_patch(problems, path, options.get("gt_size"), scale, read)
+        check_patch(problems, path, options.get("gt_size"), scale, hr_sizes)
+    return lr_sizes
 
 
 def _pair_names(
@@ -83,8 +62,11 @@ def _pair_names(
 ) -> dict[str, str] | None:
     """Give the LR name for each HR name, or ``None`` if the two sets do not fit together."""
     template = options.get("filename_tmpl", "{}")
-    if not isinstance(template, str) or "{}" not in template:
-        problems.add(join_path(path, "filename_tmpl"), f"must contain {{}}, where the HR name goes; got {template!r}")
+    if not takes_a_name(template):
+        problems.add(
+            join_path(path, "filename_tmpl"),
+            f"must contain {{}} once, where the HR name goes, and no other braces; got {describe(template)}",
+        )
         return None
     if lr.known_sizes:  # the keys of an LMDB must be equal
         template = "{}"
@@ -106,9 +88,25 @@ def _pair_names(
     return None
 
 
-def _check_patch(problems: Problems, path: str, gt_size: Any, scale: int, sizes: Mapping[str, tuple[int, int]]) -> None:
-    """Check that the training patch is a multiple of the scale and fits into every image looked at."""
-    if not is_whole(gt_size) or gt_size < 1:
+def takes_a_name(template: Any) -> bool:
+    """Whether ``filename_tmpl`` makes an LR name of an HR name: it has ``{}`` once, and no other braces."""
+    try:
+        return isinstance(template, str) and template.format("name") == template.replace("{}", "name", 1) != template
+    except (ValueError, LookupError, AttributeError):
+        return False
+
+
+def check_patch(problems: Problems, path: str, gt_size: Any, scale: Any, sizes: Mapping[str, tuple[int, int]]) -> None:
+    """Check that the training patch is a multiple of the scale and fits into every image.
+
+    Args:
+        problems: Where problems go.
+        path: Key path of the data set.
+        gt_size: Side of a patch in HR pixels, as written.
+        scale: ``scale:`` of the option file.
+        sizes: (height, width) of the HR images by name.
+    """
+    if not is_whole(gt_size) or gt_size < 1 or not is_whole(scale) or scale < 1:
         return
     here = join_path(path, "gt_size")
     if gt_size % scale:

@@ -29,12 +29,17 @@ def nearest_hint(name: str, known: Iterable[str]) -> str:
 class Problems:
     """A growing list of problems, each with the path of its key.
 
+    Args:
+        names_may_follow: Whether names that are not registered may be so later, by what ``imports:`` names.
+
     Attributes:
         lines: One text per problem, ``section:key: what is wrong``.
+        names_may_follow: As given.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, names_may_follow: bool = False) -> None:
         self.lines: list[str] = []
+        self.names_may_follow = names_may_follow
 
     def add(self, path: str, text: str) -> None:
         """Note one problem.

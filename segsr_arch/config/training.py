@@ -56,7 +56,7 @@ def _check_optimizer(
 
     before = len(problems.lines)
     check_mapping(problems, path, options, OPTIMIZER, strict=False)
-    name = options.get("type")
+    name = options.get("type") if isinstance(options.get("type"), str) else None
     known = {
         key: cls
         for key, cls in vars(torch.optim).items()
@@ -66,7 +66,7 @@ def _check_optimizer(
         check_call(problems, path, options, known[name], given=("params",))
         if len(problems.lines) == before:
             _try_optimizer(problems, path, options, known[name], scheduler)
-    elif isinstance(name, str) and strict:
+    elif isinstance(name, str) and strict and not problems.names_may_follow:
         problems.unknown(join_path(path, "type"), name, known, f"{name!r} is not an optimizer of torch.optim")
 
 
@@ -82,7 +82,7 @@ def _try_optimizer(problems: Problems, path: str, options: Mapping[str, Any], cl
         optimizer = cls(layer.parameters(), **_arguments(options))
         optimizer.step()
     name = scheduler.get("type") if isinstance(scheduler, Mapping) else None
-    if optimizer is not None and name in SCHEDULERS:
+    if optimizer is not None and isinstance(name, str) and name in SCHEDULERS:
         _try_scheduler(problems, scheduler, optimizer)
 
 
@@ -106,7 +106,7 @@ def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
 def _check_scheduler(
     problems: Problems, path: str, options: Mapping[str, Any], total_iter: Any, *, strict: bool
 ) -> None:
-    name = options.get("type")
+    name = options.get("type") if isinstance(options.get("type"), str) else None
     if name not in SCHEDULERS:
         check_mapping(problems, path, options, {"type": needed("text")}, strict=False)
         if isinstance(name, str) and strict:

@@ -1,12 +1,13 @@
 """Where a data set's images come from: a folder or a .zip archive, read without unpacking it."""
 
 import os
-import zipfile
-import zlib
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from segsr_arch.data.archives import Archive
+from segsr_arch.data.folder_walk import walk
 from segsr_arch.errors import DataError
+from segsr_arch.text import listed_name
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".webp", ".jpg", ".jpeg")
 """File name endings that count as images. The order is that of preference between two images of one name."""
@@ -20,28 +21,33 @@ class SourceImage:
         path: Where it lies in the source, with forward slashes.
         group: The folder that holds it, which is its class; empty at the top.
         stem: File name without its ending.
+        split: ``train``, ``val`` or ``test``, if a folder says so.
+        above: Folders above the class that its name on lists begins with, such as that of its split.
     """
 
     path: str
     group: str
     stem: str
+    split: str | None = None
+    above: str = ""
 
     @property
     def listed(self) -> str:
         """The name under which split lists know it: ``class/stem``, or ``stem`` without a class."""
-        return f"{self.group}/{self.stem}" if self.group else self.stem
-
-
-def _refuse_folder(error: OSError) -> None:
-    # os.walk passes over folders that it cannot read, unless it is told.
-    raise DataError(f"{error.filename}: the folder cannot be read ({error.strerror})") from error
+        return listed_name("/".join(part for part in (self.above, self.group, self.stem) if part))
 
 
 class ImageSource:
     """Reads the files of a folder or of a .zip archive; each process needs its own.
 
+    Backslashes in names divide folders, as where the names were made.
+
     Args:
         path: Folder or archive.
+
+    Attributes:
+        left_out: What :meth:`files` did not list although it might hold images: path and what is wrong.
+        empty_folders: Folders that it found to hold nothing, sorted.
 
     Raises:
         DataError: If there is nothing of that name, or it is neither a folder nor a readable .zip archive.
@@ -49,28 +55,52 @@ class ImageSource:
 
     def __init__(self, path: str | os.PathLike):
         self.path = Path(path)
+        self.left_out: list[tuple[str, str]] = []
+        self.empty_folders: list[str] = []
+        self._stored: dict[str, str] | None = None
         self._archive = None
         if self.path.is_dir():
             return
         if not self.path.exists():
             raise DataError(f"{self.path}: no such folder or archive")
-        try:
-            self._archive = zipfile.ZipFile(self.path)
-        except (zipfile.BadZipFile, OSError, EOFError) as error:
-            raise DataError(
-                f"{self.path}: not a readable .zip archive ({error}); an incomplete download? "
-                "Fetch it again, or give the folder it was unpacked to"
-            ) from error
+        self._archive = Archive(self.path)
 
     def files(self) -> list[str]:
-        """List every file, sorted, with forward slashes and relative to the source."""
+        """List every file, sorted, with forward slashes and relative to the source.
+
+        Raises:
+            DataError: If a folder cannot be read.
+        """
+        if self._stored is None:
+            self._stored = {}
+            for stored in self._stored_names():
+                self._place(stored)
+        return sorted(self._stored)
+
+    def _stored_names(self) -> list[str]:
         if self._archive is not None:
-            return sorted(name for name in self._archive.namelist() if not name.endswith("/"))
-        found = []
-        for folder, _, names in os.walk(self.path, onerror=_refuse_folder):
-            inside = Path(folder).relative_to(self.path)
-            found.extend((inside / name).as_posix() for name in names)
-        return sorted(found)
+            self.left_out += self._archive.left_out
+            return list(self._archive.members)
+        folders = list(walk(self.path, self.left_out))
+        parents = {str(PurePosixPath(folder).parent) for folder, _ in folders if folder != "."}
+        self.empty_folders = sorted(folder for folder, names in folders if not names and folder not in parents)
+        return [name if folder == "." else f"{folder}/{name}" for folder, names in folders for name in names]
+
+    def _place(self, stored: str) -> None:
+        name = stored.replace("\\", "/")
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        if name.startswith("/") or ".." in parts or parts[0].endswith(":"):
+            self.left_out.append((stored, "its path leads out of the source; left out"))
+            return
+        path = "/".join(parts)
+        if path in self._stored:
+            self.left_out.append((stored, f"{self._stored[path]} lies there too; left out"))
+            return
+        self._stored[path] = stored
+
+    def stored_name(self, path: str) -> str:
+        """Give the name under which the source itself has a file that :meth:`files` listed."""
+        return (self._stored or {}).get(path, path)
 
     def read(self, path: str) -> bytes:
         """Read one file.
@@ -81,12 +111,14 @@ class ImageSource:
         Raises:
             DataError: If it cannot be read, or the archive's checksum of it is wrong.
         """
+        if self._stored is None and (self._archive is not None or not (self.path / path).exists()):
+            self.files()
+        stored = self.stored_name(path)
+        if self._archive is not None:
+            return self._archive.read(stored)
         try:
-            if self._archive is not None:
-                return self._archive.read(path)
-            return (self.path / path).read_bytes()
-        except (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            # RuntimeError: an encrypted member, or one packed by a method that Python does not know.
+            return (self.path / stored).read_bytes()
+        except OSError as error:
             raise DataError(f"{path} in {self.path}: cannot be read ({error})") from error
 
     def close(self) -> None:
@@ -111,7 +143,7 @@ def describe_image(path: str, depth: int | None) -> SourceImage:
     pure = PurePosixPath(path)
     folders = pure.parts[:-1]
     group = "/".join(folders[-1:] if depth is None else folders[depth:])
-    return SourceImage(path=path, group=group, stem=pure.stem)
+    return SourceImage(path=path, group=listed_name(group), stem=pure.stem)
 
 
 def common_depth(paths: list[str]) -> int:

@@ -57,7 +57,7 @@ def write_lmdb(folder: Path, entries: list[Entry], *, scratch: Path) -> None:
         unfinished.mkdir()
         with lmdb.open(str(unfinished), map_size=room) as environment, environment.begin(write=True) as transaction:
             for entry in entries:
-                transaction.put(entry.name.encode("ascii"), entry.path.read_bytes())
+                transaction.put(entry.name.encode(), entry.path.read_bytes())
         with open(unfinished / "meta_info.txt", "w", encoding="utf-8", newline="\n") as file:
             file.write(meta_info(entries))
             file.flush()

@@ -132,11 +132,13 @@ def _write_if_different(path: Path, data: bytes) -> None:
 def write_manifest(root: Path, manifest: dict) -> None:
     """Write ``manifest.json``, unless it is there with this content."""
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
-    _write_if_different(root / "manifest.json", text.encode())
+    # JSON, too, writes what is no UTF-8 in a file name as \\udcff
+    _write_if_different(root / "manifest.json", text.encode(errors="backslashreplace"))
 
 
 def write_split_lists(root: Path, prepared: list[PreparedImage]) -> None:
     """Write ``splits/{train,val,test}.txt``: the images that are in the data set, as ``class/stem``."""
     for split in SPLITS:
-        lines = "".join(f"{entry.image.listed}\n" for entry in prepared if entry.image.split == split)
+        names = [entry.image.listed for entry in prepared if entry.image.split == split]
+        lines = "".join(f"./{name}\n" if name.startswith("#") else f"{name}\n" for name in names)  # # is a comment
         _write_if_different(root / "splits" / f"{split}.txt", lines.encode())

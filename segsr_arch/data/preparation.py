@@ -16,19 +16,20 @@ from segsr_arch.data.problems import Kind, ProblemList
 from segsr_arch.data.splits import PRECEDENCE, SPLITS, read_splits
 from segsr_arch.data.worker_pool import WorkerPool
 from segsr_arch.errors import DataError
-from segsr_arch.images.findings import Finding
 from segsr_arch.progress import progress
 
 
-def _settings(options: PreparationOptions, listed: dict[str, str] | None) -> dict:
+def _settings(options: PreparationOptions, listed: dict[str, str] | None, split_folders: tuple[str, ...]) -> dict:
     """What every run on one folder must share."""
-    if listed is None:
+    if split_folders:
+        rule = {"rule": "folders", "folders": list(split_folders)}
+    elif listed is None:
         rule = {"rule": "seeded", "seed": options.seed, "val": options.val, "test": options.test}
     else:
         lines = "".join(f"{split} {name}\n" for name, split in sorted(listed.items()))
         rule = {"rule": "lists", "digest": digest_bytes(lines.encode())}
-    used = {"range": options.conversion.value_range, "bands": options.conversion.bands}
-    return {"data_set": options.data_set, "split": rule, "patch": options.patch, **used}
+    value_range = None if options.value_range is None else list(options.value_range)
+    return {"data_set": options.data_set, "split": rule, "patch": options.patch, "range": value_range}
 
 
 def _inspect_all(
@@ -44,12 +45,11 @@ def _inspect_all(
     inspections = pool.run(worker_pool.inspect, tasks, chunk=8)
     for inspection in progress(inspections, total=len(tasks), what="inspecting", unit="image", keep=False):
         found[inspection.path] = inspection
-        earlier = known[inspection.path]
-        if earlier is not None and earlier.file_digest != inspection.file_digest:
+        if known[inspection.path] not in (None, inspection):
             changed.append(inspection.path)
         record.note(inspection.as_record(), "inspected", inspection.path)
         for kind, sentence in inspection.notes:
-            problems.add(inspection.path, Finding(kind), sentence)
+            problems.add(inspection.path, Kind(kind), sentence)
     for key in record.keys("inspected"):
         if key[1] not in found:
             record.note(None, *key)
@@ -124,7 +124,7 @@ def _plan_jobs(
         if group:
             jobs.append(tuple(group))
     if not jobs:
-        raise DataError("no image can be used at any of the scales:\n  " + "\n  ".join(problems.summary(all_in=None)))
+        raise DataError("no image can be used at any of the scales:\n  " + "\n  ".join(problems.summary()))
     return jobs
 
 
@@ -204,28 +204,30 @@ def prepare(options: PreparationOptions) -> Outcome:
     problems = ProblemList(strict=options.strict)
     listed = None if options.split_files is None else read_splits(options.split_files)
     source = ImageSource(source_path)
-    planned, missing = plan_images(
+    plan = plan_images(
         options.data_set,
         source,
         listed=listed,
         val=options.val,
         test=options.test,
         seed=options.seed,
+        own_split=options.own_split,
         problems=problems,
     )
     source.close()
+    settings = _settings(options, listed, plan.split_folders)
     record = PreparationRecord(root)
     try:
-        scales = record.agree_on(_settings(options, listed), list(options.scales))
+        scales = record.agree_on(settings, list(options.scales))
         workshop = {
             "source": source_path,
             "root": root,
-            "conversion": options.conversion,
+            "value_range": options.value_range,
         }
         pool = WorkerPool(jobs=options.jobs, workshop=workshop)
         try:
-            found, changed = _inspect_all(planned, pool, record, problems)
-            usable = [image for image in planned if found[image.path].pixel_digest]
+            found, changed = _inspect_all(plan.images, pool, record, problems)
+            usable = [image for image in plan.images if found[image.path].pixel_digest]
             kept, together = _keep_identical_together(usable, found, problems)
             jobs = _plan_jobs(kept, found, scales, options.patch, problems, record)
             wanted = {_key(job) for group in jobs for job in group}
@@ -239,9 +241,9 @@ def prepare(options: PreparationOptions) -> Outcome:
         manifest = build_manifest(
             prepared,
             data_set=options.data_set,
-            settings=_settings(options, listed),
+            settings=settings,
             scales=scales,
-            missing=missing,
+            missing=plan.missing,
             identical=together,
             problems=problems.items,
         )
@@ -252,7 +254,8 @@ def prepare(options: PreparationOptions) -> Outcome:
     return Outcome(
         manifest=manifest,
         problems=problems,
-        missing=missing,
+        missing=plan.missing,
+        hint=plan.hint,
         listed=0 if listed is None else len(listed),
         written=written,
         intact=intact,

@@ -5,10 +5,12 @@ from collections import defaultdict
 from pathlib import Path
 
 from segsr_arch.data import worker_pool
+from segsr_arch.data.lmdb_reading import read_whole_list
 from segsr_arch.data.lmdb_writing import Entry, meta_info
 from segsr_arch.data.preparation_record import PreparationRecord
 from segsr_arch.data.preparation_worker import SIDES, digest_bytes
 from segsr_arch.data.worker_pool import WorkerPool
+from segsr_arch.errors import DataError
 from segsr_arch.progress import progress
 
 
@@ -27,6 +29,14 @@ def _entries(records: dict[tuple[str, ...], dict], root: Path) -> dict[Path, lis
                 )
             )
     return entries
+
+
+def _is_whole(folder: Path, members: list[Entry]) -> bool:
+    """Whether an LMDB is as long as it claims and lists these images; one that was cut short is built again."""
+    try:
+        return list(read_whole_list(folder)) == [entry.name for entry in members]
+    except DataError:
+        return False
 
 
 def update_databases(
@@ -57,8 +67,7 @@ def update_databases(
         return 0
     tasks = []
     for target, members in needed.items():
-        complete = all((target / name).is_file() for name in ("data.mdb", "meta_info.txt"))
-        if not complete or record.get("lmdb", str(target.relative_to(record.root))) is None:
+        if not _is_whole(target, members) or record.get("lmdb", str(target.relative_to(record.root))) is None:
             tasks.append((target, members, record.scratch))
     results = pool.run(worker_pool.build_lmdb, tasks)
     for target in progress(results, total=len(tasks), what="LMDB", unit="file", keep=False, shown=bool(tasks)):

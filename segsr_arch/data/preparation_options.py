@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segsr_arch.data.problems import ProblemList
-from segsr_arch.images.conversion import AS_STORED, Conversion
 
 
 @dataclass(frozen=True)
@@ -19,8 +18,9 @@ class PreparationOptions:
     val: float = field(default=0.0, metadata={"help": "rule: images a class for validation, a fraction if below 1"})
     test: float = field(default=0.0, metadata={"help": "rule: images a class for test, a fraction if below 1"})
     seed: int = field(default=0, metadata={"help": "rule: its seed"})
+    own_split: bool = field(default=True, metadata={"help": "folders called train, val, test are the split"})
     patch: int = field(default=64, metadata={"help": "side of the LR training patch in pixels"})
-    conversion: Conversion = field(default=AS_STORED, metadata={"help": "values and bands that are used"})
+    value_range: tuple[float, float] | None = field(default=None, metadata={"help": "what 0 and 255 are in 16 bit"})
     lmdb: bool = field(default=True, metadata={"help": "build LMDBs beside the PNG folders"})
     strict: bool = field(default=False, metadata={"help": "stop at the first problem"})
     jobs: int = field(default=1, metadata={"help": "number of processes"})
@@ -34,6 +34,7 @@ class Outcome:
         manifest: The manifest's content.
         problems: What was found in the source.
         missing: Listed names that the source does not have.
+        hint: A clause on what the first of them is nearly called, perhaps empty.
         listed: How many names the lists have.
         written: Images (an HR and an LR file each) written now, by scale.
         intact: Images found intact from an earlier run, by scale.
@@ -45,6 +46,7 @@ class Outcome:
     manifest: dict
     problems: ProblemList
     missing: list[str]
+    hint: str
     listed: int
     written: dict[int, int]
     intact: dict[int, int]

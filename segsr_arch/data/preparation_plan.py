@@ -1,8 +1,7 @@
 """What of a source becomes which image of the prepared data set, decided by names alone."""
 
-import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from segsr_arch.data.image_sources import (
@@ -13,9 +12,11 @@ from segsr_arch.data.image_sources import (
     describe_image,
     is_image_path,
 )
+from segsr_arch.data.output_names import output_names
 from segsr_arch.data.problems import Kind, ProblemList
-from segsr_arch.data.splits import split_by_rule
+from segsr_arch.data.splits import split_by_rule, split_of_folder
 from segsr_arch.errors import DataError
+from segsr_arch.text import composed, difference, nearest
 
 EXPECTED_LAYOUT = {
     "ucmerced": "UCMerced_LandUse.zip, or its folder with Images/<class>/<class>NN.tif",
@@ -43,28 +44,77 @@ class PlannedImage:
     split: str
 
 
-def find_images(data_set: str, source: ImageSource, problems: ProblemList) -> list[SourceImage]:
+@dataclass(frozen=True)
+class Plan:
+    """What becomes of a source.
+
+    Attributes:
+        images: The images in the order of their listed names.
+        missing: Listed names that the source does not have.
+        hint: A clause on what the first of them is nearly called, perhaps empty.
+        split_folders: Folders of the source that are the split; empty if lists or the rule are.
+    """
+
+    images: list[PlannedImage]
+    missing: list[str]
+    hint: str
+    split_folders: tuple[str, ...]
+
+
+def _describe(data_set: str, source: ImageSource, paths: list[str], *, own_split: bool) -> list[SourceImage]:
+    """Split the paths of images into split, class and name.
+
+    Raises:
+        DataError: If some folders look like a split and others beside them do not.
+    """
+    depth = common_depth(paths)
+    class_depth = depth if data_set == "folder" else None
+    folders = {path: PurePosixPath(path).parts[:-1][depth : depth + 1] for path in paths}
+    splits = {top: split_of_folder(top[0]) if top else None for top in folders.values()}
+    if not own_split or len(set(splits.values()) - {None}) < 2:
+        return [describe_image(path, class_depth) for path in paths]
+    if None in splits.values():
+        split_folders = " and ".join(sorted(top[0] for top, split in splits.items() if split))
+        other = next(path for path, top in folders.items() if splits[top] is None)
+        raise DataError(
+            f"{source.path}: the folders {split_folders} look like a split, but {other} lies in none of them: move it, "
+            f"or give --no-split, which makes all folders classes"
+        )
+    images = []
+    for path, (top,) in folders.items():
+        image = describe_image(path, depth + 1 if data_set == "folder" else None)
+        # directly in the folder of the split there is no class
+        group = image.group if len(PurePosixPath(path).parts) > depth + 2 else ""
+        images.append(replace(image, group=group, split=splits[top,], above=top))
+    return images
+
+
+def find_images(
+    data_set: str, source: ImageSource, problems: ProblemList, *, own_split: bool = False
+) -> list[SourceImage]:
     """List the images of a source, whatever folders wrap them.
 
     Args:
         data_set: ``ucmerced``, ``aid`` or ``folder``.
         source: Where to look.
-        problems: Gets stray files.
+        problems: Gets stray files, and what cannot be read.
+        own_split: Whether folders that are called train, val and test are a split.
 
     Raises:
         DataError: If there is no image where the data set's layout has them.
     """
     files = source.files()
+    for path, sentence in source.left_out:
+        problems.add(path, Kind.NOT_FOLLOWED, sentence)
     paths = [path for path in files if is_image_path(path)]
-    if data_set == "folder":
-        depth = common_depth(paths)
-        images = [describe_image(path, depth) for path in paths]
-        roots = {PurePosixPath(".")}
-    else:
-        images = [image for image in (describe_image(path, None) for path in paths) if image.group]
+    images = _describe(data_set, source, paths, own_split=own_split)
+    roots = {PurePosixPath(".")}
+    if data_set != "folder":
+        images = [image for image in images if image.group]
         roots = {PurePosixPath(image.path).parent.parent for image in images}
     if not images:
-        raise DataError(f"{source.path}: no images found; expected {EXPECTED_LAYOUT[data_set]}")
+        found = f" ({'; '.join(problems.summary())})" if source.left_out else ""
+        raise DataError(f"{source.path}: no images found; expected {EXPECTED_LAYOUT[data_set]}{found}")
     kept = {image.path for image in images}
     for path in files:
         if path not in kept and roots.intersection(PurePosixPath(path).parents):
@@ -82,42 +132,11 @@ def one_image_a_name(images: list[SourceImage], problems: ProblemList) -> list[S
         same.sort(key=lambda image: (IMAGE_SUFFIXES.index(PurePosixPath(image.path).suffix.lower()), image.path))
         kept.append(same[0])
         for other in same[1:]:
-            problems.add(other.path, Kind.SAME_NAME, f"{same[0].path} is called {listed} too and stays; left out")
+            alike = composed(other.path) == composed(same[0].path)
+            differs = f" ({difference(same[0].path, other.path)})" if alike else ""
+            done = f"{same[0].path} is called {listed} too and stays{differs}; left out"
+            problems.add(other.path, Kind.SAME_NAME, done)
     return kept
-
-
-def _plain(name: str) -> str:
-    """Make a name that is a file name everywhere and an LMDB key that BasicSR reads: ASCII, no dot, no space."""
-    return re.sub(r"[^A-Za-z0-9_-]", "_", name)
-
-
-def output_names(images: list[SourceImage], problems: ProblemList) -> dict[str, str]:
-    """Choose the prepared file name of each image: its own, with the class in front where two classes share it.
-
-    Returns:
-        Name by source path.
-
-    Raises:
-        DataError: If two images would still get one name.
-    """
-    by_stem = defaultdict(list)
-    for image in images:
-        by_stem[_plain(image.stem)].append(image)
-    names: dict[str, str] = {}
-    taken: dict[str, str] = {}
-    for stem, same in by_stem.items():
-        for image in same:
-            name = _plain(image.listed) if len(same) > 1 else stem
-            if len(same) > 1:
-                others = ", ".join(other.path for other in same if other is not image)
-                problems.add(image.path, Kind.SAME_NAME, f"{others} has the same; written as {name}")
-            elif name != image.stem:
-                problems.add(image.path, Kind.RENAMED, f"written as {name}, which BasicSR can read as a key")
-            if name in taken:
-                raise DataError(f"{image.path} and {taken[name]} would both be written as {name}: rename one of them")
-            taken[name] = image.path
-            names[image.path] = name
-    return names
 
 
 def plan_images(
@@ -128,39 +147,46 @@ def plan_images(
     val: float,
     test: float,
     seed: int,
+    own_split: bool,
     problems: ProblemList,
-) -> tuple[list[PlannedImage], list[str]]:
+) -> Plan:
     """Decide split and name of every image.
 
     Args:
         data_set: ``ucmerced``, ``aid`` or ``folder``.
         source: Where the images are.
-        listed: Split of each name from lists; ``None`` splits by the seeded rule.
+        listed: Split of each name from lists; ``None`` takes the source's own split, or else the seeded rule.
         val: Amount for validation under the rule, see :func:`~segsr_arch.data.splits.split_by_rule`.
         test: Amount for test under the rule.
         seed: Of the rule.
+        own_split: Whether folders that are called train, val and test are a split.
         problems: Gets what is found on the way.
 
     Returns:
-        The images in the order of their listed names; and the listed names that the source does not have.
+        What becomes of the source.
 
     Raises:
         DataError: If nothing is left, or names cannot be told apart.
     """
-    images = one_image_a_name(find_images(data_set, source, problems), problems)
+    found = find_images(data_set, source, problems, own_split=own_split and listed is None)
+    images = one_image_a_name(found, problems)
     missing: list[str] = []
-    if listed is None:
+    hint = ""
+    if listed is None and images[0].split is not None:
+        listed = {image.listed: image.split for image in images}
+    elif listed is None:
         listed = split_by_rule((image.listed for image in images), val=val, test=test, seed=seed)
     else:
         present = {image.listed for image in images}
         missing = [name for name in listed if name not in present]
+        hint = nearest(missing[0], sorted(present - set(listed))) if missing else ""
         for image in images:
             if image.listed not in listed:
                 problems.add(image.path, Kind.UNLISTED, "ignored")
         images = [image for image in images if image.listed in listed]
     if not images:
         raise DataError(
-            f"{source.path}: holds none of the {len(missing)} listed images, such as {missing[0]}; "
+            f"{source.path}: holds none of the {len(missing)} listed images, such as {missing[0]}{hint}; "
             f"expected {EXPECTED_LAYOUT[data_set]}"
         )
     names = output_names(images, problems)
@@ -174,4 +200,5 @@ def plan_images(
         )
         for image in sorted(images, key=lambda image: image.listed)
     ]
-    return planned, missing
+    folders = tuple(sorted({image.above for image in images} - {""}))
+    return Plan(images=planned, missing=missing, hint=hint, split_folders=folders)

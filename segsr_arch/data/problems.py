@@ -4,18 +4,25 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 
 from segsr_arch.errors import DataError
-from segsr_arch.images.findings import Finding
 
 
 class Kind(str, Enum):
-    """What can be wrong beside the images themselves, by the words that the summary prints."""
+    """The kinds of problem, by the words that the summary prints."""
 
+    BROKEN = "broken image"
     STRAY = "stray file"
+    NOT_FOLLOWED = "link or archive member that is not read"
     UNLISTED = "not on any split list"
     SAME_NAME = "two images with one name"
     RENAMED = "name changed"
     DUPLICATE = "identical image in two splits"
     SMALL = "smaller than the patch"
+    DEPTH = "more than 8 bits"
+    ALPHA = "alpha channel"
+    GRAYSCALE = "grayscale"
+    PALETTE = "palette"
+    BANDS = "other bands or colours"
+    PAGES = "several pages"
 
 
 @dataclass(frozen=True)
@@ -29,7 +36,7 @@ class Problem:
     """
 
     file: str
-    kind: Finding | Kind
+    kind: Kind
     done: str
 
     def as_record(self) -> dict[str, str]:
@@ -48,7 +55,7 @@ class ProblemList:
         self.strict = strict
         self.items: list[Problem] = []
 
-    def add(self, file: str, kind: Finding | Kind, done: str) -> None:
+    def add(self, file: str, kind: Kind, done: str) -> None:
         """Note one problem.
 
         Raises:
@@ -58,21 +65,15 @@ class ProblemList:
             raise DataError(f"{file}: {kind.value}: {done} (without --strict the preparation would go on)")
         self.items.append(Problem(file=file, kind=kind, done=done))
 
-    def summary(self, *, all_in: str | None, examples: int = 3) -> list[str]:
-        """One line a kind: how many, and the first few by name with what was done.
-
-        Args:
-            all_in: Name of the file that lists all; ``None`` if none was written.
-            examples: How many are named of each kind.
-        """
+    def summary(self, *, examples: int = 3) -> list[str]:
+        """One line a kind: how many, and the first few by name with what was done."""
         lines = []
-        for kind in (*Finding, *Kind):
+        for kind in Kind:
             of_kind = [problem for problem in self.items if problem.kind is kind]
             if not of_kind:
                 continue
             lines.append(f"{kind.value}: {len(of_kind)}")
             lines.extend(f"    {problem.file}: {problem.done}" for problem in of_kind[:examples])
             if len(of_kind) > examples:
-                listed = f", all in {all_in}" if all_in else ""
-                lines.append(f"    and {len(of_kind) - examples} more{listed}")
+                lines.append(f"    and {len(of_kind) - examples} more, all in manifest.json")
         return lines

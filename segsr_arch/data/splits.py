@@ -7,13 +7,25 @@ from pathlib import Path, PurePosixPath
 
 from segsr_arch.data.image_sources import IMAGE_SUFFIXES
 from segsr_arch.errors import DataError
+from segsr_arch.text import listed_name, read_lines
 
 SPLITS = ("train", "val", "test")
 PRECEDENCE = ("test", "val", "train")
 """Among identical images in several splits, those of the first split named here stay."""
 
+_FOLDERS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+
 # As installed from a wheel, and in a checkout.
 _LIST_FOLDERS = (Path(__file__).parent / "split_lists", Path(__file__).parents[2] / "datasets" / "splits")
+
+
+def split_of_folder(name: str) -> str | None:
+    """Tell which split a folder holds by its name in any case, such as ``Training``; ``None`` if it is no split's."""
+    return next((split for split, names in _FOLDERS.items() if name.casefold() in names), None)
 
 
 def seeded_order(names: Iterable[str], seed: int) -> list[str]:
@@ -59,17 +71,16 @@ def split_by_rule(names: Iterable[str], *, val: float, test: float, seed: int) -
 def read_split_list(path: str | Path) -> list[str]:
     """Read a split list: one ``class/stem`` a line, with or without an image's ending; ``#`` starts a comment line.
 
+    Returns:
+        The names in the order of the list, as :func:`~segsr_arch.text.listed_name` gives them.
+
     Raises:
         DataError: If the file cannot be read, holds no name, or one name twice.
     """
-    try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a split list ({error})") from error
     names = []
-    for line in lines:
-        name = line.strip()
-        if not name or name.startswith("#"):
+    for line in read_lines(path, "a split list"):
+        name = listed_name(line)
+        if not name or line.lstrip().startswith("#"):
             continue
         ending = PurePosixPath(name).suffix
         names.append(name[: -len(ending)] if ending.lower() in IMAGE_SUFFIXES else name)

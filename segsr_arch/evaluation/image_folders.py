@@ -1,19 +1,19 @@
 """Image folders (or LMDBs) of a method, of the ground truth and of the input, put together by name."""
 
 import os
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from segsr_arch.data.image_sources import ImageSource, is_image_path
+from segsr_arch.data.lmdb_reading import read_whole_list
 from segsr_arch.errors import DataError
-from segsr_arch.images.conversion import AS_STORED, Conversion
-from segsr_arch.results.classes import class_of
+from segsr_arch.results.classes import classes_of
 from segsr_arch.results.references import ImageReference, check_encodable
+from segsr_arch.text import composed, difference, nearest
 
-_LMDB_ENTRY = re.compile(r"(.+)\.\w+ \(\d+,\d+,\d+\) \d+$")  # name.png (height,width,channels) compression
+_EXPLAINED = 3  # missing partners of which the nearest name is looked for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,22 +22,23 @@ class ImageFolder:
 
     Attributes:
         path: As it was given.
-        images: Place of each image by its name: path below the folder without ending, with forward slashes.
+        images: Place of each image by its name: path below the folder without ending, with forward slashes, composed.
         empty_folders: Folders below it without any file.
+        left_out: What is below it and could not be listed, a line each.
     """
 
     path: str
     images: Mapping[str, ImageReference]
     empty_folders: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, path: str | os.PathLike, option: str, conversion: Conversion = AS_STORED) -> "ImageFolder":
+    def open(cls, path: str | os.PathLike, option: str) -> "ImageFolder":
         """List the images.
 
         Args:
             path: Folder, or LMDB as BasicSR lays it out (name ends with ``.lmdb``).
             option: On which option it was given, for messages.
-            conversion: How its images become RGB, where they are not.
 
         Raises:
             DataError: If there is nothing of that name, it holds no image, or two images of one name.
@@ -46,40 +47,37 @@ class ImageFolder:
         if not Path(text).is_dir():
             raise DataError(f"{option} {text}: no such folder (looked in {Path.cwd()}).")
         if text.rstrip("/").endswith(".lmdb"):
-            return cls(path=text, images=_lmdb_images(text.rstrip("/"), option, conversion))
+            return cls(path=text, images=_lmdb_images(text.rstrip("/"), option))
         images: dict[str, ImageReference] = {}
-        for file in filter(is_image_path, ImageSource(text).files()):
-            name = str(PurePosixPath(file).with_suffix(""))
+        source = ImageSource(text)
+        for file in filter(is_image_path, source.files()):
+            name = composed(str(PurePosixPath(file).with_suffix("")))
             check_encodable(name, f"{option} {text}")
+            place = ImageReference(path=os.path.join(text, source.stored_name(file)))
             if name in images:
-                raise DataError(
-                    f"{option} {text}: two images are called {name} ({Path(images[name].path).name} and "
-                    f"{PurePosixPath(file).name}); remove one."
-                )
-            images[name] = ImageReference(path=os.path.join(text, file), conversion=conversion)
+                raise DataError(f"{option} {text}: {_same_name(name, images[name].path, place.path)}; remove one.")
+            images[name] = place
+        left_out = tuple(f"{text}/{path}: {sentence}" for path, sentence in source.left_out)
         if not images:
-            raise DataError(f"{option} {text}: holds no image (.png, .tif, .webp, .jpg).")
-        empty = [
-            Path(folder).relative_to(text).as_posix() for folder, below, files in os.walk(text) if not below + files
-        ]
-        return cls(path=text, images=images, empty_folders=tuple(sorted(empty)))
+            also = f" {left_out[0]}." if left_out else ""
+            raise DataError(f"{option} {text}: holds no image (.png, .tif, .webp, .jpg).{also}")
+        return cls(path=text, images=images, empty_folders=tuple(source.empty_folders), left_out=left_out)
 
 
-def _lmdb_images(path: str, option: str, conversion: Conversion) -> dict[str, ImageReference]:
-    listing = Path(path) / "meta_info.txt"
+def _same_name(name: str, *paths: str) -> str:
+    files = [os.path.basename(path) for path in paths]
+    alike = composed(files[0]) == composed(files[1])
+    return f"two images are called {name} ({difference(*files) if alike else ' and '.join(files)})"
+
+
+def _lmdb_images(path: str, option: str) -> dict[str, ImageReference]:
     try:
-        lines = listing.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise DataError(f"{option} {path}: has no readable meta_info.txt ({error.strerror}); is it whole?") from error
-    keys = []
-    for line in filter(str.strip, lines):
-        entry = _LMDB_ENTRY.match(line)
-        if entry is None:
-            raise DataError(f"{option} {path}: its meta_info.txt has a line that is none of BasicSR's: {line!r}.")
-        keys.append(entry.group(1))
+        keys = list(read_whole_list(path))
+    except DataError as error:
+        raise DataError(f"{option} {error}.") from error
     if not keys:
         raise DataError(f"{option} {path}: its meta_info.txt lists no image.")
-    return {key: ImageReference(path=path, key=key, conversion=conversion) for key in keys}
+    return {composed(key): ImageReference(path=path, key=key) for key in keys}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +133,8 @@ def match_folders(sr: ImageFolder, gt: ImageFolder | None = None, lq: ImageFolde
     """
     base = gt or lq or sr
     problems = [f"{base.path}/{folder}: the class has no image" for folder in base.empty_folders]
+    problems += [line for folder in (sr, gt, lq) if folder is not None for line in folder.left_out]
+    classes = classes_of(base.images)
     notes: list[str] = []
     found: dict[str, dict[str, ImageReference]] = {}
     for role, folder in (("SR", sr), ("GT", gt), ("LR", lq)):
@@ -147,12 +147,13 @@ def match_folders(sr: ImageFolder, gt: ImageFolder | None = None, lq: ImageFolde
         if not names:
             raise DataError(
                 f"{folder.path}: no image has the name of one in {base.path} ({sorted(folder.images)[0]}, ... against "
-                f"{sorted(base.images)[0]}, ...). Name them alike; one common ending more, such as _HAT, is allowed."
+                f"{sorted(base.images)[0]}, ...{nearest(sorted(base.images)[0], folder.images)}). Name them alike; one "
+                f"common ending more, such as _HAT, is allowed."
             )
     matches = tuple(
         Match(
             name=name,
-            class_name=class_of(name),
+            class_name=classes[name],
             sr=found["SR"][name],
             gt=base.images[name] if gt is not None else None,
             lq=found.get("LR", {}).get(name),
@@ -193,6 +194,9 @@ def _by_stem(names: Sequence[str]) -> dict[str, str] | None:
 
 
 def _without_partner(role: str, folder: ImageFolder, names: Mapping[str, str], base: ImageFolder) -> list[str]:
-    lines = [f"{name}: no {role} image in {folder.path}" for name in sorted(set(base.images) - set(names))]
     extra = sorted(set(folder.images) - set(names.values()))
+    lines = [
+        f"{name}: no {role} image in {folder.path}{nearest(name, extra) if place < _EXPLAINED else ''}"
+        for place, name in enumerate(sorted(set(base.images) - set(names)))
+    ]
     return lines + [f"{name}: {role} image in {folder.path} without a partner in {base.path}" for name in extra]

@@ -24,7 +24,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         SaveError: If the folder cannot be made or renamed.
     """
-    partial = path.with_name(f"{path.name}_partial")
+    partial = path.with_name(f".{path.name}.partial")  # hidden: no data set or method can be called so
     try:
         if partial.exists():  # of a run that was killed
             shutil.rmtree(partial)

@@ -5,13 +5,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.names import is_set_aside
 from segsr_arch.results.files import RECORD_FILE, read_record
 from segsr_arch.results.record import EvaluationRecord
-
-
-def _is_set_aside(name: str) -> bool:
-    """Whether a folder holds what was replaced since, or what was never finished."""
-    return "_archived_" in name or name.endswith("_partial")
 
 
 def find_records(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]:
@@ -32,7 +28,7 @@ def find_records(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]
         raise DataError(f"{path}: no such folder; give a folder that segsr evaluate or a training has written.")
     folders = []
     for folder, below, files in os.walk(path):
-        below[:] = [name for name in below if not _is_set_aside(name)]
+        below[:] = [name for name in below if not is_set_aside(name)]
         if RECORD_FILE in files:
             folders.append(Path(folder))
     return [(folder, read_record(folder)) for folder in sorted(folders)]
@@ -51,19 +47,34 @@ def _tests(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]:
     return tests
 
 
-def find_evaluations(path: str | os.PathLike) -> list[EvaluationRecord]:
+def find_tests(paths: Iterable[str | os.PathLike]) -> dict[Path, EvaluationRecord]:
+    """Find the evaluations of finished methods, each once, however many of the paths lead to it.
+
+    Args:
+        paths: Folders of one evaluation, or any folders above evaluations.
+
+    Returns:
+        Record by folder, in the order of the paths, and of the folders below a path.
+
+    Raises:
+        DataError: If a path holds none, or one cannot be read.
+    """
+    return {folder.resolve(): record for path in paths for folder, record in _tests(path)}
+
+
+def find_evaluations(*paths: str | os.PathLike) -> list[EvaluationRecord]:
     """Find the evaluations of finished methods.
 
     Args:
-        path: Folder of one evaluation, or any folder above evaluations.
+        *paths: Folders of one evaluation, or any folders above evaluations.
 
     Returns:
-        Those that are no validation during training, in the order of their folders; at least one.
+        Those that are no validation during training, as :func:`find_tests` finds them; at least one.
 
     Raises:
-        DataError: If there is none, or one cannot be read.
+        DataError: If a path holds none, or one cannot be read.
     """
-    return [record for _, record in _tests(path)]
+    return list(find_tests(paths).values())
 
 
 def find_validations(path: str | os.PathLike) -> list[EvaluationRecord]:
@@ -124,7 +135,7 @@ def find_methods(paths: Iterable[str | os.PathLike], *, dataset: str | None = No
         ConfigError: If there are several data sets and none was named, or one method was evaluated twice.
         DataError: If a path holds no evaluation.
     """
-    found = {folder.resolve(): record for path in paths for folder, record in _tests(path)}
+    found = find_tests(paths)
     kept = choose_dataset(found.values(), dataset)
     places: dict[str, Path] = {}
     for folder, record in found.items():

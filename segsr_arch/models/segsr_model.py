@@ -52,6 +52,8 @@ class SeGSRModel(SRModel):
         ConfigError: If an option is wrong.
     """
 
+    pads_images = True  # to what the network takes, in validation and test
+
     @staticmethod
     def check_options(opt: Mapping[str, Any]) -> None:
         """Find what is wrong with the options before anything is built or moved.
@@ -165,7 +167,7 @@ class SeGSRModel(SRModel):
         stop_unless_finite(
             sum(sums.values()),
             self._clip_gradients(),
-            scaled=self.scaler.is_enabled(),
+            scaler=self.scaler,
             distributed=self.opt["dist"],
             iteration=current_iter,
             rate=self.get_current_learning_rate()[0],
@@ -173,14 +175,14 @@ class SeGSRModel(SRModel):
         )
         self.scaler.step(self.optimizer_g)
         self.scaler.update()
-        self._step_losses = sums
+        self.step_losses = sums
         if self.ema_decay > 0:
             self.model_ema(decay=self.ema_decay)
         self.trained_iter = current_iter
 
     def get_current_log(self) -> "OrderedDict[str, float]":
         """Losses of the last step for the log, on rank 0 their means over all ranks; every rank has to ask at once."""
-        return self.reduce_loss_dict(self._step_losses)
+        return self.reduce_loss_dict(self.step_losses)
 
     def _clip_gradients(self) -> Tensor:
         """Clip the gradients if that is wanted; returns their norm before."""
@@ -276,11 +278,11 @@ class SeGSRModel(SRModel):
             get_root_logger().error(f"{error} The figures of this validation's images are not kept; training goes on.")
 
     def more_training_state(self) -> dict[str, Any]:
-        """Entries of a training state beyond BasicSR's: loss scale and best metrics."""
-        return {"scaler": self.scaler.state_dict(), "best_metrics": getattr(self, "best_metric_results", {})}
+        """The model's own entry of a training state: the loss scale."""
+        return {"scaler": self.scaler.state_dict()}
 
     def resume_training(self, resume_state: dict[str, Any]) -> None:
-        """Go on from a training state: optimizer, scheduler, loss scale, best metrics, and the best network so far.
+        """Go on from a training state: optimizer, scheduler, loss scale, and the best network so far.
 
         Args:
             resume_state: As :meth:`save_training_state` wrote it; one of stock BasicSR serves, too.
@@ -288,8 +290,7 @@ class SeGSRModel(SRModel):
         super().resume_training(resume_state)
         if resume_state.get("scaler"):
             self.scaler.load_state_dict(resume_state["scaler"])
-        if resume_state.get("best_metrics"):
-            self.best_metric_results = resume_state["best_metrics"]
+        self.trained_iter = resume_state["iter"]
         self._best.resume()
 
     def _keep_best(self, dataset_name: str, current_iter: int) -> None:

@@ -1,10 +1,12 @@
 """The class of an image, read off its name as UC Merced and AID name theirs."""
 
 import re
+from collections.abc import Collection
 from pathlib import PurePosixPath
 
-_SCALE = re.compile(r"[_-]?x\d+$")  # agricultural85x4
+_SCALE = re.compile(r"(?:(?<=\d)|[_-])x\d+$")  # agricultural85x4, airport_12_x4; not complex12
 _NUMBERED = re.compile(r"^(.*?[^\W\d_])[\s_-]*\d+$")
+_LAST = re.compile(r"x\d+$")
 
 NO_CLASS = ""
 
@@ -25,3 +27,17 @@ def class_of(name: str) -> str:
         return pure.parts[-2]
     numbered = _NUMBERED.match(_SCALE.sub("", pure.name))
     return numbered.group(1) if numbered else NO_CLASS
+
+
+def classes_of(names: Collection[str]) -> dict[str, str]:
+    """Tell the classes of the images of one set; what all names end in, such as the ``x4`` of ``babyx4``, is a scale.
+
+    Args:
+        names: Names as for :func:`class_of`.
+
+    Returns:
+        Class by name.
+    """
+    endings = {match.group() if (match := _LAST.search(name)) else "" for name in names}
+    shared = endings.pop() if len(names) > 1 and len(endings) == 1 else ""
+    return {name: class_of(name.removesuffix(shared)) for name in names}

@@ -10,16 +10,16 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from segsr_arch.atomic import atomic_write
 from segsr_arch.errors import DataError, SaveError
-from segsr_arch.images.conversion import Conversion
 from segsr_arch.results.record import Column, Cost, EvaluationRecord, ImageRow, SetValue
 from segsr_arch.results.references import ImageReference
 from segsr_arch.results.statistics import Mean
+from segsr_arch.text import csv_cell
 
 RECORD_FILE = "evaluation.json"
 _FORMAT = 1
@@ -57,7 +57,7 @@ def write_text(path: str | os.PathLike, text: str) -> Path:
         SaveError: If it cannot be written; what was there before is intact.
     """
     with atomic_write(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors="backslashreplace"))  # of a path that is no UTF-8, as JSON writes it
     return Path(path)
 
 
@@ -73,28 +73,19 @@ def write_json(path: str | os.PathLike, content: Any) -> Path:
 def write_csv(path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Path:
     """Write a CSV file atomically (comma, a header line, ``None`` as nothing); returns the path.
 
+    No text is a formula to a spreadsheet or spreads over several lines, see :func:`~segsr_arch.text.csv_cell`.
+
     Raises:
         SaveError: If it cannot be written; what was there before is intact.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
+    writer.writerows([csv_cell(value) for value in row] for row in (header, *rows))
     return write_text(path, text.getvalue())
 
 
 def _place(reference: ImageReference | None, folder: Path, root: str | os.PathLike | None) -> str | None:
     return None if reference is None else str(reference.relative_to(folder, root=root))
-
-
-def _conversions(row: ImageRow) -> dict[str, dict]:
-    """How its images became RGB, by place, of those that were converted."""
-    places = {place: getattr(row, place) for place in _PLACES}
-    return {
-        place: reference.conversion.as_record()
-        for place, reference in places.items()
-        if reference is not None and reference.conversion.asks
-    }
 
 
 def _class_rows(record: EvaluationRecord) -> Iterable[list[Any]]:
@@ -128,7 +119,7 @@ def write_record(folder: str | os.PathLike, record: EvaluationRecord, *, root: s
     images = [
         {"name": row.name, "class": row.class_name}
         | {place: _place(getattr(row, place), folder, root) for place in _PLACES}
-        | {"gt_digest": row.gt_digest, "values": dict(row.values), "conversions": _conversions(row)}
+        | {"gt_digest": row.gt_digest, "values": dict(row.values)}
         for row in record.images
     ]
     write_csv(
@@ -180,16 +171,11 @@ def _read_json(path: Path) -> Any:
         raise DataError(f"{path}: is no JSON ({error}); write it again with segsr evaluate.") from error
 
 
-def _read_place(content: Mapping[str, Any], place: str, folder: Path) -> ImageReference | None:
-    if content[place] is None:
-        return None
-    reference = ImageReference.parse(content[place]).resolved(folder)
-    asked = content.get("conversions", {}).get(place)
-    return reference if asked is None else replace(reference, conversion=Conversion.of_data_set(asked))
-
-
 def _read_row(content: Mapping[str, Any], folder: Path) -> ImageRow:
-    places = {place: _read_place(content, place, folder) for place in _PLACES}
+    places = {
+        place: None if content[place] is None else ImageReference.parse(content[place]).resolved(folder)
+        for place in _PLACES
+    }
     values = {name: float(value) for name, value in content["values"].items()}
     names = {"name": content["name"], "class_name": content["class"], "gt_digest": content["gt_digest"]}
     return ImageRow(**names, values=values, **places)

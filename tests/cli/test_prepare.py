@@ -8,7 +8,7 @@ import time
 import pytest
 
 from segsr_arch.cli.prepare import add_parser
-from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.errors import DataError
 from tests.data.test_preparation import make_source, snapshot
 from tests.support import SHARED_DATA, make_image, started, write_image
 
@@ -80,7 +80,7 @@ def test_wrong_arguments_are_refused(tmp_path, capsys, arguments, message):
 
 
 def test_a_range_that_falls_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match="--range LO HI: expected two values, the smaller one first"):
+    with pytest.raises(DataError, match="the first value must be the smaller one"):
         run("folder", tmp_path, tmp_path / "dst", "--range", 100, 0)
 
 

@@ -1,6 +1,5 @@
 import logging
 import os
-import random
 import signal
 import sys
 from collections import Counter
@@ -8,12 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from basicsr.data.data_sampler import EnlargedSampler
 from basicsr.models.base_model import BaseModel
 from basicsr.models.lr_scheduler import MultiStepRestartLR
 from basicsr.train import load_resume_state
 
-from segsr_arch.compat import resume
 from segsr_arch.compat.loading import UnsafeCheckpointError
 from segsr_arch.errors import CheckpointError
 from tests.compat.helpers import Payload
@@ -194,40 +191,29 @@ def test_kill_while_saving_then_auto_resume(tmp_path, caplog):
     assert os.listdir(states) == ["10.state"], "the half one is cleared away"
 
 
-def batches_of(epochs, *, rank=0, batch=4):
-    """What is trained on, a list of samples each iteration: 11 images, seen twice an epoch, by two processes."""
-    sampler, found = EnlargedSampler(range(11), 2, rank, 2), []
-    for epoch in epochs:
-        sampler.set_epoch(epoch)
-        samples = list(sampler)
-        found += [samples[i : i + batch] for i in range(0, len(samples) - batch + 1, batch)]
-    return found
+def test_a_model_goes_on_with_the_settings_that_it_was_built_with(saved):
+    state = load_resume_state(make_options(saved))
+    model = make_model(saved)
+    model.optimizers[0].param_groups[0] |= {"weight_decay": 0.5, "fused": True}
+    model.resume_training(state)
+    group = model.optimizers[0].param_groups[0]
+    assert (group["weight_decay"], group["fused"]) == (0.5, True)
+    assert group["lr"] == pytest.approx(0.25e-3), "nothing says that the rate was edited"
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-@pytest.mark.parametrize("iteration", [0, 1, 2, 3, 5])
-def test_a_resumed_run_goes_on_with_the_images_that_come_next(tmp_path, monkeypatch, iteration, rank):
-    monkeypatch.setattr(resume, "_resumed", {})
-    whole = batches_of(range(3), rank=rank)
-    assert len(whole) == 6 and whole[0] != whole[2]
-    epoch = iteration // 2
-    save(make_model(tmp_path), iteration, epoch)
-    options = make_options(tmp_path, datasets={"train": {"batch_size_per_gpu": 4}}, manual_seed=7, rank=rank)
-    assert load_resume_state(options)["iter"] == iteration
-    assert batches_of(range(epoch, 3), rank=rank) == whole[iteration:]
-    assert batches_of(range(epoch, 3), rank=rank) == whole[iteration:], "the loader may begin more than once"
-    assert load_resume_state(make_options(tmp_path / "another", datasets=options["datasets"])) is None
-    assert batches_of(range(3), rank=rank) == whole, "the next run of this process begins at the beginning"
-
-
-def test_a_resumed_run_draws_other_crops_than_it_began_with(tmp_path, monkeypatch):
-    monkeypatch.setattr(resume, "_resumed", {})
-    draws = []
-    for iteration in (10, 20):
-        save(make_model(tmp_path), iteration)
-        options = make_options(tmp_path, manual_seed=7)
-        load_resume_state(options)
-        draws.append((random.random(), options["manual_seed"]))
-    random.seed(7)
-    assert len({draw for draw, _ in draws} | {random.random()}) == 3
-    assert [seed for _, seed in draws] == [17, 27]
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda model: model.optimizers.append(model.optimizers[0]), "has 1 optimizers and 1 schedulers.*has 2 and 1"),
+        (
+            lambda model: model.optimizers.__setitem__(0, torch.optim.SGD(model.net_g.parameters(), 0.1)),
+            "not saved by SGD",
+        ),
+        (lambda model: model.optimizers[0].param_groups[0]["params"].pop(), "belongs to other parameters"),
+    ],
+)
+def test_state_of_other_optimizers_is_a_sentence(saved, change, message):
+    model = make_model(saved)
+    change(model)
+    with pytest.raises(CheckpointError, match=message):
+        model.resume_training(load_resume_state(make_options(saved)))

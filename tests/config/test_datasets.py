@@ -1,3 +1,4 @@
+import os
 import time
 
 import pytest
@@ -65,7 +66,23 @@ def test_stray_and_broken_files_are_named(tmp_path):
     assert "holds files that are no images; move them away: notes.txt" in problems(opt)[0]
     (tmp_path / "HR" / "notes.txt").unlink()
     (tmp_path / "LR" / "00.png").write_bytes(b"not a png")
-    assert "00.png cannot be read as an image" in problems(opt)[0]
+    assert "LR/00.png does not decode" in problems(opt)[0]
+
+
+def test_one_wrong_pair_among_many_is_found_and_named(tmp_path):
+    opt = good_train(tmp_path)
+    for index in range(30):
+        for name, side in (("HR", 16), ("LR", 8)):
+            write_image(tmp_path / name / f"more{index:02}.png", make_image(1, side, side))
+    write_image(tmp_path / "LR" / "more17.png", make_image(1, 8, 9))
+    line = problems(opt)[0]
+    assert "1 of 38 are not: more17.png is 16x16, its LR image 9x8" in line
+
+
+@pytest.mark.parametrize("template", ["x2", "{}{}", "{0}x2", "{name}", "{", "{}{x.y}", 2, ["{}"]])
+def test_template_that_does_not_make_a_name_is_told(tmp_path, template):
+    opt = changed(good_train(tmp_path), "datasets:train:filename_tmpl", template)
+    assert any("datasets:train:filename_tmpl" in line for line in problems(opt))
 
 
 def test_scale_of_folders_is_read_from_headers(tmp_path):
@@ -126,10 +143,10 @@ def test_lmdb_must_be_one_and_complete(tmp_path):
 @pytest.mark.parametrize(
     ("hr", "lr", "words"),
     [
-        (sizes(32), sizes(8), "HR images must be x2 (scale:) the size of the LR images; 4 of 4 looked at are not"),
+        (sizes(32), sizes(8), "HR images must be x2 (scale:) the size of the LR images; 4 of 4 are not"),
         (sizes(32), sizes(16, count=3), "4 HR and 3 LR images); no LR image for img03"),
         (sizes(14), sizes(7), "gt_size: 16 is larger than the image img00 (14x14)"),
-        ({"a.1": (32, 32), "a.2": (32, 32)}, {"a.1": (16, 16)}, "line 2: key 'a' is there twice"),
+        ({"a.1": (32, 32), "a.2": (32, 32)}, {"a.1": (16, 16)}, "2 HR and 1 LR images); no LR image for a.2"),
         ({}, {}, "holds no images"),
     ],
 )
@@ -142,6 +159,21 @@ def test_broken_lmdb_list_is_named_with_its_line(tmp_path):
     with open(tmp_path / "HR.lmdb" / "meta_info.txt", "a") as file:
         file.write("img04.png 32 32\n")
     assert "HR.lmdb/meta_info.txt, line 5: expected `name.png (h,w,c) 1`" in problems(opt)[0]
+
+
+def test_an_lmdb_that_was_copied_in_part_is_refused(tmp_path):
+    opt = lmdb_options(tmp_path, sizes(32), sizes(16))
+    data = tmp_path / "HR.lmdb" / "data.mdb"
+    os.truncate(data, data.stat().st_size - 4096)
+    (line,) = problems(opt)
+    assert "dataroot_gt" in line and "HR.lmdb/data.mdb: has" in line and "copy it again" in line
+
+
+def test_an_lmdb_must_hold_as_many_images_as_its_list(tmp_path):
+    opt = lmdb_options(tmp_path, sizes(32), sizes(16))
+    listing = tmp_path / "LR.lmdb" / "meta_info.txt"
+    listing.write_text("".join(listing.read_text().splitlines(keepends=True)[:-1]))
+    assert "LR.lmdb: meta_info.txt lists 3 images, but the LMDB holds 4" in problems(opt)[0]
 
 
 def test_file_of_names(tmp_path):

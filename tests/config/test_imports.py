@@ -163,10 +163,32 @@ def test_a_name_that_is_taken_is_told_with_a_way_out(here):
     check_options(opt, is_train=True, source="some.yml")
 
 
-def test_all_problems_of_imports_come_at_once_and_before_all_others(here):
-    opt = {**good_train(here), "imports": ["gone.py", "gone_pkg"], "scal": 2}
-    with pytest.raises(ConfigError, match="some.yml: 2 problems\n.*gone.py.*\n.*gone_pkg"):
+def test_nothing_is_run_as_long_as_anything_else_is_wrong(here):
+    write_module(here / "marker_net.py", "from pathlib import Path\nPath('ran').touch()\n")
+    opt = {**good_train(here), "imports": ["marker_net.py"], "network_g": {"type": "YetUnknown"}}
+    wrong = [
+        ({"scal": 2}, "scal: unknown key"),
+        ({"imports": ["marker_net.py", "gone.py"]}, "imports:gone.py: there is no such file"),
+        ({"path": {"pretrain_network_g": "gone.pth"}}, "path:pretrain_network_g: gone.pth does not exist"),
+        ({"logger": {**opt["logger"], "print_freq": 0}}, "logger:print_freq: must be at least 1"),
+    ]
+    for change, words in wrong:
+        with pytest.raises(ConfigError, match=words):
+            check_options({**opt, **change}, is_train=True, source="some.yml")
+        assert not (here / "ran").exists()
+    with pytest.raises(ConfigError, match="'YetUnknown' is not registered"):  # the module might have done so
         check_options(opt, is_train=True, source="some.yml")
+    assert (here / "ran").exists()
+
+
+def test_the_log_of_a_run_says_which_code_was_run(here, monkeypatch):
+    make_pairs(here, count=2)
+    write_module(here / "logged_net.py", NETWORK, name="LoggedNet")
+    opt = {**make_options(here, iterations=1), "network_g": {"type": "LoggedNet", "channels": 4}}
+    write_options(here, {**opt, "imports": ["logged_net.py"]})
+    assert run_here(["train", "-opt", "tiny.yml"], monkeypatch, here) == 0
+    (log,) = (here / "experiments/tiny").glob("train_*.log")
+    assert f"imports: {here / 'logged_net.py'} is code and was run" in log.read_text()
 
 
 def guided(name, units):

@@ -1,11 +1,13 @@
 import os
 import sys
+import unicodedata
 
 import cv2
 import pytest
 
 from segsr_arch.errors import DataError
 from segsr_arch.evaluation.image_folders import ImageFolder, match_folders
+from tests.config.paired_options import make_lmdb
 from tests.support import make_image, write_image
 
 
@@ -76,7 +78,7 @@ def test_folders_that_cannot_be_used_are_named(tmp_path):
     with pytest.raises(DataError, match="--gt .*/empty: holds no image"):
         ImageFolder.open(tmp_path / "empty", "--gt")
     (tmp_path / "bad.lmdb").mkdir()
-    with pytest.raises(DataError, match="bad.lmdb: has no readable meta_info.txt"):
+    with pytest.raises(DataError, match="--gt .*bad.lmdb/meta_info.txt: cannot be read as the list of an LMDB"):
         ImageFolder.open(tmp_path / "bad.lmdb", "--gt")
     folder(tmp_path / "two", "a1")
     write_image(tmp_path / "two/a1.tif", make_image(0, 16, 16))
@@ -97,14 +99,51 @@ def test_an_lmdb_is_a_folder_of_images(tmp_path):
     assert (found.matches[0].gt.read() == image).all()
 
 
-def test_keys_of_an_lmdb_may_hold_spaces_and_foreign_lines_are_named(tmp_path):
-    (tmp_path / "gt.lmdb").mkdir()
-    listing = tmp_path / "gt.lmdb/meta_info.txt"
-    listing.write_text("bare land 1.png (32,32,3) 1\nb.c.png (32,32,3) 1\n")
-    assert set(ImageFolder.open(tmp_path / "gt.lmdb", "--gt").images) == {"bare land 1", "b.c"}
-    listing.write_text("forest1.png\n")
-    with pytest.raises(DataError, match="a line that is none of BasicSR's: 'forest1.png'"):
+def test_keys_of_an_lmdb_may_hold_spaces_and_other_letters_and_foreign_lines_are_named(tmp_path):
+    make_lmdb(tmp_path / "gt.lmdb", {"bare land 1": (32, 32), "b.c": (32, 32), "海滩": (32, 32)})
+    assert set(ImageFolder.open(tmp_path / "gt.lmdb", "--gt").images) == {"bare land 1", "b.c", "海滩"}
+    (tmp_path / "gt.lmdb/meta_info.txt").write_text("forest1.png\n")
+    with pytest.raises(DataError, match=r"--gt .*meta_info.txt, line 1: expected `name.png .*got 'forest1.png'"):
         ImageFolder.open(tmp_path / "gt.lmdb", "--gt")
+
+
+@pytest.mark.parametrize("key", ["/etc/passwd", "../../x", "a/../../x", "a\\b", "a\x1b[2Jb", "x" * 300])
+def test_keys_that_are_paths_are_refused(tmp_path, key):
+    make_lmdb(tmp_path / "gt.lmdb", {key: (32, 32)})
+    with pytest.raises(DataError, match=r"gt.lmdb/meta_info.txt, line 1: the key '.*; prepare the LMDB anew"):
+        ImageFolder.open(tmp_path / "gt.lmdb", "--gt")
+
+
+def test_an_lmdb_that_was_copied_in_part_is_refused(tmp_path):
+    make_lmdb(tmp_path / "gt.lmdb", {"a1": (32, 32)})
+    data = tmp_path / "gt.lmdb/data.mdb"
+    os.truncate(data, data.stat().st_size - 1)
+    with pytest.raises(DataError, match=r"--gt .*data.mdb: has \d+ bytes, but its pages take \d+: .*copy it again"):
+        ImageFolder.open(tmp_path / "gt.lmdb", "--gt")
+
+
+def test_linked_folders_are_classes_and_loops_get_a_line(tmp_path):
+    folder(tmp_path / "store", "river/river1", "forest/forest1")
+    folder(tmp_path / "gt", "forest/forest1")
+    (tmp_path / "gt/river").symlink_to(tmp_path / "store/river", target_is_directory=True)
+    (tmp_path / "gt/forest/back").symlink_to(tmp_path / "gt", target_is_directory=True)
+    gt = ImageFolder.open(tmp_path / "gt", "--gt")
+    assert sorted(gt.images) == ["forest/forest1", "river/river1"] and gt.empty_folders == ()
+    found = match_folders(ImageFolder.open(tmp_path / "store", "--sr"), gt)
+    assert [match.class_name for match in found.matches] == ["forest", "river"]
+    assert found.problems == (f"{tmp_path}/gt/forest/back: a link back to a folder above it; not followed",)
+
+
+def test_names_match_composed_and_a_message_shows_what_differs(tmp_path):
+    decomposed = unicodedata.normalize("NFD", "forêt1")
+    found = match_folders(folder(tmp_path / "sr", decomposed), folder(tmp_path / "gt", "forêt1"))
+    assert [match.name for match in found.matches] == ["forêt1"]
+    assert found.matches[0].sr.read().shape == (16, 16, 3)
+    write_image(tmp_path / f"gt/{decomposed}.png", make_image(0, 16, 16))
+    with pytest.raises(DataError, match=r"two images are called forêt1 \(character 4 is .*U\+0[0E].*remove one"):
+        ImageFolder.open(tmp_path / "gt", "--gt")
+    found = match_folders(folder(tmp_path / "lq", "plаge_1", "a1"), folder(tmp_path / "hq", "plage_1", "a1"))
+    assert "plage_1: no SR image" in found.problems[0] and "(U+0430 CYRILLIC SMALL LETTER A)" in found.problems[0]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not have such names")

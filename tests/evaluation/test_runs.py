@@ -48,7 +48,9 @@ def test_several_data_sets_need_a_choice(tmp_path):
 
 def test_the_same_folder_given_twice_counts_once_but_not_one_method_in_two_folders(tmp_path):
     folder = write_evaluation(tmp_path / "results", "A", 1.0)
-    assert len(find_methods([folder, tmp_path])) == 1
+    assert len(find_methods([folder, tmp_path])) == len(find_evaluations(tmp_path, folder)) == 1
+    (tmp_path / "link").symlink_to(folder, target_is_directory=True)
+    assert len(find_evaluations(tmp_path / "link", folder)) == 1
     shutil.copytree(tmp_path / "results", tmp_path / "archived")
     with pytest.raises(ConfigError, match="A on Set is there twice"):
         find_methods([tmp_path])
@@ -56,8 +58,12 @@ def test_the_same_folder_given_twice_counts_once_but_not_one_method_in_two_folde
 
 def test_what_was_replaced_or_never_finished_is_passed_over(tmp_path):
     folder = write_evaluation(tmp_path, "A", 1.0, dataset="made")
-    for name in ("made_archived_20260101_000000", "made_partial"):
+    for name in ("made_archived_20260101_000000", ".made.partial"):
         shutil.copytree(folder, folder.with_name(name))
     assert [found for found, _ in find_records(tmp_path)] == [folder]
+    ours = [
+        write_evaluation(tmp_path, name, 1.0, dataset=name) for name in ("B_partial", "C_archived_2", "D_archived_")
+    ]
+    assert [found for found, _ in find_records(tmp_path)] == sorted([folder, *ours])
     archived = folder.with_name("made_archived_20260101_000000")
     assert len(find_evaluations(archived)) == 1  # named by hand, it is meant

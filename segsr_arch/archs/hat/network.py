@@ -82,6 +82,8 @@ class HATNetwork(nn.Module):
         ConfigError: If an argument is wrong.
     """
 
+    takes_any_size = True
+
     def __init__(
         self,
         *,

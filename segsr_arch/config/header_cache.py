@@ -1,0 +1,106 @@
+"""Sizes of images from their headers, remembered from one run to the next for large folders."""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from segsr_arch.atomic import atomic_write
+from segsr_arch.images.errors import ImageReadError
+from segsr_arch.images.reading import read_header
+from segsr_arch.progress import progress
+
+REMEMBERED_FROM = 1000
+"""Images of a folder from which on their sizes are remembered; fewer are read faster than one thinks of it."""
+
+_FORM = 1  # of the file
+_THREADS = 8  # that wait for a disk in a network
+_SHOWN_FROM = 5000
+
+Size = tuple[int, int]
+_Stamp = tuple[int, int, int]
+
+
+def read_sizes(folder: Path, names: list[str]) -> tuple[dict[str, Size], dict[str, str]]:
+    """Read the sizes of images from their headers.
+
+    What was read of a large folder is kept in the user's cache folder (``XDG_CACHE_HOME``, or ``~/.cache``) and holds
+    for a file as long as its length and its times of change are the same. Where it cannot be kept, it is read again.
+
+    Args:
+        folder: Where the images are.
+        names: Their names there.
+
+    Returns:
+        (height, width), as people see the image, by name; and by name, why a size cannot be had.
+    """
+    with ThreadPoolExecutor(_THREADS) as threads:
+        stamps = dict(zip(names, threads.map(_stamp, (folder / name for name in names)), strict=True))
+        kept = _recall(folder) if len(names) >= REMEMBERED_FROM else {}
+        sizes = {name: kept[name][1] for name in names if name in kept and kept[name][0] == stamps[name]}
+        unread = [name for name in names if name not in sizes]
+        problems: dict[str, str] = {}
+        shown = progress(
+            threads.map(_read, (folder / name for name in unread)),
+            what=f"Sizes of {folder}",
+            unit="image",
+            total=len(unread),
+            keep=False,
+            shown=len(unread) >= _SHOWN_FROM,
+        )
+        for name, found in zip(unread, shown, strict=True):
+            if isinstance(found, str):
+                problems[name] = found
+            else:
+                sizes[name] = found
+    if unread and len(names) >= REMEMBERED_FROM:
+        _remember(folder, {name: (stamps[name], size) for name, size in sizes.items()})
+    return sizes, problems
+
+
+def _stamp(path: Path) -> _Stamp | None:
+    try:
+        status = os.stat(path)
+    except OSError:  # reading it says why
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns
+
+
+def _read(path: Path) -> Size | str:
+    try:
+        header = read_header(path)
+    except ImageReadError as error:
+        return str(error)
+    return header.height, header.width
+
+
+def _file(folder: Path) -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]
+    return Path(root, "segsr", "image-sizes", f"{name}.json")
+
+
+def _recall(folder: Path) -> dict[str, tuple[_Stamp, Size]]:
+    """What is remembered of a folder; nothing if there is nothing, or the file is not as it was written."""
+    with contextlib.suppress(OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError):
+        content = json.loads(_file(folder).read_text(encoding="utf-8"))
+        if content["form"] == _FORM:
+            return {name: _entry(numbers) for name, numbers in content["images"].items()}
+    return {}
+
+
+def _entry(numbers: Iterable[int]) -> tuple[_Stamp, Size]:
+    length, modified, changed, height, width = map(int, numbers)
+    return (length, modified, changed), (height, width)
+
+
+def _remember(folder: Path, entries: Mapping[str, tuple[_Stamp, Size]]) -> None:
+    content = {"form": _FORM, "images": {name: [*stamp, *size] for name, (stamp, size) in entries.items()}}
+    with contextlib.suppress(OSError, RuntimeError, UnicodeError):  # no home, a full disk: only slower next time
+        file = _file(folder)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(file) as stream:
+            stream.write(json.dumps(content, separators=(",", ":")).encode())

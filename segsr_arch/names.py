@@ -1,0 +1,76 @@
+"""Names that become folders and files: what they may be, so that nothing is written outside of its destination."""
+
+import hashlib
+import os
+import re
+
+from segsr_arch.text import printable
+
+LONGEST_FOLDER = 180
+"""In bytes. File systems take 255, and ``_archived_<time>`` or the names of logs are put around a folder's name."""
+_LONGEST_FILE = 250  # in bytes, without its ending
+_SET_ASIDE = re.compile(r"_archived_\d{8}_\d{6}(_\d+)?$")
+
+
+def folder_name_problem(name: str) -> str | None:
+    """Tell why a name cannot become a folder.
+
+    Args:
+        name: What a user calls a run or a data set.
+
+    Returns:
+        What is wrong, for a message; ``None`` if nothing is.
+    """
+    if name.strip() in ("", ".", "..") or {os.sep, "/", "\\", "\0"} & set(name):
+        return f"{name!r} becomes a folder name: it must not be empty, . or .., or contain slashes"
+    if printable(name) != name:
+        return f"{name!r} becomes a folder name: it must not contain control characters"
+    if len(name.encode()) > LONGEST_FOLDER:
+        return f"{name[:20]!r}... becomes a folder name: its {len(name.encode())} bytes are more than {LONGEST_FOLDER}"
+    return None
+
+
+def folder_of(name: str) -> str:
+    """Choose the folder of a method or data set, whatever it is called: its name, unless a folder cannot have it.
+
+    Args:
+        name: A name in any letters, such as ``HAT``, ``..``, or one of 300 letters.
+
+    Returns:
+        The name itself; or what can be kept of it and a digest, so that different names get different folders. It is
+        never hidden, and never one that :func:`is_set_aside` passes over.
+    """
+    fits = len(name.encode(errors="surrogateescape")) <= LONGEST_FOLDER and folder_name_problem(name) is None
+    if fits and not is_set_aside(name):
+        return name
+    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:8]
+    kept = re.sub(r"[^\w.-]+", "_", name).lstrip(".").encode(errors="replace")[: LONGEST_FOLDER // 2]
+    return f"{kept.decode(errors='ignore') or 'method'}-{digest}"
+
+
+def is_set_aside(name: str) -> bool:
+    """Whether a folder of that name holds what was replaced since, or what was never finished."""
+    return name.startswith(".") or _SET_ASIDE.search(name) is not None
+
+
+def leads_out(name: str) -> bool:
+    """Whether a name joined to a folder may lie elsewhere: an absolute one, or with an empty part, ``.`` or ``..``."""
+    return bool({"", ".", ".."} & set(name.split("/")))
+
+
+def image_name_problem(name: str) -> str | None:
+    """Tell why an image cannot be written under a name that a list or a database gives it.
+
+    Args:
+        name: Name without ending, its parts divided by forward slashes.
+
+    Returns:
+        What is wrong, for a message; ``None`` if folder and name together are a path in that folder.
+    """
+    if leads_out(name):
+        return f"{name!r} is a path out of its folder"
+    if "\\" in name or printable(name) != name:
+        return f"{name!r} contains backslashes or control characters"
+    if max(len(part.encode()) for part in name.split("/")) > _LONGEST_FILE:
+        return f"{name[:20]!r}... is longer than file names may be"
+    return None
