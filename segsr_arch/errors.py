@@ -25,6 +25,14 @@ class CheckpointError(SegsrError, RuntimeError):
     """A checkpoint is broken, unsafe, or belongs to another network."""
 
 
+class WeightsFileError(WeightsError, CheckpointError):
+    """A file of weights, of whatever network, is damaged, unsafe, or no file of weights."""
+
+
+class UnsafeWeightsError(WeightsFileError):
+    """The file holds more than tensors and plain values; reading it could run code."""
+
+
 class SaveError(SegsrError, OSError):
     """A file could not be written; what was there before is intact."""
 

@@ -5,7 +5,8 @@ from pathlib import Path
 from torch import nn
 
 from segsr_arch.errors import CheckpointError, ConfigError, WeightsError
-from segsr_arch.weights_files import differences, read_state_dict
+from segsr_arch.weights.layouts import describe_layout, differences, in_layout_of
+from segsr_arch.weights.reading import read_state_dict
 
 # What authors put their weights under.
 _ENTRIES = ("params_ema", "params", "state_dict", "model")
@@ -27,7 +28,8 @@ def load_base_weights(base: nn.Module, path: str) -> nn.Module:
     Args:
         base: The network.
         path: Torch or safetensors file with the state dict, perhaps under ``params_ema``, ``params``, ``state_dict``
-            or ``model``, with or without the prefixes of ``DataParallel`` and ``torch.compile``.
+            or ``model``, with or without the prefixes of ``DataParallel`` and ``torch.compile``, under the network's
+            names or, of RCAN and EDSR, under those of their authors.
 
     Raises:
         CheckpointError: If the file cannot be read safely or does not fit.
@@ -42,11 +44,15 @@ def load_base_weights(base: nn.Module, path: str) -> nn.Module:
             f"pretrain_network_g; pretrain_base takes weights of the {type(base).__name__} alone."
         )
     try:
+        state = in_layout_of(base, state, path=path)
+    except WeightsError as error:
+        raise CheckpointError(f"network_g: pretrain_base: {error}") from error
+    try:
         base.load_state_dict(state, strict=True)
     except RuntimeError as error:
         details = differences(base.state_dict(), state) or str(error)
         raise CheckpointError(
-            f"network_g: pretrain_base: {path} does not fit the {type(base).__name__} of this option file: {details}. "
-            f"Correct network_g: base, or give the file that belongs to it."
+            f"network_g: pretrain_base: {path} does not fit the {type(base).__name__} of this option file: {details}."
+            f"{describe_layout(state)} Correct network_g: base, or give the file that belongs to it."
         ) from error
     return base

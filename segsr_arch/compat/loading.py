@@ -1,58 +1,12 @@
-"""Checkpoints are read without running code, to the CPU, with errors that name the file."""
+"""Checkpoints are read without running code, whole, to the CPU, with errors that name the file."""
 
-import pickle
 from pathlib import Path
-
-import torch
 
 from segsr_arch.compat.patching import is_stock
 from segsr_arch.errors import CheckpointError
-
-
-class UnsafeCheckpointError(CheckpointError):
-    """The file holds more than tensors and plain values; unpickling it could run code."""
-
-
-def read_checkpoint(path):
-    """``torch.load`` to the CPU with ``weights_only=True``.
-
-    Args:
-        path: File written by ``torch.save``.
-
-    Returns:
-        What was saved: tensors on the CPU in plain containers.
-
-    Raises:
-        UnsafeCheckpointError: If it holds anything that only code can rebuild.
-        CheckpointError: If the file is not there, cut short, or no checkpoint at all.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"There is no file {path}. Check the path in the option file.")
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except MemoryError:
-        raise
-    # A damaged file raises almost anything: EOFError, KeyError, IndexError, OSError, RuntimeError, UnpicklingError.
-    except Exception as error:
-        if isinstance(error, pickle.UnpicklingError) and "nsupported" in str(error):
-            raise UnsafeCheckpointError(
-                f"{path} is refused because it could run code: it holds more than tensors and plain values "
-                f"({_offender(error)}). If you trust its source, load it there and save its state_dict anew."
-            ) from error
-        raise CheckpointError(
-            f"{path} cannot be read ({type(error).__name__}: {_first_line(error)}); it is probably cut short or no "
-            "checkpoint. Copy or download it again, or use an older one."
-        ) from error
-
-
-def _first_line(error):
-    return next(iter(str(error).splitlines()), "no further explanation")
-
-
-def _offender(error):
-    lines = [line.strip() for line in str(error).splitlines() if "nsupported" in line]
-    return lines[0]
+from segsr_arch.weights.entries import choose_entry, without_prefixes
+from segsr_arch.weights.layouts import describe_layout, in_layout_of
+from segsr_arch.weights.reading import read_content
 
 
 def read_weights(load_path, param_key):
@@ -60,34 +14,27 @@ def read_weights(load_path, param_key):
 
     Args:
         load_path: Checkpoint file.
-        param_key: Entry of the file to use. ``params`` stands in for one that is missing; None uses the whole file.
+        param_key: Entry of the file to use, or None if it has no entries. Where there is no such entry, ``params``
+            stands in for it, weights without an entry, or the only entry that holds weights.
 
     Returns:
-        The weights by name, without a ``module.`` prefix, and the name of the entry that was used.
+        The weights by name, without a prefix for several GPUs, and the name of the entry that was used.
 
     Raises:
         CheckpointError: If the file cannot be read or lacks the entry.
     """
-    weights = read_checkpoint(load_path)
-    if not isinstance(weights, dict):
-        raise CheckpointError(f"{load_path} holds a {type(weights).__name__}, not a dictionary of weights.")
-    if param_key is not None:
-        if param_key not in weights and "params" in weights:
-            param_key = "params"
-        if param_key not in weights:
-            raise CheckpointError(
-                f"{load_path} has neither {param_key!r} nor 'params', only: {', '.join(map(str, list(weights)[:8]))}. "
-                "Set path: param_key_g to one of these, or to ~ if the file is a bare state_dict."
-            )
-        weights = weights[param_key]
-    if not isinstance(weights, dict) or not all(torch.is_tensor(value) for value in weights.values()):
-        raise CheckpointError(
-            f"{load_path}: {'the file' if param_key is None else f'its entry {param_key}'} holds no weights (names and "
-            "tensors). Set path: param_key_g to the entry that does."
-        )
-    for name in list(weights):  # in place: a state_dict carries versions of its modules, too
-        weights[name.removeprefix("module.")] = weights.pop(name)
-    return weights, param_key
+    return choose_weights(read_content(Path(load_path)), param_key, load_path)
+
+
+def choose_weights(content, param_key, load_path):
+    """Find a network's weights in what a checkpoint holds, see :func:`read_weights`."""
+    weights, entry = choose_entry(
+        content,
+        wanted=[] if param_key is None else list(dict.fromkeys((param_key, "params"))),
+        path=load_path,
+        remedy="Set path: param_key_g to the one that is meant.",
+    )
+    return without_prefixes(weights), entry
 
 
 def put_weights(net, weights, load_path, *, strict, assign=False):
@@ -112,7 +59,7 @@ def put_weights(net, weights, load_path, *, strict, assign=False):
         details = "\n".join(lines[:6]) + (f"\n\t({len(lines) - 6} more)" if len(lines) > 6 else "")
         raise CheckpointError(
             f"{load_path} belongs to another network than the one in the option file; compare network_g "
-            f"(upscale, sizes, depths) with the option file it was trained with.\n{details}"
+            f"(upscale, sizes, depths) with the option file it was trained with.{describe_layout(weights)}\n{details}"
         ) from error
 
 
@@ -124,7 +71,7 @@ def load_network(self, net, load_path, strict=True, param_key="params"):
         net: Network, wrapped in (Distributed)DataParallel or not; its parameters are changed in place.
         load_path: Checkpoint file.
         strict: Whether the names must match exactly.
-        param_key: Entry of the file to use. ``params`` stands in for one that is missing; None uses the whole file.
+        param_key: As for :func:`read_weights`.
 
     Raises:
         CheckpointError: If the file cannot be read, lacks the entry, or belongs to another network.
@@ -135,8 +82,9 @@ def load_network(self, net, load_path, strict=True, param_key="params"):
     net = self.get_bare_model(net)
     weights, entry = read_weights(load_path, param_key)
     if entry != param_key:
-        logger.info(f"{load_path} has no {param_key}: using {entry}.")
+        logger.info(f"{load_path} has no {param_key}: using {entry or 'the weights at its top'}.")
     logger.info(f"Loading {type(net).__name__} from {load_path}, entry {entry}.")
+    weights = in_layout_of(net, weights, path=load_path)
     self._print_different_keys_loading(net, weights, strict)
     put_weights(net, weights, load_path, strict=strict)
 

@@ -4,13 +4,13 @@ import logging
 from pathlib import Path
 
 from segsr_arch.atomic import partial_files
-from segsr_arch.compat.loading import UnsafeCheckpointError, read_checkpoint
 from segsr_arch.compat.patching import is_stock, substitute
 from segsr_arch.compat.training_runs import PIPELINE
-from segsr_arch.errors import CheckpointError
+from segsr_arch.errors import CheckpointError, UnsafeWeightsError
 from segsr_arch.training.optimizers import resume_optimizers
 from segsr_arch.training.refusals import refuse_what_cannot_take_effect
 from segsr_arch.training.trained_options import DrawnSeed, edits
+from segsr_arch.weights.reading import read_content
 
 # Not get_root_logger(): it would leave the coming training without a log file.
 logger = logging.getLogger(__name__)
@@ -89,7 +89,7 @@ def _newest_whole_state(opt):
     for path in reversed(states):
         try:
             return path, _read_whole_state(path, opt)
-        except UnsafeCheckpointError:  # nothing that an interrupted save leaves; someone should look at it
+        except UnsafeWeightsError:  # nothing that an interrupted save leaves; someone should look at it
             raise
         except CheckpointError as error:
             logger.warning("--auto_resume skips %s: %s", path, error)
@@ -103,7 +103,7 @@ def _newest_whole_state(opt):
 
 def _read_whole_state(path, opt):
     """Read a state, and make sure that the networks saved with it can be read, too."""
-    state = read_checkpoint(path)
+    state = read_content(path)
     if not (isinstance(state, dict) and state.keys() >= STATE_KEYS):
         raise CheckpointError(f"{path} is no training state: it lacks some of {', '.join(sorted(STATE_KEYS))}.")
     ignored = opt["path"].get("ignore_resume_networks") or ()
@@ -111,8 +111,8 @@ def _read_whole_state(path, opt):
         if key.startswith("network_") and key not in ignored:
             name = f"net_{key.removeprefix('network_')}_{state['iter']}.pth"
             try:
-                read_checkpoint(Path(opt["path"]["models"], name))
-            except UnsafeCheckpointError:
+                read_content(Path(opt["path"]["models"], name))
+            except UnsafeWeightsError:
                 raise
             except CheckpointError as error:
                 raise CheckpointError(f"{path} cannot be resumed without its network. {error}") from error

@@ -10,6 +10,7 @@ from torch import nn
 from segsr_arch.compat.loading import load_network, put_weights, read_weights
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.errors import CheckpointError
+from segsr_arch.weights.layouts import in_layout_of
 
 
 def unread_keys(opt: Mapping[str, Any], *, is_train: bool, states: Path | None) -> set[str]:
@@ -72,7 +73,7 @@ def check_checkpoints(
             if check is not None:
                 check(opt[key], weights, strict)
             elif strict and module is not None:
-                put_weights(module, weights, file, strict=True, assign=True)
+                put_weights(module, in_layout_of(module, weights, path=file), file, strict=True, assign=True)
         except CheckpointError as error:
             text = " ".join(str(error).split())  # torch lists differing names a line each
             problems.add(path, text if text.startswith(file) else f"{file}: {text}")

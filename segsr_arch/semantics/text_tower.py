@@ -21,7 +21,7 @@ from segsr_arch.semantics.vision_weights import (
     fill_portably,
     find_weights,
     load_strictly,
-    read_state_dict,
+    read_model,
     require_network,
     text_part,
     visual_part,
@@ -146,7 +146,7 @@ def _find_tokenizer(name: str, text_cfg: Mapping[str, Any], cache_dir: str | Non
 
 
 def _load_text_weights(model: open_clip.CLIP, path: Path, name: str, beside: VlmIdentity) -> None:
-    state = read_state_dict(path)
+    state = read_model(path)
     words = text_part(state)
     if not words:
         raise WeightsError(

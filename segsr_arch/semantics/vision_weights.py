@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from segsr_arch.errors import WeightsError
-from segsr_arch.weights_files import differences, read_state_dict
+from segsr_arch.weights.layouts import describe_layout, differences, to_open_clip
+from segsr_arch.weights.reading import read_state_dict
 
 logger = logging.getLogger(__name__)
 
@@ -97,6 +98,21 @@ def require_network(tag_config: Mapping[str, str]) -> None:
     socket.create_connection((address.hostname, port), timeout=_CONNECT_SECONDS).close()
 
 
+def read_model(path: Path) -> dict[str, Tensor]:
+    """Read the weights of a vision-language model, or of its vision tower, under open_clip's names.
+
+    Args:
+        path: A file that open_clip, or transformers for a CLIP, has written.
+
+    Returns:
+        Weights by name.
+
+    Raises:
+        WeightsError: If it cannot be read, or holds no weights.
+    """
+    return to_open_clip(read_state_dict(path))
+
+
 def visual_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Take the vision tower out of the state dict of a whole model; one of the tower alone comes back as it is."""
     part = {name.removeprefix(_VISUAL_PREFIX): value for name, value in state.items() if _is_visual(name)}
@@ -136,8 +152,8 @@ def load_strictly(module: nn.Module, state: Mapping[str, Tensor], *, path: Path,
     details = differences(module.state_dict(), state)
     if details:
         raise WeightsError(
-            f"{path}: its weights belong to another architecture than {description}: {details}. "
-            f"Set semantics: vlm: to the model that the file was made for."
+            f"{path}: its weights belong to another architecture than {description}: {details}."
+            f"{describe_layout(state)} Set semantics: vlm: to the model that the file was made for."
         )
     module.load_state_dict(state)
     return module
@@ -157,7 +173,7 @@ def load_visual_weights(visual: nn.Module, path: Path, description: str) -> nn.M
     Raises:
         WeightsError: If names or shapes differ: the file belongs to another architecture.
     """
-    return load_strictly(visual, visual_part(read_state_dict(path)), path=path, description=description)
+    return load_strictly(visual, visual_part(read_model(path)), path=path, description=description)
 
 
 def draw_random_weights(visual: nn.Module, seed: int) -> nn.Module:

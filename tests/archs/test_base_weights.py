@@ -60,7 +60,7 @@ BROKEN = {
 def test_a_file_that_holds_no_weights_is_refused_by_name(kind, tmp_path):
     path = tmp_path / "edsr.pth"
     torch.save(BROKEN[kind], path)
-    with pytest.raises(CheckpointError, match=r"network_g: pretrain_base: .*edsr.pth: holds no state dict"):
+    with pytest.raises(CheckpointError, match=r"network_g: pretrain_base: .*edsr.pth holds no weights"):
         load_base_weights(published(), str(path))
 
 

@@ -11,8 +11,7 @@ from basicsr.models.base_model import BaseModel
 from basicsr.models.lr_scheduler import MultiStepRestartLR
 from basicsr.train import load_resume_state
 
-from segsr_arch.compat.loading import UnsafeCheckpointError
-from segsr_arch.errors import CheckpointError
+from segsr_arch.errors import CheckpointError, UnsafeWeightsError
 from tests.compat.helpers import Payload
 from tests.support import run_command
 
@@ -176,7 +175,7 @@ def test_given_state_that_cannot_be_used(saved, damage, message):
 @pytest.mark.parametrize("name", ["training_states/100.state", "models/net_g_100.pth"])
 def test_state_with_code_in_it_is_refused_and_not_run(saved, name):
     torch.save({"iter": 100, "payload": Payload(saved / "ran")}, saved / name)
-    with pytest.raises(UnsafeCheckpointError, match=rf"{Path(name).name} is refused because it could run code"):
+    with pytest.raises(UnsafeWeightsError, match=rf"{Path(name).name} is refused because it could run code"):
         load_resume_state(make_options(saved))
     assert not (saved / "ran").exists()
 

@@ -117,7 +117,7 @@ def test_truncated_file_is_named(tmp_path):
     torch.save(tiny_clip().state_dict(), path)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(WeightsError, match="cut.pt: cannot be read as weights; it is truncated"):
+    with pytest.raises(WeightsError, match="cut.pt cannot be read: .* it is cut short"):
         build(pretrained=str(path))
 
 
@@ -128,7 +128,7 @@ def test_file_with_code_is_refused_and_not_run(tmp_path):
 
     path = tmp_path / "code.pt"
     torch.save({"visual.proj": Bomb()}, path)
-    with pytest.raises(WeightsError, match="code.pt: was refused, because it holds more than tensors"):
+    with pytest.raises(WeightsError, match="code.pt is refused because it could run code: it holds more than tensors"):
         build(pretrained=str(path))
     assert not (tmp_path / "exploded").exists()
 
@@ -178,5 +178,5 @@ def test_without_network_a_tag_fails_at_once_and_a_fetched_one_loads(tmp_path, m
     (snapshot.parents[1] / "refs").mkdir()
     (snapshot.parents[1] / "refs" / "main").write_text("abc")
     (snapshot / "open_clip_model.safetensors").write_bytes(b"cut short")
-    with pytest.raises(WeightsError, match="open_clip_model.safetensors: cannot be read as weights"):
+    with pytest.raises(WeightsError, match="open_clip_model.safetensors cannot be read as weights"):
         build(vlm="ViT-B-32-quickgelu", pretrained="openai", cache_dir=str(tmp_path))
