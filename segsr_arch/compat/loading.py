@@ -50,6 +50,10 @@ def put_weights(net, weights, load_path, *, strict, assign=False):
     Raises:
         CheckpointError: If they belong to another network.
     """
+    if not weights and net.state_dict():
+        raise CheckpointError(
+            f"{load_path} holds no weights: its entry for them is empty. Give the file that has them."
+        )
     try:
         net.load_state_dict(weights, strict=strict, assign=assign)
     except CheckpointError as error:  # the network itself has said what is wrong, and what to do

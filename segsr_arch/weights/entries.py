@@ -26,7 +26,7 @@ def choose_entry(
 
     Returns:
         Names to tensors, and the name of their entry: the wanted one or, where there is none, the only one that holds
-        tensors; ``None`` if they are not in an entry.
+        tensors; ``None`` if they are not in an entry. None at all if all that is there is a wanted entry without any.
 
     Raises:
         WeightsFileError: If several entries may be meant, or none holds tensors.
@@ -47,9 +47,12 @@ def choose_entry(
             f"weights: {', '.join(map(str, found))}. {remedy}"
         )
     there = next((name for name in wanted if name in content), None)
+    if there is not None and content[there] == {}:  # of a network without any, such as one that interpolates
+        return {}, there
     if there is not None:
-        what = "is empty" if content[there] in (None, {}) else "holds none (names and tensors)"
-        raise WeightsFileError(f"{path} holds no weights: its entry {there} {what}. Give the file that has them.")
+        raise WeightsFileError(
+            f"{path} holds no weights: its entry {there} has none (names and tensors). Give the file that has them."
+        )
     names = ", ".join(str(name) for name in list(content)[:8])
     raise WeightsFileError(
         f"{path} holds no weights: no entry of it has names and tensors (there {'are ' + names if names else 'is none'}"

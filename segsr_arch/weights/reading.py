@@ -71,7 +71,10 @@ def _read_safetensors(path: Path, map_location: Any) -> dict[str, Tensor]:
 
 def _check_whole(path: Path) -> None:
     if not zipfile.is_zipfile(path):
-        raise WeightsFileError(f"{path} cannot be read: the end of the archive is missing; it is cut short. {AGAIN}")
+        raise WeightsFileError(
+            f"{path} cannot be read: it is cut short, for the end of the archive is missing ({path.stat().st_size} bytes "
+            f"are there). {AGAIN}"
+        )
     try:
         has_checksums = check_archive(path)
     except DamagedArchiveError as error:

@@ -1,5 +1,6 @@
 """Wrong options are found while the folders of the previous run are where they were."""
 
+import io
 import json
 import shutil
 import time
@@ -95,7 +96,7 @@ def refused(folder, monkeypatch, capsys):
         ("network_g:semantics:vlm:preprocess_cfg", {"mean": ["a"]}, "preprocess_cfg: mean and std must be lists of"),
         ("network_g:semantics:num_heads", 5, "num_heads: 5 does not divide the vision-language model's joint width 32"),
         ("network_g:semantics:pretrained", "gone.pt", "'gone.pt' is neither a file nor a weights tag"),
-        ("network_g:semantics:pretrained", "tiny.yml", "tiny.yml: cannot be read as weights"),
+        ("network_g:semantics:pretrained", "tiny.yml", "tiny.yml cannot be read as weights: it is text"),
         ("network_g:semantics:lora_alpha", None, "semantics:lora_alpha: expected a number, got nothing (~)"),
         ("network_g:semantics:lora_alpha", 0, "semantics: lora_alpha: must be a number above 0, got 0"),
         ("network_g:semantics:lora_dropout", None, "semantics:lora_dropout: expected a number, got nothing (~)"),
@@ -103,7 +104,11 @@ def refused(folder, monkeypatch, capsys):
         ("network_g:semantics:random_seed", -1, "semantics: random_seed: must be a whole number of at least 0"),
         ("network_g:semantics:lora_targets", ["qkv"], "semantics:lora_targets: expected text or ~, got ['qkv']"),
         ("network_g:pretrain_base", "gone.pth", "network_g: pretrain_base: there is no file gone.pth"),
-        ("network_g:pretrain_base", "tiny.yml", "network_g: pretrain_base: tiny.yml: cannot be read as weights"),
+        (
+            "network_g:pretrain_base",
+            "tiny.yml",
+            "network_g: pretrain_base: tiny.yml cannot be read as weights: it is text",
+        ),
     ],
 )
 def test_guided_training(folder, refused, path, value, said):
@@ -206,8 +211,8 @@ def test_weights_of_a_vision_language_model_that_are_cut_short(folder, refused):
     torch.save({"conv1.weight": torch.zeros(1000)}, folder / "vlm.pt")
     (folder / "vlm.pt").write_bytes((folder / "vlm.pt").read_bytes()[:2000])
     error = refused(changed(guided_train(folder), "network_g:semantics:pretrained", "vlm.pt"))
-    assert "vlm.pt: cannot be read as weights; it is truncated or not a weights file (2000 bytes" in error
-    assert "Fetch it again" in error
+    assert "vlm.pt cannot be read: it is cut short, for the end of the archive is missing (2000 bytes" in error
+    assert "download it again" in error
 
 
 def test_tag_of_a_vision_language_model_without_network(folder, refused, monkeypatch):
@@ -268,6 +273,15 @@ def test_checkpoint_of_another_guided_network(folder, refused, monkeypatch, comm
     assert "path:pretrain_network_g: net.pth" in error and said in error
 
 
+def damaged(content):
+    """What torch saves of the content, with one bit of its tensor flipped."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    saved = bytearray(file.getvalue())
+    saved[saved.find(bytes(200))] ^= 1
+    return bytes(saved)
+
+
 def test_checkpoint_of_another_scale_may_be_loaded_loosely_but_not_beside_another_model(folder, refused, monkeypatch):
     opt = changed(guided_train(folder), "path", {"pretrain_network_g": "net.pth", "strict_load_g": False})
     save_guided(folder, monkeypatch, upscale=4, semantics={**TINY_SEMANTICS, "random_seed": 1})
@@ -282,8 +296,10 @@ def test_checkpoint_of_another_scale_may_be_loaded_loosely_but_not_beside_anothe
     [
         (b"junk", "net.pth cannot be read"),
         ({"params": Payload("ran")}, "net.pth is refused because it could run code"),
-        ({"weights": {}}, "net.pth has neither 'params' nor 'params', only: weights"),
-        ({"params": [1]}, "net.pth: its entry params holds no weights"),
+        ({"weights": {}}, "net.pth holds no weights: no entry of it has names and tensors (there are weights)"),
+        ({"params": [1]}, "net.pth holds no weights: its entry params has none"),
+        ({"params": {}}, "net.pth holds no weights: its entry for them is empty"),
+        (damaged({"params": {"conv.weight": torch.zeros(64)}}), "net.pth cannot be read: it is damaged"),
         ({"params": {"conv.weight": torch.zeros(1)}}, "net.pth belongs to another network than the one in the option"),
     ],
 )

@@ -83,7 +83,7 @@ def test_what_a_network_says_itself_is_not_explained_away(model, weights, tmp_pa
 @pytest.mark.parametrize("entry", [[1], {"weight": 1}])
 def test_entry_that_holds_no_weights(model, tmp_path, entry):
     torch.save({"params": entry}, tmp_path / "a.pth")
-    with pytest.raises(CheckpointError, match=r"a\.pth holds no weights: its entry params holds none"):
+    with pytest.raises(CheckpointError, match=r"a\.pth holds no weights: its entry params has none"):
         model.load_network(model.net_g, tmp_path / "a.pth")
 
 

@@ -117,7 +117,7 @@ def test_truncated_file_is_named(tmp_path):
     torch.save(tiny_clip().state_dict(), path)
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
-    with pytest.raises(WeightsError, match="cut.pt cannot be read: .* it is cut short"):
+    with pytest.raises(WeightsError, match="cut.pt cannot be read: it is cut short"):
         build(pretrained=str(path))
 
 
