@@ -72,8 +72,8 @@ def _read_safetensors(path: Path, map_location: Any) -> dict[str, Tensor]:
 def _check_whole(path: Path) -> None:
     if not zipfile.is_zipfile(path):
         raise WeightsFileError(
-            f"{path} cannot be read: it is cut short, for the end of the archive is missing ({path.stat().st_size} bytes "
-            f"are there). {AGAIN}"
+            f"{path} cannot be read: it is cut short, for the end of the archive is missing ({path.stat().st_size} "
+            f"bytes are there). {AGAIN}"
         )
     try:
         has_checksums = check_archive(path)

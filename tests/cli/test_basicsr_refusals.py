@@ -107,7 +107,7 @@ def refused(folder, monkeypatch, capsys):
         (
             "network_g:pretrain_base",
             "tiny.yml",
-            "network_g: pretrain_base: tiny.yml cannot be read as weights: it is text",
+            "pretrain_base: tiny.yml cannot be read as weights: it is text",
         ),
     ],
 )
