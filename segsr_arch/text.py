@@ -25,6 +25,7 @@ _UNSEEN = ("Cc", "Cs", "Zl", "Zp")
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _FORMULA = frozenset("=+-@\uff0b\uff0d\uff1d\uff20")
 _NEAR = 0.75
+_ZEROS = 0.25
 
 
 def printable(text: str, *, keep: str = "") -> str:
@@ -124,10 +125,10 @@ def decode(data: bytes) -> str:
     for mark, encoding in _MARKS.items():
         if data.startswith(mark):
             return data[len(mark) :].decode(encoding)
-    # Every other byte of UTF-16 is zero for most of what lists hold, and text in UTF-8 has no zero byte.
-    if b"\0" in data:
-        even, odd = data[::2].count(0), data[1::2].count(0)
-        return data.decode("utf-16-be" if even > odd else "utf-16-le")
+    # Most of what lists hold has one zero byte a character in UTF-16, always the first or always the second.
+    even, odd = data[::2].count(0), data[1::2].count(0)
+    if min(even, odd) == 0 and even + odd >= _ZEROS * max(1, len(data)):
+        return data.decode("utf-16-be" if even else "utf-16-le")
     return data.decode("utf-8")
 
 

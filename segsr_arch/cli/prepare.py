@@ -3,6 +3,7 @@
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from segsr_arch.cli.arguments import number, whole_number
 from segsr_arch.cores import available_cores
@@ -111,18 +112,23 @@ def _add_rule(kind: argparse.ArgumentParser, name: str) -> None:
     kind.add_argument(
         "--val",
         type=_amount,
-        default=_DEFAULT_VAL[name],
         metavar="N",
-        help="images a class for validation, a fraction if below 1 (default: %(default)g)",
+        help=f"images a class for validation, a fraction if below 1 (default: {_DEFAULT_VAL[name]:g})",
     )
     kind.add_argument(
         "--test",
         type=_amount,
-        default=_DEFAULT_TEST,
         metavar="N",
-        help="images a class for test, a fraction if below 1 (default: %(default)g)",
+        help=f"images a class for test, a fraction if below 1 (default: {_DEFAULT_TEST:g})",
     )
-    kind.add_argument("--seed", type=whole_number(), default=0, metavar="N", help="seed of the split rule (default: 0)")
+    kind.add_argument("--seed", type=whole_number(), metavar="N", help="seed of the split rule (default: 0)")
+
+
+def _rule(args: argparse.Namespace) -> dict[str, Any]:
+    """What the seeded rule is given, where no lists are."""
+    defaults = {"val": _DEFAULT_VAL[args.data_set], "test": _DEFAULT_TEST, "seed": 0}
+    given = {name: getattr(args, name) for name in defaults if getattr(args, name) is not None}
+    return {**defaults, **given, "rule_is_asked": bool(given), "own_split": not args.no_split}
 
 
 def _options(args: argparse.Namespace) -> PreparationOptions:
@@ -130,13 +136,12 @@ def _options(args: argparse.Namespace) -> PreparationOptions:
         split_files = dict(args.split)
         if len(split_files) < len(args.split):
             raise DataError("--split: the same split is given twice")
+        for name in ("val", "test", "seed"):
+            if getattr(args, name, None) is not None:
+                raise DataError(f"--{name}: is for the seeded rule, and --split says which image is where; give one")
     else:
         split_files = published_lists("ucmerced") if args.data_set == "ucmerced" else None
-    rule = (
-        {}
-        if split_files is not None
-        else {"val": args.val, "test": args.test, "seed": args.seed, "own_split": not args.no_split}
-    )
+    rule = {} if split_files is not None else _rule(args)
     if args.range is not None and not args.range[0] < args.range[1]:
         raise DataError(f"--range {args.range[0]:g} {args.range[1]:g}: the first value must be the smaller one")
     return PreparationOptions(

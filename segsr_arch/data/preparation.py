@@ -215,6 +215,11 @@ def prepare(options: PreparationOptions) -> Outcome:
         problems=problems,
     )
     source.close()
+    if plan.split_folders and options.rule_is_asked:
+        raise DataError(
+            f"{options.source}: the folders {', '.join(plan.split_folders)} are the split, and --val, --test and --seed are "
+            f"for the seeded rule; leave them out, or give --no-split, which makes these folders classes"
+        )
     settings = _settings(options, listed, plan.split_folders)
     record = PreparationRecord(root)
     try:

@@ -19,6 +19,7 @@ class PreparationOptions:
     test: float = field(default=0.0, metadata={"help": "rule: images a class for test, a fraction if below 1"})
     seed: int = field(default=0, metadata={"help": "rule: its seed"})
     own_split: bool = field(default=True, metadata={"help": "folders called train, val, test are the split"})
+    rule_is_asked: bool = field(default=False, metadata={"help": "val, test or seed were given, so the rule is meant"})
     patch: int = field(default=64, metadata={"help": "side of the LR training patch in pixels"})
     value_range: tuple[float, float] | None = field(default=None, metadata={"help": "what 0 and 255 are in 16 bit"})
     lmdb: bool = field(default=True, metadata={"help": "build LMDBs beside the PNG folders"})

@@ -2,16 +2,38 @@
 
 import fcntl
 import json
+import re
 import shutil
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from segsr_arch.atomic import atomic_write, partial_files
+from segsr_arch.data.splits import SPLITS
 from segsr_arch.errors import DataError, SaveError
+from segsr_arch.names import image_name_problem
 
 PATIENCE = 5.0
 """Seconds to wait for another process to let go of the folder."""
+
+
+_DATABASE = re.compile(rf"({'|'.join(SPLITS)})/[HL]R_x\d+\.lmdb")
+
+
+def _is_ours(key: Any, value: Any) -> bool:
+    """Whether a line of the journal has a form that is written here: what it names is deleted if it is out of date."""
+    if not (isinstance(key, list) and key and all(isinstance(part, str) for part in key)):
+        return False
+    if not (value is None or isinstance(value, dict)):
+        return False
+    match key:
+        case ["made", split, scale, name]:
+            return split in SPLITS and scale.isdecimal() and "/" not in name and image_name_problem(name) is None
+        case ["lmdb", place]:
+            return _DATABASE.fullmatch(place) is not None
+        case ["inspected", _] | ["settings"]:
+            return True
+    return False
 
 
 class PreparationRecord:
@@ -72,11 +94,15 @@ class PreparationRecord:
         if not self._journal_path.is_file():
             return entries
         with open(self._journal_path, encoding="utf-8", errors="replace") as file:
-            for line in file:
+            for number, line in enumerate(file, start=1):
                 try:
                     key, value = json.loads(line)
                 except ValueError:
                     continue  # the last line of a run that was killed while writing it
+                if not _is_ours(key, value):
+                    raise DataError(
+                        f"{self._journal_path}, line {number}: is not what segsr prepare writes; choose another folder"
+                    )
                 if value is None:
                     entries.pop(tuple(key), None)
                 else:

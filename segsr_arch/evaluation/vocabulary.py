@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.text import composed, read_lines
 
 DEFAULT_FILE = Path(__file__).with_name("land_cover.txt")
 DEFAULT_TEMPLATES = (
@@ -77,7 +78,7 @@ def _compact(term: str) -> str:
 
 
 def read_terms(path: str | Path) -> tuple[str, ...]:
-    """Read a vocabulary file: UTF-8, one term a line; empty lines and lines that begin with ``#`` do not count.
+    """Read a vocabulary file: one term a line; empty lines and lines that begin with ``#`` do not count.
 
     Args:
         path: The file.
@@ -89,19 +90,12 @@ def read_terms(path: str | Path) -> tuple[str, ...]:
         DataError: If the file is missing, not text, empty, or names a term twice.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise DataError(
-            f"--vocabulary: {path} cannot be read ({error.strerror}); give a text file with one term a line."
-        ) from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"--vocabulary: {path} is not UTF-8 text ({error.reason} at byte {error.start}); save it as UTF-8, one "
-            f"term a line."
-        ) from error
+        lines = read_lines(path, "a vocabulary")
+    except DataError as error:
+        raise DataError(f"--vocabulary: {error}; give a text file with one term a line.") from error
     found: dict[str, tuple[str, int]] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        term = " ".join(line.split())
+    for number, line in enumerate(lines, start=1):
+        term = composed(" ".join(line.split()))
         if not term or term.startswith("#"):
             continue
         if not term.isprintable():

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from segsr_arch.data.lmdb_reading import read_whole_list
 from segsr_arch.data.splits import SPLITS
 from segsr_arch.errors import DataError
+from segsr_arch.text import decode
 
 _KINDS = {"UCM": "ucmerced", "AID": "aid"}
 _PREPARE = "Prepare the images first: segsr prepare {kind} SRC {folder} --scale {scale}"
@@ -89,7 +91,7 @@ def find_data(
 def _read_manifest(root: Path, hint: str) -> Mapping[str, Any]:
     path = root / "manifest.json"
     try:
-        manifest = json.loads(path.read_text("utf-8"))
+        manifest = json.loads(decode(path.read_bytes()))
     except FileNotFoundError as error:
         if root.is_dir():  # perhaps the source itself, which stays as it is
             hint = f"{hint.replace(str(root), 'DST')}, and give --data DST"
@@ -117,3 +119,9 @@ def _check_split(root: Path, split: str, scale: int, count: int, hint: str) -> N
                 f"--data: {database} is missing, though the manifest lists {count} images; run segsr prepare again, "
                 f"without --no-lmdb."
             )
+        try:
+            listed = len(read_whole_list(database))
+        except DataError as error:
+            raise DataError(f"--data: {error}, or run segsr prepare again.") from error
+        if listed != count:
+            raise DataError(f"--data: {database} lists {listed} images, the manifest {count}; run segsr prepare again.")

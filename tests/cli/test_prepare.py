@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import time
+import unicodedata
 
 import pytest
 
@@ -129,3 +130,115 @@ def test_help_names_the_source(name, capsys):
     assert stop.value.code == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "SRC is" in out and "--no-lmdb" in out and "Split: " in out
+
+
+def make_tree(root, **counts):
+    """Folders of a split with two classes each; no two images are the same."""
+    seed = 0
+    for folder, count in counts.items():
+        for group in ("beach", "forest"):
+            for number in range(count):
+                seed += 1
+                write_image(root / folder / group / f"{group}_{number}.png", make_image(seed, 40, 40))
+    return root
+
+
+@pytest.mark.parametrize(
+    "folders", [("train", "val", "test"), ("Training", "VALIDATION", "testing"), ("train", "dev", "test")]
+)
+@pytest.mark.parametrize("kind", ["folder", "aid"])
+def test_a_tree_keeps_its_own_split(tmp_path, capsys, folders, kind):
+    source = make_tree(tmp_path / "wrap/tree", **dict(zip(folders, (3, 2, 1), strict=True)))
+    assert run(kind, source.parent, tmp_path / "dst", "--patch", 8) == 0
+    out = capsys.readouterr().out
+    assert "x4: train 6, val 4, test 2;" in out
+    assert f"split: the folders {', '.join(sorted(folders))} of the source (--no-split makes them classes)" in out
+    manifest = json.loads((tmp_path / "dst/manifest.json").read_text())
+    for image in manifest["images"]:
+        folder, group, _ = image["listed"].split("/")
+        assert image["split"] == ("train", "val", "test")[folders.index(folder)] and image["class"] == group
+    assert manifest["counts"]["train"]["by_class"] == {"beach": 3, "forest": 3}
+    assert run(kind, source.parent, tmp_path / "dst", "--patch", 8) == 0
+    assert "nothing to do" in capsys.readouterr().out
+
+
+def test_without_its_own_split_the_folders_of_a_tree_are_classes(tmp_path, capsys):
+    source = make_tree(tmp_path / "tree", train=10, test=10)
+    assert run("folder", source, tmp_path / "dst", "--patch", 8, "--no-split", "--val", 0) == 0
+    assert "split:" not in capsys.readouterr().out
+    counts = json.loads((tmp_path / "dst/manifest.json").read_text())["counts"]
+    assert counts["test"]["by_class"] == dict.fromkeys(("test/beach", "test/forest", "train/beach", "train/forest"), 2)
+
+
+def test_lists_of_a_prepared_tree_give_the_same_split_again(tmp_path):
+    source = make_tree(tmp_path / "tree", train=3, val=1, test=1)
+    assert run("folder", source, tmp_path / "first", "--patch", 8) == 0
+    lists = [f"{split}={tmp_path / 'first/splits' / split}.txt" for split in ("train", "val", "test")]
+    assert run("folder", source, tmp_path / "second", "--patch", 8, "--split", *lists) == 0
+    first, second = (json.loads((tmp_path / name / "manifest.json").read_text()) for name in ("first", "second"))
+    assert first["split_digests"] == second["split_digests"]
+
+
+def test_what_only_looks_like_a_split_is_refused_or_made_of_classes(tmp_path):
+    source = make_tree(tmp_path / "tree", train=3, test=3)
+    with pytest.raises(DataError, match="the folders test, train are the split, and --val, .*--no-split"):
+        run("folder", source, tmp_path / "dst", "--patch", 8, "--val", 0.2)
+    write_image(source / "bus/bus1.png", make_image(99, 40, 40))
+    with pytest.raises(
+        DataError, match="test and train look like a split, but bus/bus1.png lies in none of them.*--no"
+    ):
+        run("folder", source, tmp_path / "dst", "--patch", 8)
+    vehicles = make_tree(tmp_path / "vehicles", train=3, bus=3)
+    assert run("folder", vehicles, tmp_path / "other", "--patch", 8) == 0
+    counts = json.loads((tmp_path / "other/manifest.json").read_text())["counts"]
+    assert counts["train"]["by_class"] == {
+        f"{top}/{name}": 3 for top in ("bus", "train") for name in ("beach", "forest")
+    }
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_lists_of_other_editors_and_systems_are_read(tmp_path, capsys, encoding):
+    source = make_source(tmp_path / "src")
+    write_image(source / "a" / (unicodedata.normalize("NFD", "forêt") + ".png"), make_image(7, 48, 48))
+    (tmp_path / "t.txt").write_bytes("a\\a00.png\r\na\\forêt\r\nb/bO1\r\n".encode(encoding))
+    assert run("folder", source, tmp_path / "dst", "--patch", 8, "--split", f"train={tmp_path / 't.txt'}") == 0
+    output = capsys.readouterr()
+    assert "x4: train 2, val 0, test 0" in output.out
+    assert "1 of the 3 listed images are not in the source (b/bO1; the nearest is b/b01: character 4 is O" in output.err
+    with pytest.raises(DataError, match="--seed: is for the seeded rule, and --split says"):
+        run("folder", source, tmp_path / "x", "--split", f"train={tmp_path / 't.txt'}", "--seed", 1)
+
+
+def test_an_lmdb_that_was_cut_short_is_built_again(tmp_path, capsys):
+    source = make_source(tmp_path / "src")
+    command = ("folder", source, tmp_path / "dst", "--patch", 8)
+    assert run(*command) == 0
+    before = snapshot(tmp_path / "dst")
+    data = tmp_path / "dst/train/HR_x4.lmdb/data.mdb"
+    os.truncate(data, data.stat().st_size // 2)
+    assert run(*command) == 0
+    assert snapshot(tmp_path / "dst") == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '[["lmdb", "../../victim"], {"content": ""}]',
+        '[["lmdb", "/"], {"content": ""}]',
+        '[["made", "..", "4", "x"], {}]',
+        '[["made", "train", "4", "../../../victim/file"], {}]',
+        '["lmdb", {}]',
+    ],
+)
+def test_a_journal_that_names_places_elsewhere_deletes_nothing(tmp_path, line):
+    source = make_source(tmp_path / "src")
+    command = ("folder", source, tmp_path / "dst", "--patch", 8, "--no-lmdb")
+    assert run(*command) == 0
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "file.png").write_text("precious")
+    with open(tmp_path / "dst/.prepare/journal.jsonl", "a") as journal:
+        journal.write(f"{line}\n")
+    with pytest.raises(DataError, match=r"journal\.jsonl, line \d+: is not what segsr prepare writes"):
+        run(*command)
+    assert (victim / "file.png").read_text() == "precious"

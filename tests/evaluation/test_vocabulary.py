@@ -60,11 +60,11 @@ def test_the_digest_tells_terms_templates_and_their_order(tmp_path):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "terms.txt cannot be read .No such file"),
+        (None, "terms.txt: cannot be read as a vocabulary .No such file"),
         (b"", "terms.txt holds no term"),
         (b"# only\n\n", "terms.txt holds no term"),
         (b"Sea  ice\nroad\nsea ice\n", "terms.txt, line 3: 'sea ice' stands in line 1 already"),
-        (b"road\n\xff\xfe\x00", "terms.txt is not UTF-8 text .*at byte 5"),
+        (b"road\n\xff\xfe\x00", "terms.txt: .*neither UTF-8 nor UTF-16 .*save it as UTF-8"),
         (b"road\n\x00\x01\n", "terms.txt, line 2: holds characters that are not text"),
     ],
 )
@@ -74,6 +74,13 @@ def test_files_that_are_no_vocabulary(tmp_path, content, message):
         path.write_bytes(content)
     with pytest.raises(DataError, match=f"--vocabulary: .*{message}"):
         read_terms(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_vocabularies_of_other_editors_are_read(tmp_path, encoding):
+    path = tmp_path / "terms.txt"
+    path.write_bytes("forêt\r\nplage\r\n".encode(encoding))
+    assert read_terms(path) == ("forêt", "plage")
 
 
 def test_a_folder_is_no_vocabulary(tmp_path):

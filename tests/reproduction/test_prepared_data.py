@@ -64,6 +64,12 @@ def test_what_is_missing_is_named_with_the_command(folder, tmp_path):
         find(tmp_path)
     with pytest.raises(DataError, match=r"--data: .* has x4, not x2. .*--scale 2"):
         find(folder, scale=2)
+    data = folder / "train" / "HR_x4.lmdb" / "data.mdb"
+    whole = data.read_bytes()
+    data.write_bytes(whole[:-4096])
+    with pytest.raises(DataError, match=r"--data: .*train/HR_x4.lmdb/data.mdb: has .*, or run segsr prepare"):
+        find(folder)
+    data.write_bytes(whole)
     shutil.rmtree(folder / "val" / "LR_x4.lmdb")
     with pytest.raises(DataError, match=r"val/LR_x4.lmdb is missing, though the manifest lists 3 images; .*--no-lmdb"):
         find(folder)

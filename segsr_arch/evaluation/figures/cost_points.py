@@ -1,6 +1,7 @@
 """Methods as points of quality and cost: measured here, or read from a file of published figures."""
 
 import csv
+import io
 import math
 import os
 from collections.abc import Sequence
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 
 from segsr_arch.errors import DataError
 from segsr_arch.results.record import EvaluationRecord
+from segsr_arch.text import read_text
 
 COSTS = ("parameters", "macs", "seconds")
 _HEADER = ["method", "psnr", *COSTS]
@@ -47,10 +49,10 @@ def read_points(path: str | os.PathLike) -> list[Point]:
         DataError: If it cannot be read, the header is another one, or a value is no number.
     """
     try:
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            lines = [(number, row) for number, row in enumerate(csv.reader(file), 1) if any(row)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"--points {path}: cannot be read ({error}).") from error
+        rows = csv.reader(io.StringIO(read_text(path, "a table of points"), newline=""))
+        lines = [(number, row) for number, row in enumerate(rows, 1) if any(row)]
+    except (DataError, csv.Error) as error:
+        raise DataError(f"--points: {error}.") from error
     if not lines or [name.strip() for name in lines[0][1]] != _HEADER:
         raise DataError(f"--points {path}: the first line must be {','.join(_HEADER)}.")
     points = []

@@ -81,6 +81,13 @@ def test_broken_files_of_points_are_refused_by_line(tmp_path, content, message):
         read_points(tmp_path / "none.csv")
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_points_of_a_spreadsheet_are_read(tmp_path, encoding):
+    path = tmp_path / "points.csv"
+    path.write_bytes((HEADER + "Theirs,28.5,20770000,,\n").replace("\n", "\r\n").encode(encoding))
+    assert [(point.method, point.value) for point in read_points(path)] == [("Theirs", 28.5)]
+
+
 def test_costs_under_other_conditions_are_left_out_and_that_is_said(records):
     a, b = records
     other = dataclasses.replace(b, cost=a_cost(device="NVIDIA H200"))
