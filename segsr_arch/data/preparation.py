@@ -217,8 +217,8 @@ def prepare(options: PreparationOptions) -> Outcome:
     source.close()
     if plan.split_folders and options.rule_is_asked:
         raise DataError(
-            f"{options.source}: the folders {', '.join(plan.split_folders)} are the split, so there is no place for the "
-            f"rule of --val, --test and --seed; leave them out, or give --no-split, which makes these folders classes"
+            f"{options.source}: the folders {', '.join(plan.split_folders)} are the split, so there is no place for "
+            f"the rule of --val, --test and --seed; leave them out or give --no-split, which makes them classes"
         )
     settings = _settings(options, listed, plan.split_folders)
     record = PreparationRecord(root)
