@@ -6,6 +6,7 @@ from pathlib import Path
 
 from segsr_arch.cli.arguments import whole_number
 from segsr_arch.cli.comparing import print_comparisons
+from segsr_arch.cli.converting import add_conversion, conversion_of
 from segsr_arch.cli.evaluating import evaluate_folders, evaluate_options, evaluation_folder
 from segsr_arch.cli.picturing import write_pictures
 from segsr_arch.errors import ConfigError
@@ -47,6 +48,11 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--scale", type=whole_number(), metavar="N", help="upscaling factor, with --sr; taken from --lq if given"
     )
     what.add_argument("--dataset", metavar="NAME", help="name of the data set, with --sr (default: folder of --gt)")
+    add_conversion(
+        what,
+        deep="16 bits are measured as they are (their range is 0 to 65535), more are left out",
+        banded="are left out",
+    )
     how = parser.add_argument_group("how")
     how.add_argument(
         "--protocol", nargs="+", metavar="NAME", help=f"{', '.join(PROTOCOLS)} (default: y-crop), for PSNR and SSIM"
@@ -105,6 +111,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
     for name in ("gt", "lq", "scale", "dataset"):
         if args.opt and getattr(args, name) is not None:
             raise ConfigError(f"--{name}: is for --sr; with -opt, data sets and scale stand in the option file.")
+    if args.opt and conversion_of(args).asks:
+        raise ConfigError("--range, --bands: are for --sr; with -opt, the data sets have value_range: and bands:.")
     for name in ("force_yml", "no_images", "no_cost"):
         if args.sr and getattr(args, name):
             raise ConfigError(f"--{name.replace('no_', 'no-')}: is for -opt.")

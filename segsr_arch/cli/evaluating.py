@@ -7,12 +7,15 @@ from pathlib import Path
 
 import torch
 
+from segsr_arch.cli.converting import conversion_of
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.dataset_items import check_dataset, dataset_items, has_ground_truth
 from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit
 from segsr_arch.evaluation.image_folders import ImageFolder, match_folders
 from segsr_arch.evaluation.methods import Method, evaluate_images, evaluate_method
 from segsr_arch.evaluation.output_folder import whole_folder
+from segsr_arch.images.conversion import Conversion
+from segsr_arch.images.reading import read_header
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
 from segsr_arch.models.cost import measure_cost
 from segsr_arch.models.trained import TrainedNetwork, load_trained
@@ -124,9 +127,10 @@ def evaluate_folders(args: argparse.Namespace) -> list[EvaluationRecord]:
     Returns:
         One record a method; they are written, and their problems printed.
     """
-    gt = ImageFolder.open(args.gt, "--gt") if args.gt else None
-    lq = ImageFolder.open(args.lq, "--lq") if args.lq else None
-    folders = dict(_named_folders(args.sr))
+    conversion = conversion_of(args)
+    gt = ImageFolder.open(args.gt, "--gt", conversion) if args.gt else None
+    lq = ImageFolder.open(args.lq, "--lq", conversion) if args.lq else None
+    folders = dict(_named_folders(args.sr, conversion))
     matchings = {name: match_folders(folder, gt, lq) for name, folder in folders.items()}
     scale = args.scale or _scale(matchings)
     protocols = args.protocol
@@ -167,7 +171,7 @@ def evaluate_folders(args: argparse.Namespace) -> list[EvaluationRecord]:
     return records
 
 
-def _named_folders(given: Sequence[str]) -> list[tuple[str, ImageFolder]]:
+def _named_folders(given: Sequence[str], conversion: Conversion) -> list[tuple[str, ImageFolder]]:
     named = []
     for text in given:
         name, separator, path = text.partition("=")
@@ -177,7 +181,7 @@ def _named_folders(given: Sequence[str]) -> list[tuple[str, ImageFolder]]:
             raise ConfigError(f"--sr: {name!r} is the name of a method: it must not be empty or contain slashes.")
         if name in dict(named):
             raise ConfigError(f"--sr: two methods are called {name}; give them names: --sr NAME=DIR.")
-        named.append((name, ImageFolder.open(path, "--sr")))
+        named.append((name, ImageFolder.open(path, "--sr", conversion)))
     return named
 
 
@@ -206,11 +210,11 @@ def _scale(matchings: dict) -> int | None:
     pairs = [(match.sr, match.lq) for matching in matchings.values() for match in matching.matches if match.lq]
     for sr_place, lq_place in pairs:
         try:
-            sr, lq = sr_place.read().shape, lq_place.read().shape
+            sr, lq = (read_header(place.read_bytes()) for place in (sr_place, lq_place))
         except DataError:
             continue  # it gets its line when it is measured
-        scale, rest = divmod(sr[0], lq[0])
-        if scale and not rest and sr[1] == scale * lq[1]:
+        scale, rest = divmod(sr.height, lq.height)
+        if scale and not rest and sr.width == scale * lq.width:
             return scale
     if not pairs:
         return None

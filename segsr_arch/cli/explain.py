@@ -1,8 +1,10 @@
 """``segsr explain``: what each unit of a guided network looks at, in words and in classes."""
 
 import argparse
-import itertools
-from collections.abc import Iterable, Iterator
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +14,16 @@ from torch.utils.data import Dataset
 
 from segsr_arch.archs.guided_network import GuidedNetwork
 from segsr_arch.cli.arguments import whole_number
-from segsr_arch.data.image_decoding import decode_image
+from segsr_arch.cli.converting import add_conversion, conversion_of
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.explanation import Sample, embed_terms, explain, observe
 from segsr_arch.evaluation.explanation_figure import draw_explanation
 from segsr_arch.evaluation.explanation_files import Subject, format_explanation, write_explanation
 from segsr_arch.evaluation.figures.style import figure_style, save_figure
 from segsr_arch.evaluation.vocabulary import DEFAULT_TEMPLATES, build_vocabulary
+from segsr_arch.images.conversion import Conversion
+from segsr_arch.images.errors import ImageReadError
+from segsr_arch.images.reading import read_rgb
 from segsr_arch.models.trained import TrainedNetwork, load_trained
 from segsr_arch.progress import progress
 from segsr_arch.results.classes import NO_CLASS, class_of
@@ -28,6 +33,7 @@ from segsr_arch.semantics import SemanticGuide
 from segsr_arch.semantics.text_tower import build_text_tower
 
 _FILES = ("explanation.json", "units.csv", "classes.csv", "explanation.png", "explanation.pdf")
+MISSING = 1
 _GIVEN = "the command line"
 
 
@@ -44,6 +50,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "--image", nargs="+", type=Path, metavar="FILE", help="LR images instead of the test data sets of the options"
     )
+    add_conversion(parser, deep="they are named and left out", banded="are named and left out")
     parser.add_argument(
         "--vocabulary",
         type=Path,
@@ -68,23 +75,21 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.set_defaults(run=run)
 
 
-def _read_image(path: Path) -> Tensor:
+def _read_image(path: Path, conversion: Conversion) -> Tensor:
     """Read an LR image as (3, H, W) RGB in [0, 1]."""
     try:
-        decoded = decode_image(path.read_bytes())
+        pixels, notes = read_rgb(path.read_bytes(), conversion)
     except OSError as error:
         raise DataError(f"--image: {path} cannot be read ({error.strerror}).") from error
-    notes = "; ".join(sentence for _, sentence in decoded.notes)
-    if decoded.pixels is None:
-        raise DataError(f"--image: {path}: {notes.removesuffix('; left out')}; give an 8-bit RGB image.")
+    except ImageReadError as error:
+        raise error.of(f"--image: {path}") from error
     if notes:
-        print(f"{path}: {notes}")
-    return torch.from_numpy(decoded.pixels.astype(np.float32) / 255).permute(2, 0, 1)
+        print(f"{path}: {'; '.join(sentence for _, sentence in notes)}")
+    return torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)
 
 
-def _image_samples(paths: Iterable[Path]) -> Iterator[Sample]:
-    for path in paths:
-        yield Sample(name=str(path), class_name=class_of(path.stem), lq=_read_image(path))
+def _given_sample(path: Path, conversion: Conversion) -> Sample:
+    return Sample(name=str(path), class_name=class_of(path.stem), lq=_read_image(path, conversion))
 
 
 def _item_name(lq_path: str, root: str) -> str:
@@ -93,11 +98,10 @@ def _item_name(lq_path: str, root: str) -> str:
     return path.relative_to(root).with_suffix("").as_posix() if path.is_relative_to(root) else lq_path
 
 
-def _dataset_samples(dataset: Dataset) -> Iterator[Sample]:
-    for index in range(len(dataset)):
-        item = dataset[index]
-        name = _item_name(item["lq_path"], dataset.opt["dataroot_lq"])
-        yield Sample(name=name, class_name=class_of(name), lq=item["lq"])
+def _dataset_sample(dataset: Dataset, index: int) -> Sample:
+    item = dataset[index]
+    name = _item_name(item["lq_path"], dataset.opt["dataroot_lq"])
+    return Sample(name=name, class_name=class_of(name), lq=item["lq"])
 
 
 def _guide_of(trained: TrainedNetwork) -> SemanticGuide:
@@ -114,26 +118,40 @@ def _guide_of(trained: TrainedNetwork) -> SemanticGuide:
     return trained.network.guide
 
 
-def _collect(trained: TrainedNetwork, images: list[Path] | None) -> tuple[dict[str, int], Iterator[Sample]]:
-    """Give the number of images by data set, and the images."""
+def _collect(
+    trained: TrainedNetwork, images: list[Path] | None, conversion: Conversion
+) -> list[tuple[str, Callable[[], Sample]]]:
+    """Give of each image the name of its data set, and what reads it."""
     if images is not None:
-        return {_GIVEN: len(images)}, _image_samples(images)
-    datasets = list(trained.datasets())
-    counts: dict[str, int] = {}
-    for name, dataset in datasets:
-        counts[name] = counts.get(name, 0) + len(dataset)
-    return counts, itertools.chain.from_iterable(_dataset_samples(dataset) for _, dataset in datasets)
+        return [(_GIVEN, partial(_given_sample, path, conversion)) for path in images]
+    return [
+        (name, partial(_dataset_sample, dataset, index))
+        for name, dataset in trained.datasets()
+        for index in range(len(dataset))
+    ]
+
+
+def _read_all(readers: Iterable[tuple[str, Callable[[], Sample]]], counts: Counter, problems: list[str]) -> Iterator:
+    """Read the images; those that cannot be used become problems, those that can are counted by data set."""
+    for name, read in readers:
+        try:
+            sample = read()
+        except DataError as error:
+            problems.append(str(error))
+            continue
+        counts[name] += 1
+        yield sample
 
 
 def run(args: argparse.Namespace) -> int:
     """Explain a network, print the tables and write the files.
 
     Returns:
-        0.
+        0, or 1 if an image could not be used.
 
     Raises:
         ConfigError: If the options are wrong, the network has no guide, or its model no text tower.
-        DataError: If an image or the vocabulary cannot be read.
+        DataError: If no image, or not the vocabulary, can be read.
         WeightsError: If the text tower's weights cannot be had.
         CheckpointError: If the network's weights cannot be read or do not fit.
         DependencyError: If matplotlib, or what the tokenizer needs, is missing.
@@ -141,16 +159,27 @@ def run(args: argparse.Namespace) -> int:
     """
     with figure_style():
         pass  # a missing matplotlib and wrong arguments are found before anything is loaded
+    conversion = conversion_of(args)
+    if args.image is None and conversion.asks:
+        raise ConfigError(
+            "--range, --bands: are for --image; of data sets, the option file says them (value_range:, bands:)."
+        )
     templates = tuple(args.template or DEFAULT_TEMPLATES)
     build_vocabulary(path=args.vocabulary, templates=templates)
     trained = load_trained(args.opt, device=args.device)
     guide = _guide_of(trained)
     identity = guide.feature_extraction.identity
     text_tower = build_text_tower(guide.config, beside=identity).to(trained.device)
-    counts, samples = _collect(trained, args.image)
-    subject = Subject(network=trained.name, scale=trained.scale, identity=identity, images=counts)
-    shown = progress(samples, total=sum(counts.values()), unit="image", what="explain")
-    observations = observe(lambda lq: guide.view(lq.to(trained.device)), shown)
+    counts, problems = Counter(), []
+    readers = _collect(trained, args.image, conversion)
+    shown = progress(readers, total=len(readers), unit="image", what="explain")
+    try:
+        observations = observe(lambda lq: guide.view(lq.to(trained.device)), _read_all(shown, counts, problems))
+    except DataError:
+        if readers and len(problems) == len(readers):
+            raise DataError("No image can be used:\n  " + "\n  ".join(problems)) from None
+        raise
+    subject = Subject(network=trained.name, scale=trained.scale, identity=identity, images=dict(counts))
     vocabulary = build_vocabulary(
         path=args.vocabulary, templates=templates, class_names=set(observations.image_classes) - {NO_CLASS}
     )
@@ -171,4 +200,6 @@ def run(args: argparse.Namespace) -> int:
     print(format_explanation(explanation, subject=subject, vocabulary=vocabulary, top=args.top), end="\n\n")
     for path in paths:
         print(f"{'replaced' if path.name in there else 'wrote'} {path}")
-    return 0
+    for problem in problems:
+        print(f"problem: {problem}", file=sys.stderr)
+    return MISSING if problems else 0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from segsr_arch.cli.arguments import number, whole_number
+from segsr_arch.cli.converting import add_conversion, conversion_of
 from segsr_arch.cores import available_cores
 from segsr_arch.data.lr_generation import MAX_SCALE
 from segsr_arch.data.preparation import prepare
@@ -86,13 +87,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             metavar="N",
             help="side of the LR training patch; smaller images are left out of training (default: 64)",
         )
-        kind.add_argument(
-            "--range",
-            type=number,
-            nargs=2,
-            metavar=("LO", "HI"),
-            help="the values that become 0 and 255 in images of more than 8 bits; without it they are left out",
-        )
+        add_conversion(kind, deep="they are left out", banded="are left out")
         kind.add_argument("--no-lmdb", action="store_true", help="write PNG folders only")
         kind.add_argument("--strict", action="store_true", help="stop at the first problem in the source")
         kind.add_argument(
@@ -142,8 +137,6 @@ def _options(args: argparse.Namespace) -> PreparationOptions:
     else:
         split_files = published_lists("ucmerced") if args.data_set == "ucmerced" else None
     rule = {} if split_files is not None else _rule(args)
-    if args.range is not None and not args.range[0] < args.range[1]:
-        raise DataError(f"--range {args.range[0]:g} {args.range[1]:g}: the first value must be the smaller one")
     return PreparationOptions(
         data_set=args.data_set,
         source=args.source,
@@ -151,7 +144,7 @@ def _options(args: argparse.Namespace) -> PreparationOptions:
         scales=tuple(args.scale),
         split_files=split_files,
         patch=args.patch,
-        value_range=None if args.range is None else tuple(args.range),
+        conversion=conversion_of(args),
         lmdb=not args.no_lmdb,
         strict=args.strict,
         jobs=args.jobs,
@@ -171,7 +164,7 @@ def _report(outcome: Outcome, root: Path) -> None:
     split = outcome.manifest["settings"]["split"]
     if split["rule"] == "folders":
         print(f"split: the folders {', '.join(split['folders'])} of the source (--no-split makes them classes)")
-    lines = outcome.problems.summary()
+    lines = outcome.problems.summary(all_in="manifest.json")
     if lines:
         print("found in the source:")
         print("\n".join(f"  {line}" for line in lines))

@@ -19,7 +19,7 @@ from segsr_arch.compat.cpu_models import (
 from segsr_arch.compat.distributed import repair_init_dist, repair_model_to_device
 from segsr_arch.compat.extras import repair_fid, repair_jpeg_quality, repair_wandb
 from segsr_arch.compat.functional_tensor import repair_functional_tensor
-from segsr_arch.compat.images import repair_image_errors
+from segsr_arch.compat.images import repair_images
 from segsr_arch.compat.lists import repair_folder_reading, repair_list_reading
 from segsr_arch.compat.lmdb_environments import repair_lmdb_sharing
 from segsr_arch.compat.loading import repair_load_network
@@ -30,6 +30,7 @@ from segsr_arch.compat.progress_bars import repair_progress_bars
 from segsr_arch.compat.registration import repair_registries
 from segsr_arch.compat.resume import repair_resume
 from segsr_arch.compat.saving import repair_saving
+from segsr_arch.compat.tensor_images import repair_tensor2img
 from segsr_arch.compat.training_runs import repair_epoch_count, repair_sample_order, repair_training_models
 from segsr_arch.compat.workers import repair_spawned_workers
 from segsr_arch.errors import DependencyError
@@ -46,7 +47,8 @@ REPAIRS = {
     "training_models": repair_training_models,
     "prefetch_errors": repair_prefetch_errors,
     "double_iterator": repair_double_iterator,
-    "image_errors": repair_image_errors,
+    "images": repair_images,
+    "tensor2img": repair_tensor2img,
     "lmdb_sharing": repair_lmdb_sharing,
     "list_reading": repair_list_reading,
     "folder_reading": repair_folder_reading,

@@ -187,6 +187,8 @@ LOADER_NEEDED = {
 
 IO_BACKENDS = ("disk", "lmdb", "memcached")
 _AUGMENT = ("use_hflip", "use_rot")
+# What of images is used that are not RGB of 8 bits: the values that become 0 and 255, the bands that become R, G and B.
+CONVERSION = {"value_range": Key("list", items="number"), "bands": Key("list", items="int")}
 _PAIRED = {
     "dataroot_gt": needed("text"),
     "dataroot_lq": needed("text"),
@@ -194,6 +196,7 @@ _PAIRED = {
     "meta_info_file": Key("text"),
     "color": Key("text", words=("y",)),
     "gt_size": Key("int", minimum=1),
+    **CONVERSION,
     **{name: Key("bool") for name in _AUGMENT},
 }
 PAIRED_TRAIN_NEEDED = {"gt_size": needed("int", minimum=1), **{name: needed("bool") for name in _AUGMENT}}
@@ -205,7 +208,8 @@ DATASET_KEYS: dict[str, dict[str, Key]] = {
         "dataroot_lq": needed("text"),
         "meta_info_file": Key("text", nullable=False),
         "color": Key("text", words=("y",)),
+        **CONVERSION,
     },
     "RealESRGANPairedDataset": {**_PAIRED, "meta_info": Key("text")},
-    "FFHQDataset": {"dataroot_gt": needed("text"), "use_hflip": needed("bool")},
+    "FFHQDataset": {"dataroot_gt": needed("text"), "use_hflip": needed("bool"), **CONVERSION},
 }

@@ -14,8 +14,10 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.functional import normalize
 
+from segsr_arch.compat.images import converting
 from segsr_arch.compat.registration import register
 from segsr_arch.config.schema import Key, needed
+from segsr_arch.config.tables import CONVERSION
 from segsr_arch.data.lr_generation import bicubic_taps, make_lr, mod_crop
 from segsr_arch.errors import DataError
 from segsr_arch.text import read_lines
@@ -25,6 +27,7 @@ _MARGIN = 2
 
 
 @register(DATASET_REGISTRY)
+@converting
 class BicubicPairedDataset(Dataset):
     """Pairs of a ground truth image and its bicubic reduction, from ground truth images only.
 
@@ -47,7 +50,8 @@ class BicubicPairedDataset(Dataset):
         opt: Options of a data set as BasicSR completes them: ``dataroot_gt``, a folder or, with ``io_backend: {type:
             lmdb}``, an LMDB; ``meta_info_file``, a list of names, one a line, what follows a space is not read;
             ``scale``, 2 to 16; ``phase``; for ``train`` also ``gt_size``, the side of a patch, ``use_hflip`` and
-            ``use_rot``; ``mean`` and ``std``, to normalise both images by.
+            ``use_rot``; ``mean`` and ``std``, to normalise both images by; ``value_range``
+            and ``bands``, the values and bands that are used of images that are not RGB of 8 bits.
 
     Raises:
         DataError: If the scale is none that can be made, or the list cannot be read.
@@ -59,6 +63,7 @@ class BicubicPairedDataset(Dataset):
         "gt_size": Key("int", minimum=1),
         "use_hflip": Key("bool"),
         "use_rot": Key("bool"),
+        **CONVERSION,
     }
     listed_roots = ("dataroot_gt",)  # what the option check lists
     patches_from = "dataroot_gt"  # and what it compares gt_size with

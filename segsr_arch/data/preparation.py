@@ -16,6 +16,7 @@ from segsr_arch.data.problems import Kind, ProblemList
 from segsr_arch.data.splits import PRECEDENCE, SPLITS, read_splits
 from segsr_arch.data.worker_pool import WorkerPool
 from segsr_arch.errors import DataError
+from segsr_arch.images.findings import Finding
 from segsr_arch.progress import progress
 
 
@@ -28,8 +29,8 @@ def _settings(options: PreparationOptions, listed: dict[str, str] | None, split_
     else:
         lines = "".join(f"{split} {name}\n" for name, split in sorted(listed.items()))
         rule = {"rule": "lists", "digest": digest_bytes(lines.encode())}
-    value_range = None if options.value_range is None else list(options.value_range)
-    return {"data_set": options.data_set, "split": rule, "patch": options.patch, "range": value_range}
+    used = {"range": options.conversion.value_range, "bands": options.conversion.bands}
+    return {"data_set": options.data_set, "split": rule, "patch": options.patch, **used}
 
 
 def _inspect_all(
@@ -45,11 +46,12 @@ def _inspect_all(
     inspections = pool.run(worker_pool.inspect, tasks, chunk=8)
     for inspection in progress(inspections, total=len(tasks), what="inspecting", unit="image", keep=False):
         found[inspection.path] = inspection
-        if known[inspection.path] not in (None, inspection):
+        earlier = known[inspection.path]
+        if earlier is not None and earlier.file_digest != inspection.file_digest:
             changed.append(inspection.path)
         record.note(inspection.as_record(), "inspected", inspection.path)
         for kind, sentence in inspection.notes:
-            problems.add(inspection.path, Kind(kind), sentence)
+            problems.add(inspection.path, Finding(kind), sentence)
     for key in record.keys("inspected"):
         if key[1] not in found:
             record.note(None, *key)
@@ -124,7 +126,7 @@ def _plan_jobs(
         if group:
             jobs.append(tuple(group))
     if not jobs:
-        raise DataError("no image can be used at any of the scales:\n  " + "\n  ".join(problems.summary()))
+        raise DataError("no image can be used at any of the scales:\n  " + "\n  ".join(problems.summary(all_in=None)))
     return jobs
 
 
@@ -227,7 +229,7 @@ def prepare(options: PreparationOptions) -> Outcome:
         workshop = {
             "source": source_path,
             "root": root,
-            "value_range": options.value_range,
+            "conversion": options.conversion,
         }
         pool = WorkerPool(jobs=options.jobs, workshop=workshop)
         try:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from segsr_arch.data.problems import ProblemList
+from segsr_arch.images.conversion import AS_STORED, Conversion
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,7 @@ class PreparationOptions:
     own_split: bool = field(default=True, metadata={"help": "folders called train, val, test are the split"})
     rule_is_asked: bool = field(default=False, metadata={"help": "val, test or seed were given, so the rule is meant"})
     patch: int = field(default=64, metadata={"help": "side of the LR training patch in pixels"})
-    value_range: tuple[float, float] | None = field(default=None, metadata={"help": "what 0 and 255 are in 16 bit"})
+    conversion: Conversion = field(default=AS_STORED, metadata={"help": "values and bands that are used"})
     lmdb: bool = field(default=True, metadata={"help": "build LMDBs beside the PNG folders"})
     strict: bool = field(default=False, metadata={"help": "stop at the first problem"})
     jobs: int = field(default=1, metadata={"help": "number of processes"})

@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 
 from segsr_arch.atomic import atomic_write
-from segsr_arch.data.image_decoding import decode_image
 from segsr_arch.data.image_sources import ImageSource
 from segsr_arch.data.lmdb_writing import PNG_LEVEL
 from segsr_arch.data.lr_generation import make_lr, mod_crop
-from segsr_arch.data.problems import Kind
 from segsr_arch.errors import DataError
+from segsr_arch.images.conversion import Conversion
+from segsr_arch.images.errors import ImageReadError
+from segsr_arch.images.findings import Finding
+from segsr_arch.images.reading import RULES, read_rgb
 
 SIDES = ("HR", "LR")
 
@@ -27,7 +29,8 @@ class Inspection:
         file_digest: SHA-256 of the file's bytes.
         pixel_digest: Digest of its RGB pixels, see :func:`digest_pixels`; empty if it cannot be used.
         size: Height and width in pixels; zeros if it cannot be used.
-        notes: Pairs of problem kind and sentence.
+        notes: Pairs of finding and sentence.
+        rules: Number of the rules by which it was read.
     """
 
     path: str
@@ -35,6 +38,7 @@ class Inspection:
     pixel_digest: str
     size: tuple[int, int]
     notes: tuple[tuple[str, str], ...]
+    rules: int = RULES
 
     def as_record(self) -> dict:
         """Give it as what JSON can hold."""
@@ -49,6 +53,7 @@ class Inspection:
             pixel_digest=record["pixel_digest"],
             size=tuple(record["size"]),
             notes=tuple((kind, sentence) for kind, sentence in record["notes"]),
+            rules=record.get("rules", 0),
         )
 
 
@@ -88,19 +93,24 @@ def digest_pixels(pixels: np.ndarray) -> str:
     return digest_bytes(f"{shape}:".encode() + np.ascontiguousarray(pixels).tobytes())
 
 
+def _unusable(path: str, file_digest: str, finding: Finding, sentence: str) -> Inspection:
+    note = (finding.value, f"{sentence}; left out")
+    return Inspection(path=path, file_digest=file_digest, pixel_digest="", size=(0, 0), notes=(note,))
+
+
 class Workshop:
     """What a worker process needs to do its jobs.
 
     Args:
         source: Folder or archive with the images.
         root: The prepared data set's folder.
-        value_range: For images of more than 8 bits, see :func:`~segsr_arch.data.image_decoding.decode_image`.
+        conversion: For images of more than 8 bits or other bands.
     """
 
-    def __init__(self, *, source: Path, root: Path, value_range: tuple[float, float] | None):
+    def __init__(self, *, source: Path, root: Path, conversion: Conversion):
         self._source = ImageSource(source)
         self._root = root
-        self._value_range = value_range
+        self._conversion = conversion
 
     def inspect(self, path: str, known: Inspection | None) -> Inspection:
         """Find out digest, size and problems of one source image.
@@ -112,19 +122,20 @@ class Workshop:
         try:
             data = self._source.read(path)
         except DataError as error:
-            note = (Kind.BROKEN.value, f"{error}; left out")
-            return Inspection(path=path, file_digest="", pixel_digest="", size=(0, 0), notes=(note,))
+            return _unusable(path, "", Finding.BROKEN, str(error))
         file_digest = digest_bytes(data)
-        if known is not None and known.file_digest == file_digest:
+        if known is not None and known.file_digest == file_digest and known.rules == RULES:
             return known
-        decoded = decode_image(data, value_range=self._value_range)
-        usable = decoded.pixels is not None
+        try:
+            pixels, notes = read_rgb(data, self._conversion)
+        except ImageReadError as error:
+            return _unusable(path, file_digest, error.finding, str(error))
         return Inspection(
             path=path,
             file_digest=file_digest,
-            pixel_digest=digest_pixels(decoded.pixels) if usable else "",
-            size=decoded.pixels.shape[:2] if usable else (0, 0),
-            notes=tuple((kind.value, sentence) for kind, sentence in decoded.notes),
+            pixel_digest=digest_pixels(pixels),
+            size=pixels.shape[:2],
+            notes=tuple((finding.value, sentence) for finding, sentence in notes),
         )
 
     def make(self, jobs: tuple[Job, ...]) -> list[tuple[Job, dict, bool]]:
@@ -160,7 +171,10 @@ class Workshop:
         return True
 
     def _read_again(self, job: Job) -> np.ndarray:
-        pixels = decode_image(self._source.read(job.path), value_range=self._value_range).pixels
+        try:
+            pixels, _ = read_rgb(self._source.read(job.path), self._conversion)
+        except ImageReadError:
+            pixels = None
         if pixels is None or digest_pixels(pixels) != job.pixel_digest:
             raise DataError(f"{job.path}: changed while it was being prepared; start again once nothing writes there")
         return pixels

@@ -4,12 +4,12 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 
 from segsr_arch.errors import DataError
+from segsr_arch.images.findings import Finding
 
 
 class Kind(str, Enum):
-    """The kinds of problem, by the words that the summary prints."""
+    """What can be wrong beside the images themselves, by the words that the summary prints."""
 
-    BROKEN = "broken image"
     STRAY = "stray file"
     NOT_FOLLOWED = "link or archive member that is not read"
     UNLISTED = "not on any split list"
@@ -17,12 +17,6 @@ class Kind(str, Enum):
     RENAMED = "name changed"
     DUPLICATE = "identical image in two splits"
     SMALL = "smaller than the patch"
-    DEPTH = "more than 8 bits"
-    ALPHA = "alpha channel"
-    GRAYSCALE = "grayscale"
-    PALETTE = "palette"
-    BANDS = "other bands or colours"
-    PAGES = "several pages"
 
 
 @dataclass(frozen=True)
@@ -36,7 +30,7 @@ class Problem:
     """
 
     file: str
-    kind: Kind
+    kind: Finding | Kind
     done: str
 
     def as_record(self) -> dict[str, str]:
@@ -55,7 +49,7 @@ class ProblemList:
         self.strict = strict
         self.items: list[Problem] = []
 
-    def add(self, file: str, kind: Kind, done: str) -> None:
+    def add(self, file: str, kind: Finding | Kind, done: str) -> None:
         """Note one problem.
 
         Raises:
@@ -65,15 +59,21 @@ class ProblemList:
             raise DataError(f"{file}: {kind.value}: {done} (without --strict the preparation would go on)")
         self.items.append(Problem(file=file, kind=kind, done=done))
 
-    def summary(self, *, examples: int = 3) -> list[str]:
-        """One line a kind: how many, and the first few by name with what was done."""
+    def summary(self, *, all_in: str | None, examples: int = 3) -> list[str]:
+        """One line a kind: how many, and the first few by name with what was done.
+
+        Args:
+            all_in: Name of the file that lists all; ``None`` if none was written.
+            examples: How many are named of each kind.
+        """
         lines = []
-        for kind in Kind:
+        for kind in (*Finding, *Kind):
             of_kind = [problem for problem in self.items if problem.kind is kind]
             if not of_kind:
                 continue
             lines.append(f"{kind.value}: {len(of_kind)}")
             lines.extend(f"    {problem.file}: {problem.done}" for problem in of_kind[:examples])
             if len(of_kind) > examples:
-                lines.append(f"    and {len(of_kind) - examples} more, all in manifest.json")
+                listed = f", all in {all_in}" if all_in else ""
+                lines.append(f"    and {len(of_kind) - examples} more{listed}")
         return lines

@@ -10,7 +10,6 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 
 import cv2
-from PIL import Image
 
 from segsr_arch.data.lmdb_writing import write_lmdb
 from segsr_arch.data.preparation_worker import Workshop
@@ -27,13 +26,11 @@ def _leave_with_parent() -> None:
 def _set_up(workshop: dict) -> None:
     """Prepare this process for work; ``workshop`` holds the arguments of :class:`Workshop`."""
     global _workshop
-    Image.MAX_IMAGE_PIXELS = None  # aerial images are large on purpose
     _workshop = Workshop(**workshop)
 
 
 def _set_up_worker(workshop: dict) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # it warns of every GeoTIFF tag
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     _set_up(workshop)
 

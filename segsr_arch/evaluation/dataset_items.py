@@ -7,12 +7,12 @@ import numpy as np
 from basicsr.utils import tensor2img
 from torch.utils.data import Dataset
 
-from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.evaluation.image_checks import check_channels
+from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.methods import Item
+from segsr_arch.images.conversion import Conversion
 from segsr_arch.names import leads_out
 from segsr_arch.results.classes import classes_of
-from segsr_arch.results.references import ImageReference, check_encodable, name_below, place_below
+from segsr_arch.results.references import check_encodable, name_below, place_below
 
 
 def check_dataset(dataset: Dataset) -> None:
@@ -51,6 +51,7 @@ def dataset_items(dataset: Dataset) -> Iterator[Item]:
     paths = list(_paths(dataset))
     names = [name_below(roots["lq" if gt is None else "gt"], lq if gt is None else gt) for lq, gt in paths]
     classes = classes_of(names)
+    conversion = Conversion.of_data_set(dataset.opt)
     seen: set[str] = set()
     for index, (name, (lq_path, gt_path)) in enumerate(zip(names, paths, strict=True)):
         check_encodable(name, f"datasets: {dataset.opt['name']}")
@@ -61,14 +62,11 @@ def dataset_items(dataset: Dataset) -> Iterator[Item]:
         seen.add(name)
 
         places = {
-            "LR": place_below(roots["lq"], lq_path),
-            "GT": place_below(roots["gt"], gt_path),
+            "LR": place_below(roots["lq"], lq_path, conversion),
+            "GT": place_below(roots["gt"], gt_path, conversion),
         }
 
-        def read(index: int = index, places: dict = places) -> tuple[Any, np.ndarray, np.ndarray | None]:
-            for role, place in places.items():
-                if place is not None:
-                    _check_stored(place, role)
+        def read(index: int = index) -> tuple[Any, np.ndarray, np.ndarray | None]:
             item = dataset[index]
             gt = tensor2img([item["gt"]]) if "gt" in item else None
             return item, tensor2img([item["lq"]]), gt
@@ -79,19 +77,6 @@ def dataset_items(dataset: Dataset) -> Iterator[Item]:
             read=read,
             lq=places["LR"],
             gt=places["GT"],
-        )
-
-
-def _check_stored(place: ImageReference, role: str) -> None:
-    """Refuse what BasicSR would cut without a word: more than 8 bits a sample, an alpha channel.
-
-    Raises:
-        DataError: If the image is such a one, or cannot be read.
-    """
-    image = check_channels(place.read(), role)
-    if image.dtype != np.uint8:
-        raise DataError(
-            f"the {role} image has 16 bits a sample, which BasicSR's data sets cut to 8; save it with 8 bits"
         )
 
 

@@ -25,36 +25,19 @@ class Images:
     lq: np.ndarray | None = None
 
 
-def check_channels(image: np.ndarray, role: str) -> np.ndarray:
-    """Make sure that an image as it was stored can be measured.
-
-    Args:
-        image: (H, W) or (H, W, C) of any type.
-        role: ``SR``, ``GT`` or ``LR``, for messages.
-
-    Returns:
-        (H, W, 3); a grey image is repeated, as BasicSR does.
+def _three_bands(image: np.ndarray, role: str) -> np.ndarray:
+    """Repeat a grey image, as reading one does.
 
     Raises:
-        DataError: If it is of another depth, or has an alpha channel or other bands.
+        DataError: If it is no image of one or three bands and 8 or 16 bits.
     """
-    if image.dtype not in _WIDTHS:
-        broken = int((~np.isfinite(image)).sum()) if image.dtype.kind == "f" else 0
-        if broken:
-            raise DataError(f"the {role} image holds NaN or infinity in {broken} of {image.size} values")
-        raise DataError(f"the {role} image holds {image.dtype} samples; save it with 8 or 16 bits")
-    if image.ndim == 2:
-        image = image[..., None]
-    if image.shape[2] == 1:
-        return np.repeat(image, 3, axis=2)
-    if image.shape[2] == 4:
+    image = image.reshape(*image.shape[:2], -1)
+    if image.dtype not in _WIDTHS or image.shape[2] not in (1, 3):
         raise DataError(
-            f"the {role} image has four channels (RGBA: an alpha channel, or near infrared), and only three would be "
-            f"measured; save it as RGB"
+            f"the {role} image has {image.shape[2]} bands of {image.dtype}; one or three bands of 8 or 16 bits can be "
+            "measured"
         )
-    if image.shape[2] != 3:
-        raise DataError(f"the {role} image has {image.shape[2]} channels; three (RGB) or one (grey) can be measured")
-    return image
+    return np.repeat(image, 3, axis=2) if image.shape[2] == 1 else image
 
 
 def check_images(*, sr: np.ndarray, gt: np.ndarray | None, lq: np.ndarray | None, scale: int | None) -> Images:
@@ -64,9 +47,9 @@ def check_images(*, sr: np.ndarray, gt: np.ndarray | None, lq: np.ndarray | None
     and lower edge, as it was when the LR image was made.
 
     Args:
-        sr: The method's image, as it was stored.
-        gt: Ground truth, as it was stored, or ``None``.
-        lq: LR input, as it was stored, or ``None``.
+        sr: The method's image, (H, W), (H, W, 1) or (H, W, 3).
+        gt: Ground truth, or ``None``.
+        lq: LR input, or ``None``.
         scale: Upscaling factor, or ``None`` if it is not known.
 
     Returns:
@@ -76,7 +59,7 @@ def check_images(*, sr: np.ndarray, gt: np.ndarray | None, lq: np.ndarray | None
         DataError: If they are of different sizes or depths, or one cannot be measured at all.
     """
     given = {role: image for role, image in (("SR", sr), ("GT", gt), ("LR", lq)) if image is not None}
-    checked = {role: check_channels(image, role) for role, image in given.items()}
+    checked = {role: _three_bands(image, role) for role, image in given.items()}
     depths = {role: _WIDTHS[image.dtype] for role, image in checked.items()}
     if len(set(depths.values())) > 1:
         listed = ", ".join(f"{role} {bits}" for role, bits in depths.items())

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from segsr_arch.data.image_sources import ImageSource, is_image_path
 from segsr_arch.data.lmdb_reading import read_whole_list
 from segsr_arch.errors import DataError
+from segsr_arch.images.conversion import AS_STORED, Conversion
 from segsr_arch.results.classes import classes_of
 from segsr_arch.results.references import ImageReference, check_encodable
 from segsr_arch.text import composed, difference, nearest
@@ -33,12 +34,13 @@ class ImageFolder:
     left_out: tuple[str, ...] = ()
 
     @classmethod
-    def open(cls, path: str | os.PathLike, option: str) -> "ImageFolder":
+    def open(cls, path: str | os.PathLike, option: str, conversion: Conversion = AS_STORED) -> "ImageFolder":
         """List the images.
 
         Args:
             path: Folder, or LMDB as BasicSR lays it out (name ends with ``.lmdb``).
             option: On which option it was given, for messages.
+            conversion: How its images become RGB, where they are not.
 
         Raises:
             DataError: If there is nothing of that name, it holds no image, or two images of one name.
@@ -47,13 +49,13 @@ class ImageFolder:
         if not Path(text).is_dir():
             raise DataError(f"{option} {text}: no such folder (looked in {Path.cwd()}).")
         if text.rstrip("/").endswith(".lmdb"):
-            return cls(path=text, images=_lmdb_images(text.rstrip("/"), option))
+            return cls(path=text, images=_lmdb_images(text.rstrip("/"), option, conversion))
         images: dict[str, ImageReference] = {}
         source = ImageSource(text)
         for file in filter(is_image_path, source.files()):
             name = composed(str(PurePosixPath(file).with_suffix("")))
             check_encodable(name, f"{option} {text}")
-            place = ImageReference(path=os.path.join(text, source.stored_name(file)))
+            place = ImageReference(path=os.path.join(text, source.stored_name(file)), conversion=conversion)
             if name in images:
                 raise DataError(f"{option} {text}: {_same_name(name, images[name].path, place.path)}; remove one.")
             images[name] = place
@@ -70,14 +72,14 @@ def _same_name(name: str, *paths: str) -> str:
     return f"two images are called {name} ({difference(*files) if alike else ' and '.join(files)})"
 
 
-def _lmdb_images(path: str, option: str) -> dict[str, ImageReference]:
+def _lmdb_images(path: str, option: str, conversion: Conversion) -> dict[str, ImageReference]:
     try:
         keys = list(read_whole_list(path))
     except DataError as error:
         raise DataError(f"{option} {error}.") from error
     if not keys:
         raise DataError(f"{option} {path}: its meta_info.txt lists no image.")
-    return {composed(key): ImageReference(path=path, key=key) for key in keys}
+    return {composed(key): ImageReference(path=path, key=key, conversion=conversion) for key in keys}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,10 +7,15 @@ from typing import BinaryIO
 
 import numpy as np
 
+from segsr_arch.images.conversion import AS_STORED, Conversion, Note, convert
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.formats import LONGEST_SIGNATURE, reader_of
 from segsr_arch.images.header import ImageHeader
 from segsr_arch.images.limits import check_memory
+from segsr_arch.images.saying import say_once
+
+RULES = 1
+"""Number of the rules that this package states; raised when they give other pixels of some file."""
 
 
 def read_header(source: str | os.PathLike | bytes) -> ImageHeader:
@@ -35,7 +40,7 @@ def read_header(source: str | os.PathLike | bytes) -> ImageHeader:
         status = os.stat(path)
         return _cached_header(path, status.st_size, status.st_mtime_ns)
     except ImageReadError as error:
-        raise ImageReadError(f"{path} does not decode: {error}.") from error
+        raise error.of(path) from error
     except OSError as error:
         raise ImageReadError(f"{path} cannot be read ({error.strerror or error}).") from error
 
@@ -72,18 +77,97 @@ def decode(data: bytes) -> tuple[np.ndarray, ImageHeader]:
     header = _read(io.BytesIO(data), len(data))
     check_memory(header)
     try:
-        stored = reader_of(data[:LONGEST_SIGNATURE]).pixels(data, header)
-    except ImageReadError:
-        raise
+        return _decode(data, header), header
     except MemoryError as error:
-        raise ImageReadError(f"{header.width} x {header.height} pixels do not fit into the memory at hand") from error
+        raise _too_large(header) from error
+
+
+def _decode(data: bytes, header: ImageHeader) -> np.ndarray:
+    try:
+        stored = reader_of(data[:LONGEST_SIGNATURE]).pixels(data, header)
+    except (ImageReadError, MemoryError):
+        raise
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
         raise ImageReadError(f"it is damaged ({_first_line(error)})") from error
     stored = stored.reshape(*stored.shape[:2], -1)
     expected = (header.stored_height, header.stored_width, header.bands)
     if stored.shape != expected or stored.dtype != np.dtype(header.dtype):
         raise ImageReadError(f"its header promises {expected} {header.dtype}, its data {stored.shape} {stored.dtype}")
-    return turn(stored, header.orientation), header
+    return turn(stored, header.orientation)
+
+
+def read_rgb(data: bytes, conversion: Conversion = AS_STORED, *, deep: bool = False) -> tuple[np.ndarray, list[Note]]:
+    """Read an image as three bands, as everything here takes them.
+
+    Args:
+        data: The file's content.
+        conversion: What was asked for where it is not RGB, or not of 8 bits.
+        deep: Whether 16 bits can be used as they are.
+
+    Returns:
+        (H, W, 3) RGB, ``uint8`` or, if deep, ``uint16``; and what was done to it.
+
+    Raises:
+        ImageReadError: If it does not decode, or would lose what nobody has asked to lose.
+    """
+    header = _read(io.BytesIO(data), len(data))
+    check_memory(header)
+    try:
+        return convert(_decode(data, header), header, conversion, deep=deep)
+    except MemoryError as error:
+        raise _too_large(header) from error
+
+
+def read_bgr(
+    data: bytes, source: str, conversion: Conversion = AS_STORED, *, folder: str | None = None, deep: bool = False
+) -> np.ndarray:
+    """Read an image as :func:`read_rgb` does, and say what was done to it, once for its folder.
+
+    Args:
+        data: The file's content.
+        source: Its path, or whatever names it.
+        conversion: What was asked for where it is not RGB, or not of 8 bits.
+        folder: Its folder or LMDB; ``None`` takes that of ``source``.
+        deep: Whether 16 bits can be used as they are.
+
+    Returns:
+        (H, W, 3) BGR, as OpenCV and BasicSR have it.
+
+    Raises:
+        ImageReadError: As :func:`read_rgb`; the sentence names ``source``.
+    """
+    try:
+        image, notes = read_rgb(data, conversion, deep=deep)
+    except ImageReadError as error:
+        raise error.of(source) from error
+    say_once(notes, source, folder)
+    return np.ascontiguousarray(image[..., ::-1])
+
+
+def read_unchanged(data: bytes, source: str) -> np.ndarray:
+    """Read an image with all of its bands and bits, turned as people see it.
+
+    Args:
+        data: The file's content.
+        source: Its path, or whatever names it.
+
+    Returns:
+        (H, W) of one band, else (H, W, bands), blue before red as OpenCV has it.
+
+    Raises:
+        ImageReadError: If it does not decode; the sentence names ``source``.
+    """
+    try:
+        image, header = decode(data)
+    except ImageReadError as error:
+        raise error.of(source) from error
+    if header.bands == 1:
+        return np.ascontiguousarray(image[..., 0])
+    if header.colours == "grey":  # with alpha, for which OpenCV has no image of two bands
+        image = image[..., [0, 0, 0, 1]]
+    elif header.colours == "RGB":
+        image = image[..., [2, 1, 0, *range(3, header.bands)]]
+    return np.ascontiguousarray(image)
 
 
 def turn(image: np.ndarray, orientation: int) -> np.ndarray:
@@ -103,6 +187,10 @@ def turn(image: np.ndarray, orientation: int) -> np.ndarray:
     if orientation in (2, 3, 6, 7):
         image = image[:, ::-1]
     return image
+
+
+def _too_large(header: ImageHeader) -> ImageReadError:
+    return ImageReadError(f"{header.width} x {header.height} pixels do not fit into the memory at hand")
 
 
 def _first_line(error: BaseException) -> str:

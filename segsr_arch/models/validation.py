@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.images.conversion import Conversion
 from segsr_arch.metrics.ground_truth import needs_ground_truth
 from segsr_arch.models.output_checks import check_finite
 from segsr_arch.progress import progress
@@ -104,6 +105,7 @@ def validate(
     metric_options = opt["val"].get("metrics") or {}
     dataset_options = dataloader.dataset.opt
     dataset_name = dataset_options["name"]
+    conversion = Conversion.of_data_set(dataset_options)
     indices, loader = _share(dataloader, opt["rank"], opt["world_size"])
     comparing = [
         key
@@ -142,8 +144,8 @@ def validate(
                 class_name=class_of(name),
                 values=values,
                 sr=place_below(None, sr_path and str(sr_path)),
-                gt=place_below(dataset_options.get("dataroot_gt"), gt_path),
-                lq=place_below(dataset_options.get("dataroot_lq"), lq_path),
+                gt=place_below(dataset_options.get("dataroot_gt"), gt_path, conversion),
+                lq=place_below(dataset_options.get("dataroot_lq"), lq_path, conversion),
                 gt_digest=pixel_digest(images["img2"]) if "img2" in images else None,
             )
             problems = tuple(f"{name}: {line}" for line in problems)

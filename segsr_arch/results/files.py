@@ -10,12 +10,13 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from segsr_arch.atomic import atomic_write
 from segsr_arch.errors import DataError, SaveError
+from segsr_arch.images.conversion import Conversion
 from segsr_arch.results.record import Column, Cost, EvaluationRecord, ImageRow, SetValue
 from segsr_arch.results.references import ImageReference
 from segsr_arch.results.statistics import Mean
@@ -88,6 +89,16 @@ def _place(reference: ImageReference | None, folder: Path, root: str | os.PathLi
     return None if reference is None else str(reference.relative_to(folder, root=root))
 
 
+def _conversions(row: ImageRow) -> dict[str, dict]:
+    """How its images became RGB, by place, of those that were converted."""
+    places = {place: getattr(row, place) for place in _PLACES}
+    return {
+        place: reference.conversion.as_record()
+        for place, reference in places.items()
+        if reference is not None and reference.conversion.asks
+    }
+
+
 def _class_rows(record: EvaluationRecord) -> Iterable[list[Any]]:
     classes = [row.class_name for row in record.images]
     for class_name, columns in record.class_summary.items():
@@ -119,7 +130,7 @@ def write_record(folder: str | os.PathLike, record: EvaluationRecord, *, root: s
     images = [
         {"name": row.name, "class": row.class_name}
         | {place: _place(getattr(row, place), folder, root) for place in _PLACES}
-        | {"gt_digest": row.gt_digest, "values": dict(row.values)}
+        | {"gt_digest": row.gt_digest, "values": dict(row.values), "conversions": _conversions(row)}
         for row in record.images
     ]
     write_csv(
@@ -171,11 +182,16 @@ def _read_json(path: Path) -> Any:
         raise DataError(f"{path}: is no JSON ({error}); write it again with segsr evaluate.") from error
 
 
+def _read_place(content: Mapping[str, Any], place: str, folder: Path) -> ImageReference | None:
+    if content[place] is None:
+        return None
+    reference = ImageReference.parse(content[place]).resolved(folder)
+    asked = content.get("conversions", {}).get(place)
+    return reference if asked is None else replace(reference, conversion=Conversion.of_data_set(asked))
+
+
 def _read_row(content: Mapping[str, Any], folder: Path) -> ImageRow:
-    places = {
-        place: None if content[place] is None else ImageReference.parse(content[place]).resolved(folder)
-        for place in _PLACES
-    }
+    places = {place: _read_place(content, place, folder) for place in _PLACES}
     values = {name: float(value) for name, value in content["values"].items()}
     names = {"name": content["name"], "class_name": content["class"], "gt_digest": content["gt_digest"]}
     return ImageRow(**names, values=values, **places)

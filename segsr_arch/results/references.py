@@ -1,17 +1,16 @@
 """Where the pixels of an image lie: a file, or an entry of an LMDB as BasicSR lays it out."""
 
-import io
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from PIL import Image
 
 from segsr_arch.errors import DataError
+from segsr_arch.images.conversion import AS_STORED, Conversion
+from segsr_arch.images.reading import read_bgr
 from segsr_arch.text import composed
 
 
@@ -22,10 +21,12 @@ class ImageReference:
     Attributes:
         path: Image file, or LMDB folder.
         key: Entry of the LMDB; ``None`` for a file.
+        conversion: How it becomes RGB, where it is not.
     """
 
     path: str
     key: str | None = None
+    conversion: Conversion = AS_STORED
 
     def __str__(self) -> str:
         return self.path if self.key is None else f"{self.path}::{self.key}"
@@ -38,7 +39,7 @@ class ImageReference:
 
     def resolved(self, folder: str | os.PathLike) -> "ImageReference":
         """Give the same image, its path relative to ``folder`` made independent of it."""
-        return ImageReference(path=os.path.abspath(os.path.join(folder, self.path)), key=self.key)
+        return replace(self, path=os.path.abspath(os.path.join(folder, self.path)))
 
     def relative_to(self, folder: str | os.PathLike, *, root: str | os.PathLike | None = None) -> "ImageReference":
         """Give the same image, its path relative to a folder, if they will be moved together; else absolute.
@@ -50,7 +51,7 @@ class ImageReference:
         absolute, whole = os.path.abspath(self.path), os.path.abspath(root or folder)
         inside = absolute.startswith(whole + os.sep)
         path = Path(os.path.relpath(absolute, os.path.abspath(folder))).as_posix() if inside else absolute
-        return ImageReference(path=path, key=self.key)
+        return replace(self, path=path)
 
     def read_bytes(self) -> bytes:
         """Read the encoded image.
@@ -68,19 +69,16 @@ class ImageReference:
         return bytes(_lmdb_client(self.path).get(self.key))
 
     def read(self) -> np.ndarray:
-        """Read the pixels as they are stored.
+        """Read the pixels, and say what was done to them, once for a folder.
 
         Returns:
-            (H, W), (H, W, 3) BGR or (H, W, 4) BGRA, uint8 or uint16 (or float32 for TIFF).
+            (H, W, 3) BGR, uint8 or uint16.
 
         Raises:
-            DataError: If it is not there, or does not decode.
+            DataError: If it is not there, does not decode, or cannot be used as RGB.
         """
-        data = self.read_bytes()
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
-        if image is None or not _is_whole(data):
-            raise DataError(f"{self}: does not decode as an image; it is truncated or of an unknown format.")
-        return image
+        folder = self.path if self.key is not None else os.path.dirname(self.path)
+        return read_bgr(self.read_bytes(), str(self), self.conversion, folder=folder, deep=True)
 
 
 @lru_cache(maxsize=8)
@@ -89,17 +87,6 @@ def _lmdb_client(path: str) -> Any:
     from basicsr.utils import FileClient
 
     return FileClient("lmdb", db_paths=path)
-
-
-def _is_whole(data: bytes) -> bool:
-    """Whether a JPEG is complete; some versions of OpenCV decode a truncated one without a word."""
-    if not data.startswith(b"\xff\xd8"):
-        return True
-    try:
-        Image.open(io.BytesIO(data)).load()
-    except OSError:
-        return False
-    return True
 
 
 def check_encodable(name: str, place: str) -> None:
@@ -122,18 +109,19 @@ def _is_lmdb(root: str | None) -> bool:
     return root is not None and str(root).rstrip("/").endswith(".lmdb")
 
 
-def place_below(root: str | None, path: str | None) -> ImageReference | None:
+def place_below(root: str | None, path: str | None, conversion: Conversion = AS_STORED) -> ImageReference | None:
     """Tell where an image of a BasicSR data set lies.
 
     Args:
         root: ``dataroot_gt`` or ``dataroot_lq`` of its options.
         path: ``gt_path`` or ``lq_path`` of an item: a path, or an entry of the LMDB; ``None`` stays ``None``.
+        conversion: How the images of the data set become RGB.
     """
     if path is None:
         return None
     if _is_lmdb(root):
-        return ImageReference(path=str(root).rstrip("/"), key=path)
-    return ImageReference(path=path)
+        return ImageReference(path=str(root).rstrip("/"), key=path, conversion=conversion)
+    return ImageReference(path=path, conversion=conversion)
 
 
 def name_below(root: str | None, path: str) -> str:

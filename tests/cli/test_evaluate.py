@@ -85,11 +85,11 @@ def test_bad_images_get_lines_the_rest_is_measured_and_the_exit_code_says_so(her
         "gt/empty: the class has no image",
         "lake7: no SR image in bad",
         "lake1: the SR image has 40 x 48 pixels and the ground truth 48 x 48",
-        "lake2: the SR image has four channels (RGBA",
+        "lake2: bad/lake2.png: it has transparent pixels",
         "lake3: the images have different bits a sample (SR 16, GT 8)",
         "lake4: ssim_y-crop: ",
-        "lake5: bad/lake5.png: does not decode",
-        "lake6: the SR image holds ",  # NaN; OpenCV 4.9 does not keep it in a TIFF, and finds float32 samples
+        "lake5: bad/lake5.png does not decode",
+        "lake6: bad/lake6.tif: it ",  # holds NaN; OpenCV 4.9 does not keep it in a TIFF: then it has 32 bits a sample
     ):
         assert f"problem: {line}" in captured.err, line
     assert "8 problems, listed in evaluation.json" in captured.err
@@ -260,8 +260,8 @@ def test_what_basicsr_would_cut_is_refused(tmp_path, monkeypatch, capsys):
     write_image(tmp_path / "data/LR/im1.png", np.dstack([lq, lq[..., :1]]))
     assert main(["evaluate", "-opt", str(path), "--no-cost"]) == 1
     err = capsys.readouterr().err
-    assert "im0: the GT image has 16 bits a sample, which BasicSR's data sets cut to 8" in err
-    assert "im1: the LR image has four channels" in err
+    assert "HR/im0.png: its values go from 0 to 65535: it has 16 bits a sample; say with value_range: [LO, HI]" in err
+    assert "LR/im1.png: it has transparent pixels" in err
 
 
 def test_output_that_nobody_reads_ends_quietly():

@@ -232,15 +232,30 @@ def test_wrong_arguments_are_found_before_anything_is_loaded(tmp_path, capsys):
         run("-opt", "gone.yml", "--template", "a photo")
     with pytest.raises(SystemExit):
         run("-opt", "gone.yml", "--top", "0")
-    assert "0 is not a whole number from 1" in capsys.readouterr().err
+    assert "'0' is not a whole number from 1" in capsys.readouterr().err
 
 
 def test_images_that_cannot_be_used_are_named(option_file, tmp_path):
     with pytest.raises(DataError, match=r"--image: .*gone.png cannot be read \(No such file"):
         run("-opt", option_file, "--image", tmp_path / "gone.png")
     deep = write_image(tmp_path / "deep.png", make_image(0, 8, 8).astype(np.uint16) * 200)
-    with pytest.raises(DataError, match="--image: .*deep.png: uint16 samples .*give an 8-bit RGB image"):
+    with pytest.raises(
+        DataError, match="--image: .*deep.png: its values go from .* 16 bits a sample; say with --range"
+    ):
         run("-opt", option_file, "--image", deep)
     (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(DataError, match="text.png: not an image; give"):
+    with pytest.raises(DataError, match="text.png does not decode: it is no image"):
         run("-opt", option_file, "--image", tmp_path / "text.png")
+
+
+def test_the_other_images_are_explained_where_one_cannot_be_used(option_file, tmp_path, capsys):
+    deep = write_image(tmp_path / "deep.png", make_image(0, 16, 16).astype(np.uint16) * 16)
+    good = tmp_path / "LR/river0.png"
+    assert run("-opt", option_file, "--out", tmp_path / "out", "--image", good, deep) == 1
+    captured = capsys.readouterr()
+    assert "on 1 image of the command line" in captured.out
+    assert "problem: --image: " in captured.err and "deep.png" in captured.err
+    assert run("-opt", option_file, "--out", tmp_path / "out", "--image", good, deep, "--range", "0", "4080") == 0
+    assert f"{deep}: 16 bits a sample; 0..4080 became 0..255" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match="--range, --bands: are for --image"):
+        run("-opt", option_file, "--bands", "3", "2", "1")

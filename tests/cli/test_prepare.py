@@ -9,7 +9,7 @@ import unicodedata
 import pytest
 
 from segsr_arch.cli.prepare import add_parser
-from segsr_arch.errors import DataError
+from segsr_arch.errors import ConfigError, DataError
 from tests.data.test_preparation import make_source, snapshot
 from tests.support import SHARED_DATA, make_image, started, write_image
 
@@ -81,7 +81,7 @@ def test_wrong_arguments_are_refused(tmp_path, capsys, arguments, message):
 
 
 def test_a_range_that_falls_is_refused(tmp_path):
-    with pytest.raises(DataError, match="the first value must be the smaller one"):
+    with pytest.raises(ConfigError, match="--range LO HI: expected two values, the smaller one first"):
         run("folder", tmp_path, tmp_path / "dst", "--range", 100, 0)
 
 

@@ -7,6 +7,7 @@ import pytest
 from segsr_arch.data.preparation import prepare
 from segsr_arch.data.splits import published_lists
 from segsr_arch.errors import DataError
+from segsr_arch.images.conversion import Conversion
 from tests.data.test_preparation import make_source, options
 from tests.support import make_image, write_image
 
@@ -127,7 +128,7 @@ def test_16_bit_images_are_used_with_a_range(tmp_path):
     source = make_source(tmp_path / "src")
     image = make_image(5)
     write_image(source / "a/wide.tif", image.astype(np.uint16) * 100)
-    prepare(options(source, tmp_path / "dst", val=0, test=0, value_range=(0, 25500)))
+    prepare(options(source, tmp_path / "dst", val=0, test=0, conversion=Conversion(value_range=(0, 25500))))
     assert np.array_equal(cv2.imread(str(tmp_path / "dst/train/HR_x4/wide.png")), image)
 
 

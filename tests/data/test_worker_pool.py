@@ -6,6 +6,7 @@ import pytest
 
 from segsr_arch.data.worker_pool import WorkerPool
 from segsr_arch.errors import DataError
+from segsr_arch.images.conversion import AS_STORED
 
 
 def enlarge(side):
@@ -23,7 +24,7 @@ def end_abruptly(_):
 
 @pytest.fixture
 def workshop(tmp_path):
-    return {"source": tmp_path, "root": tmp_path, "value_range": None}
+    return {"source": tmp_path, "root": tmp_path, "conversion": AS_STORED}
 
 
 def test_results_come_in_order_from_several_processes(workshop):

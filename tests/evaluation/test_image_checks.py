@@ -13,21 +13,14 @@ def check(sr=HR, gt=HR, lq=None, scale=4):
     return check_images(sr=sr, gt=gt, lq=lq, scale=scale)
 
 
-def with_nan():
-    image = HR.astype(np.float32)
-    image[3, 4] = np.nan
-    return image
-
-
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"sr": HR[:, :30]}, "SR image has 32 x 30 pixels and the ground truth 32 x 32"),
         ({"sr": HR.astype(np.uint16)}, r"different bits a sample \(SR 16, GT 8\)"),
-        ({"sr": np.dstack([HR, HR[..., :1]])}, r"SR image has four channels \(RGBA: an alpha channel"),
-        ({"gt": np.dstack([HR, HR])}, "GT image has 6 channels"),
-        ({"sr": with_nan()}, "SR image holds NaN or infinity in 3 of 3072 values"),
-        ({"sr": HR.astype(np.float32)}, "SR image holds float32 samples; save it with 8 or 16 bits"),
+        ({"sr": np.dstack([HR, HR[..., :1]])}, "SR image has 4 bands of uint8; one or three bands"),
+        ({"gt": np.dstack([HR, HR])}, "GT image has 6 bands"),
+        ({"sr": HR.astype(np.float32)}, "SR image has 3 bands of float32; one or three bands of 8 or 16 bits"),
         ({"lq": LR[:7]}, "LR image has 7 x 8 pixels and the SR image 32 x 32, which is not x4"),
         ({"lq": LR.astype(np.uint16)}, r"\(SR 8, GT 8, LR 16\)"),
     ],

@@ -128,8 +128,8 @@ def test_references_read_files_and_lmdb_entries(tmp_path):
         ImageReference(path=place.path, key="b").read()
     with pytest.raises(DataError, match="other.lmdb: no such LMDB"):
         ImageReference(path=str(tmp_path / "other.lmdb"), key="b").read()
-    (tmp_path / "broken.png").write_bytes(b"\x89PNG")
-    with pytest.raises(DataError, match="broken.png: does not decode"):
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    with pytest.raises(DataError, match="broken.png does not decode: it is cut short"):
         ImageReference(path=str(tmp_path / "broken.png")).read()
     with pytest.raises(DataError, match="gone.png: cannot be read .* deleted"):
         ImageReference(path=str(tmp_path / "gone.png")).read()
@@ -212,5 +212,5 @@ def test_a_truncated_jpeg_is_refused_by_every_version_of_opencv(tmp_path):
     path = write_image(tmp_path / "a1.jpg", make_image(0, 256, 256))
     assert ImageReference(path=str(path)).read().shape == (256, 256, 3)
     path.write_bytes(path.read_bytes()[:-2000])
-    with pytest.raises(DataError, match="a1.jpg: does not decode"):
+    with pytest.raises(DataError, match="a1.jpg does not decode: it is cut short"):
         ImageReference(path=str(path)).read()
