@@ -20,6 +20,7 @@ from segsr_arch.compat.distributed import repair_init_dist, repair_model_to_devi
 from segsr_arch.compat.extras import repair_fid, repair_jpeg_quality, repair_wandb
 from segsr_arch.compat.functional_tensor import repair_functional_tensor
 from segsr_arch.compat.images import repair_images
+from segsr_arch.compat.library_loading import repair_library_loading
 from segsr_arch.compat.lists import repair_folder_reading, repair_list_reading
 from segsr_arch.compat.lmdb_environments import repair_lmdb_sharing
 from segsr_arch.compat.loading import repair_load_network
@@ -39,6 +40,7 @@ VERSION = "1.4.2"
 
 REPAIRS = {
     "functional_tensor": repair_functional_tensor,  # first: basicsr cannot be imported without it
+    "library_loading": repair_library_loading,
     "registries": repair_registries,
     "spawned_workers": repair_spawned_workers,
     "resume": repair_resume,

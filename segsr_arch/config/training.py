@@ -3,6 +3,7 @@
 import copy
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from segsr_arch.config.calls import check_call, find_registered
@@ -10,6 +11,9 @@ from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import check_mapping, describe, is_number, needed
 from segsr_arch.config.tables import OPTIMIZER, SCHEDULERS
 from segsr_arch.config.trials import reported
+from segsr_arch.errors import WeightsFileError
+from segsr_arch.metrics.pretrained import hub_path
+from segsr_arch.weights.reading import read_content
 
 _VGG_CRITERIA = ("l1", "l2", "fro")
 
@@ -165,8 +169,24 @@ def _check_vgg(problems: Problems, path: str, options: Mapping[str, Any]) -> Non
                 problems.unknown(here, str(name), names, f"{vgg} has no such layer")
             elif not is_number(weight):
                 problems.add(here, f"expected a number, got {describe(weight)}")
+    if names is not None:
+        _check_vgg_weights(problems, path, vgg)
     if options.get("criterion", "l1") not in _VGG_CRITERIA:
         problems.add(join_path(path, "criterion"), f"expected {' or '.join(_VGG_CRITERIA)}")
+
+
+def _check_vgg_weights(problems: Problems, path: str, vgg: str) -> None:
+    """Read the file that PerceptualLoss is going to read, if it is there; torchvision fetches it otherwise."""
+    from basicsr.archs.vgg_arch import VGG_PRETRAIN_PATH
+    from torchvision.models import get_model_weights
+
+    own, fetched = Path(VGG_PRETRAIN_PATH), hub_path(get_model_weights(vgg).IMAGENET1K_V1.url)
+    file = own if own.exists() else fetched
+    if file.exists():
+        try:
+            read_content(file)
+        except WeightsFileError as error:
+            problems.add(path, f"its weights cannot be loaded. {error}")
 
 
 def _try_loss(problems: Problems, path: str, options: Mapping[str, Any], cls: type) -> None:

@@ -7,8 +7,13 @@ from urllib.parse import urlsplit
 
 import torch
 
-from segsr_arch.errors import WeightsError
+from segsr_arch.errors import WeightsError, WeightsFileError
 from segsr_arch.semantics.vision_weights import require_network
+
+
+def hub_path(url: str) -> Path:
+    """Where torch's hub keeps the file of an address: ``$TORCH_HOME/hub/checkpoints/NAME``."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(url).path).name
 
 
 @contextlib.contextmanager
@@ -25,9 +30,8 @@ def hub_file(url: str, *, metric: str) -> Iterator[Path]:
     Raises:
         WeightsError: If it is not there and cannot be fetched, or is not what the library expects.
     """
-    name = Path(urlsplit(url).path).name
-    path = Path(torch.hub.get_dir()) / "checkpoints" / name
-    remedy = f"Fetch {url} on a machine with a network and place it there ($TORCH_HOME/hub/checkpoints/{name})."
+    path = hub_path(url)
+    remedy = f"Fetch {url} on a machine with a network and place it there ($TORCH_HOME/hub/checkpoints/{path.name})."
     if not path.is_file():
         try:
             require_network({"url": url})
@@ -37,6 +41,8 @@ def hub_file(url: str, *, metric: str) -> Iterator[Path]:
             ) from error
     try:
         yield path
+    except WeightsFileError as error:
+        raise WeightsError(f"{metric}: its weights cannot be loaded. {error} Delete the file. {remedy}") from error
     except Exception as error:  # whatever torch, its hub, pickle or the disk raise: the remedy is the same
         reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), 'no message')[:200]}"
         raise WeightsError(

@@ -16,6 +16,7 @@ from typing import Any
 import torch
 
 from segsr_arch.results.record import ImageRow
+from segsr_arch.weights.digests import file_digest
 
 _PACKAGES = ("basicsr", "torch", "torchvision", "numpy", "opencv-python", "open_clip_torch", "peft", "torchmetrics")
 
@@ -46,15 +47,6 @@ def pixel_digest(image: Any) -> str:
     """SHA-256 (64 hex digits) over shape, type and values of a numpy image; the file format does not matter."""
     header = f"{image.shape} {image.dtype}\n".encode()
     return hashlib.sha256(header + image.tobytes()).hexdigest()
-
-
-def file_digest(path: str | os.PathLike) -> str:
-    """SHA-256 (64 hex digits) of a file's bytes."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def _versions() -> dict[str, str]:

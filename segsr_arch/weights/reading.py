@@ -14,6 +14,7 @@ from torch import Tensor
 
 from segsr_arch.errors import UnsafeWeightsError, WeightsFileError
 from segsr_arch.weights.archives import DamagedArchiveError, check_archive
+from segsr_arch.weights.digests import check_blob
 from segsr_arch.weights.entries import choose_entry, without_prefixes
 from segsr_arch.weights.recognition import AGAIN, describe_safetensors, is_archive, is_safetensors, refuse_foreign
 
@@ -24,7 +25,8 @@ def read_content(path: Path, *, map_location: Any = "cpu") -> Any:
     """Read what ``torch.save`` or safetensors put into a file, whatever its name ends with.
 
     Archives of torch are compared with their checksums first. Files that torch wrote before it wrote archives, and
-    those of safetensors, carry none: of them only lengths can be checked.
+    those of safetensors, carry none: of them lengths are checked, and of those that a cache of Hugging Face holds the
+    SHA-256 that it names them by.
 
     Args:
         path: The file.
@@ -53,12 +55,13 @@ def read_content(path: Path, *, map_location: Any = "cpu") -> Any:
         raise WeightsFileError(f"{path} cannot be read ({error.strerror or error}).") from error
     # A damaged file raises almost anything: EOFError, KeyError, IndexError, RuntimeError, UnpicklingError.
     except Exception as error:
-        raise _explained(path, error) from error
+        raise explain(path, error) from error
 
 
 def _read_safetensors(path: Path, map_location: Any) -> dict[str, Tensor]:
     from safetensors.torch import load_file
 
+    check_blob(path)
     try:
         content = load_file(path)
     except OSError:
@@ -83,7 +86,8 @@ def _check_whole(path: Path) -> None:
         logger.warning("%s was saved without checksums (set_crc32_options): damage to it would go unnoticed.", path)
 
 
-def _explained(path: Path, error: Exception) -> WeightsFileError:
+def explain(path: Path | str, error: Exception) -> WeightsFileError:
+    """Say what an error of ``torch.load(weights_only=True)`` means for the file that it read; returns an error."""
     first = next(iter(str(error).splitlines()), "no further explanation")
     if isinstance(error, pickle.UnpicklingError) and _asks_for_code(str(error)):
         line = next(line.strip() for line in str(error).splitlines() if "nsupported" in line)

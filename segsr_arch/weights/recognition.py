@@ -10,6 +10,10 @@ from typing import BinaryIO
 from segsr_arch.errors import UnsafeWeightsError, WeightsFileError
 
 AGAIN = "Copy or download it again, or use an older one."
+TORCHSCRIPT_REMEDY = (
+    "If you trust its source, convert it once: python -c \"import torch; torch.save(torch.jit.load('{path}', "
+    "map_location='cpu').state_dict(), '{target}')\" and give the new file."
+)
 _HEAD = 4096
 _TORCH_MAGIC = bytes.fromhex("8a0a6cfc9c46f9206aa85019")  # the number that torch's files began with before archives
 _PICKLE_STARTS = (b"\x80", b"c", b"(", b"}", b"]")
@@ -92,9 +96,8 @@ def _refuse_foreign_archive(path: Path) -> None:
         return
     if any(name.endswith("/constants.pkl") for name in names):
         raise UnsafeWeightsError(
-            f"{path} is refused because it could run code: it is a TorchScript archive. If you trust its source, "
-            f"convert it once: python -c \"import torch; torch.save(torch.jit.load('{path}', map_location='cpu')"
-            f".state_dict(), '{path.with_suffix('.pth')}')\" and give the new file."
+            f"{path} is refused because it could run code: it is a TorchScript archive. "
+            + TORCHSCRIPT_REMEDY.format(path=path, target=path.with_suffix(".pth"))
         )
     if names and not any(name.endswith("data.pkl") for name in names):
         raise WeightsFileError(

@@ -201,6 +201,17 @@ def test_metrics_need_ground_truth(folder, refused, command):
     assert f"datasets:{name}: SingleImageDataset has no ground truth for val:metrics (psnr)" in refused(opt, command)
 
 
+def test_weights_of_the_perceptual_loss_are_read_before_the_run(folder, refused):
+    path = folder / "experiments/pretrained_models/vgg19-dcbb9e9d.pth"
+    path.parent.mkdir(parents=True)
+    torch.save({"features": Payload(folder / "ran")}, path)
+    said = refused(changed(stock_train(folder), "train:perceptual_opt", VGG))
+    assert (
+        "train:perceptual_opt: its weights cannot be loaded. experiments/pretrained_models/vgg19-dcbb9e9d.pth" in said
+    )
+    assert "is refused because it could run code" in said and not (folder / "ran").exists()
+
+
 def test_weights_of_another_vision_language_model(folder, refused):
     torch.save({"conv1.weight": torch.zeros(3)}, folder / "vlm.pt")
     opt = changed(guided_train(folder), "network_g:semantics:pretrained", "vlm.pt")

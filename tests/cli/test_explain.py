@@ -14,7 +14,7 @@ import yaml
 from segsr_arch.archs.segsr_arch import SeGSR
 from segsr_arch.cli.explain import add_parser
 from segsr_arch.errors import ConfigError, DataError, DependencyError
-from segsr_arch.results.provenance import file_digest
+from segsr_arch.weights.digests import file_digest
 from tests.support import TINY_HAT, TINY_SEMANTICS, TINY_VLM, make_image, write_image
 
 pytest.importorskip("matplotlib")
