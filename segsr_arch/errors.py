@@ -43,3 +43,7 @@ class DivergenceError(SegsrError, ArithmeticError):
 
 class DependencyError(SegsrError, ImportError):
     """A package that is needed here is not installed; the message holds the pip command."""
+
+
+class ValidationError(SegsrError, RuntimeError):
+    """A validation or test failed at an image, which the message names."""

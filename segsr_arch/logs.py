@@ -43,3 +43,15 @@ def basicsr_not_set_up() -> Iterator[None]:
         setup.initialized_logger.update(known)
         logger.handlers[:], logger.propagate = handlers, propagate
         logger.setLevel(level)
+
+
+def write_traceback(error: BaseException) -> None:
+    """Write where an error came from into the log file of a run, if there is one, and not to the screen."""
+    logger = logging.getLogger("basicsr")
+    elsewhere = getattr(error, "details", "")  # in a worker process
+    text = f"The run ended here.\n{elsewhere}" if elsewhere != str(error) else "The run ended here."
+    place = (type(error), error, error.__traceback__)
+    record = logger.makeRecord("segsr_arch", logging.ERROR, __file__, 0, text, (), place)
+    for handler in logger.handlers:
+        if isinstance(handler, logging.FileHandler):
+            handler.handle(record)

@@ -19,7 +19,8 @@ from segsr_arch.cli.interruption import Interrupted, TrainingInterruption
 from segsr_arch.cli.terminal import escaped_output
 from segsr_arch.config import apply_overrides, check_options, complete_options, read_options
 from segsr_arch.config.imports import imported_code
-from segsr_arch.errors import SegsrError
+from segsr_arch.errors import SaveError, SegsrError
+from segsr_arch.logs import write_traceback
 from segsr_arch.replacing import replaced
 
 USAGE_ERROR = 2
@@ -96,10 +97,13 @@ def _train(args: argparse.Namespace, given: Sequence[str]) -> int:
             state = interruption.save_state()
             _print_stop(args, given, stop, state)
             return 128 + stop.signum
-        except Exception:
+        except Exception as error:
             # rank 0 has stopped for the same signal and left this process without a peer
             if interruption.signum is not None and _rank(args) > 0:
                 return 128 + interruption.signum
+            if isinstance(error, SegsrError) and interruption.is_between_steps and interruption.last_iter > 0:
+                with contextlib.suppress(SaveError):  # the first error is told, perhaps of the same disk
+                    _print_stop(args, given, "an error", interruption.save_state())
             raise
     _print_first(args, f"Models, states and log: {_shown(seen['path']['experiments_root'])}")
     return 0
@@ -131,7 +135,11 @@ def _run(args: argparse.Namespace, module: ModuleType, pipeline: Callable, *, is
     for text in warnings:
         _print_first(args, f"warning: {text}")
     with _options_given(module, args, opt) as seen:
-        pipeline(os.getcwd())
+        try:
+            pipeline(os.getcwd())
+        except Exception as error:
+            write_traceback(error)
+            raise
     return seen
 
 
@@ -181,7 +189,7 @@ def _print_first(args: argparse.Namespace, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _print_stop(args: argparse.Namespace, given: Sequence[str], stop: Interrupted, state: Path | None) -> None:
+def _print_stop(args: argparse.Namespace, given: Sequence[str], stop: object, state: Path | None) -> None:
     """Say what was saved and how to go on."""
     if state is None:
         _print_first(args, f"Stopped by {stop}: no iteration was completed in this run, nothing to save.")

@@ -85,6 +85,11 @@ class TrainingInterruption:
             workers.release()
         self._stack.close()
 
+    @property
+    def is_between_steps(self) -> bool:
+        """Whether what is in memory fits together: no step and no save was begun and not ended."""
+        return not self._busy
+
     def save_state(self) -> Path | None:
         """Save the state of the last completed iteration unless that is done already.
 

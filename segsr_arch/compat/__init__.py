@@ -24,6 +24,7 @@ from segsr_arch.compat.library_loading import repair_library_loading
 from segsr_arch.compat.lists import repair_folder_reading, repair_list_reading
 from segsr_arch.compat.lmdb_environments import repair_lmdb_sharing
 from segsr_arch.compat.loading import repair_load_network
+from segsr_arch.compat.named_failures import repair_sample_errors, repair_validation_errors
 from segsr_arch.compat.optimizers import repair_get_optimizer
 from segsr_arch.compat.options import repair_parse_options
 from segsr_arch.compat.prefetch import repair_double_iterator, repair_prefetch_errors
@@ -51,6 +52,8 @@ REPAIRS = {
     "double_iterator": repair_double_iterator,
     "images": repair_images,
     "tensor2img": repair_tensor2img,
+    "sample_errors": repair_sample_errors,
+    "validation_errors": repair_validation_errors,
     "lmdb_sharing": repair_lmdb_sharing,
     "list_reading": repair_list_reading,
     "folder_reading": repair_folder_reading,

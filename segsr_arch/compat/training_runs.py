@@ -6,6 +6,7 @@ import torch
 from torch.utils.data import IterableDataset
 
 from segsr_arch.compat.patching import is_stock, substitute
+from segsr_arch.failures import NamedCollate
 from segsr_arch.training.run import TrainingRun
 from segsr_arch.training.sample_order import SampleOrder, in_order
 from segsr_arch.training.seeded_samples import SeededSamples
@@ -86,6 +87,7 @@ def repair_sample_order():
         if phase == "train" and seed is not None and not isinstance(dataset, IterableDataset):
             read = SeededSamples(dataset, seed)
         loader = build(read, dataset_opt, num_gpu=num_gpu, dist=dist, sampler=sampler, seed=seed)
+        loader.collate_fn = NamedCollate(loader.collate_fn)
         loader.generator = torch.Generator()
         loader.generator.manual_seed(seed or 0)
         PIPELINE.note_loader(loader, dataset, phase)

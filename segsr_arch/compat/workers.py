@@ -2,6 +2,8 @@
 
 from multiprocessing.reduction import ForkingPickler
 
+from segsr_arch.failures import name_samples
+
 
 def repair_spawned_workers():
     """Make a pickled data set import this package before BasicSR.
@@ -27,6 +29,6 @@ def _reduce(dataset):
 
 
 def _rebuild(dataset_class, state):
-    dataset = dataset_class.__new__(dataset_class)
+    dataset = name_samples(dataset_class).__new__(dataset_class)
     dataset.__dict__.update(state)
     return dataset

@@ -5,14 +5,8 @@ import warnings
 from collections.abc import Iterator
 
 from segsr_arch.config.problems import Problems
-from segsr_arch.errors import SegsrError
+from segsr_arch.failures import first_line
 from segsr_arch.logs import basicsr_not_set_up
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's message, after the name of its class unless it is one of this package."""
-    text = next(iter(str(error).splitlines()), "no further explanation")
-    return text if isinstance(error, SegsrError) else f"{type(error).__name__}: {text}"
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ from segsr_arch.archs.guided_network import GuidedNetwork
 from segsr_arch.archs.unit_layouts import size_multiple
 from segsr_arch.compat.registration import register
 from segsr_arch.errors import SaveError
+from segsr_arch.failures import naming_image
 from segsr_arch.models.best_network import BestNetwork
 from segsr_arch.models.divergence import stop_unless_finite
 from segsr_arch.models.ema import MovingAverage
@@ -213,6 +214,7 @@ class SeGSRModel(SRModel):
         finally:
             network.train(was_training)
 
+    @naming_image
     def validation(
         self, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool = False
     ) -> None:
