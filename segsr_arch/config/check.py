@@ -30,6 +30,7 @@ def check_options(
     world_size: int = 1,
     parsed: bool = False,
     states: Path | None = None,
+    passes_images: bool = False,
 ) -> list[str]:
     """Check the options of a BasicSR run; nothing is written and nothing is changed.
 
@@ -47,6 +48,8 @@ def check_options(
         world_size: Number of processes that the run is spread over.
         parsed: Whether ``parse_options`` has added BasicSR's own keys, which are no business of an option file.
         states: Folder of the states that ``--auto_resume`` looks at; ``None`` without it.
+        passes_images: Whether single images that cannot be used are let through, because the run names them and goes
+            on with the rest.
 
     Returns:
         Warnings: what is right, but hardly meant.
@@ -63,13 +66,13 @@ def check_options(
 
     options = {"is_train": is_train, "world_size": world_size, "parsed": parsed, "states": states}
     if opt.get("imports") is not None:
-        first = Problems(names_may_follow=True)
+        first = Problems(names_may_follow=True, passes_images=passes_images)
         modules = find_modules(first, opt)
         _check_sections(first, opt, **options)
         first.raise_if_any(source)
         import_modules(first, modules)
         first.raise_if_any(source)
-    problems = Problems()
+    problems = Problems(passes_images=passes_images)
     model, images = _check_sections(problems, opt, **options)
     warnings = []
     if not problems.lines:
@@ -81,7 +84,7 @@ def check_options(
         if not is_train:
             warnings = random_weights(opt, networks)
     problems.raise_if_any(source)
-    return warnings
+    return [*problems.notes, *warnings]
 
 
 def _check_sections(

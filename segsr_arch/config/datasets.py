@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from segsr_arch.config.calls import find_registered
+from segsr_arch.config.image_kinds import check_kinds
 from segsr_arch.config.images import Listing, image_sizes, list_images
 from segsr_arch.config.pairs import check_pairs, check_patch, takes_a_name
 from segsr_arch.config.paths import check_file
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import check_mapping, describe, is_number, is_whole, needed
-from segsr_arch.config.tables import DATASET, DATASET_KEYS, IO_BACKENDS, LOADER_NEEDED, PAIRED_TRAIN_NEEDED
+from segsr_arch.config.tables import CONVERSION, DATASET, DATASET_KEYS, IO_BACKENDS, LOADER_NEEDED, PAIRED_TRAIN_NEEDED
 from segsr_arch.errors import DataError
 from segsr_arch.names import folder_name_problem
 from segsr_arch.text import read_lines
@@ -119,6 +120,8 @@ def _check_dataset(
     for key in (key for key in options if str(key).startswith("dataroot") and key not in roots):
         _check_root_exists(problems, join_path(path, key), options[key])
     listings = _list_roots(problems, path, options, roots, lmdb)
+    if CONVERSION.keys() <= keys.keys():
+        check_kinds(problems, path, options, listings)
     sizes = _check_sizes(problems, path, phase, options, listings, opt.get("scale"), getattr(cls, "patches_from", None))
     if phase == "train" and listings:
         count = min(len(listing.names) for listing in listings.values())

@@ -1,4 +1,4 @@
-"""Sizes of images from their headers, remembered from one run to the next for large folders."""
+"""Headers of images, remembered from one run to the next for large folders."""
 
 import contextlib
 import hashlib
@@ -6,26 +6,29 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from segsr_arch.atomic import atomic_write
 from segsr_arch.images.errors import ImageReadError
+from segsr_arch.images.header import ImageHeader
 from segsr_arch.images.reading import read_header
 from segsr_arch.progress import progress
 
 REMEMBERED_FROM = 1000
-"""Images of a folder from which on their sizes are remembered; fewer are read faster than one thinks of it."""
+"""Images of a folder from which on their headers are remembered; fewer are read faster than one thinks of it."""
 
-_FORM = 1  # of the file
+_FORM = 2  # of the file
 _THREADS = 8  # that wait for a disk in a network
 _SHOWN_FROM = 5000
+_SAMPLED = 8
 
-Size = tuple[int, int]
 _Stamp = tuple[int, int, int]
 
 
-def read_sizes(folder: Path, names: list[str]) -> tuple[dict[str, Size], dict[str, str]]:
-    """Read the sizes of images from their headers.
+def read_headers(folder: Path, names: list[str]) -> tuple[dict[str, ImageHeader], dict[str, str]]:
+    """Read the headers of images.
 
     What was read of a large folder is kept in the user's cache folder (``XDG_CACHE_HOME``, or ``~/.cache``) and holds
     for a file as long as its length and its times of change are the same. Where it cannot be kept, it is read again.
@@ -35,17 +38,17 @@ def read_sizes(folder: Path, names: list[str]) -> tuple[dict[str, Size], dict[st
         names: Their names there.
 
     Returns:
-        (height, width), as people see the image, by name; and by name, why a size cannot be had.
+        Headers by name; and by name, why one cannot be had.
     """
     with ThreadPoolExecutor(_THREADS) as threads:
         stamps = dict(zip(names, threads.map(_stamp, (folder / name for name in names)), strict=True))
         kept = _recall(folder) if len(names) >= REMEMBERED_FROM else {}
-        sizes = {name: kept[name][1] for name in names if name in kept and kept[name][0] == stamps[name]}
-        unread = [name for name in names if name not in sizes]
+        headers = {name: kept[name][1] for name in names if name in kept and kept[name][0] == stamps[name]}
+        unread = [name for name in names if name not in headers]
         problems: dict[str, str] = {}
         shown = progress(
             threads.map(_read, (folder / name for name in unread)),
-            what=f"Sizes of {folder}",
+            what=f"Headers of {folder}",
             unit="image",
             total=len(unread),
             keep=False,
@@ -55,10 +58,33 @@ def read_sizes(folder: Path, names: list[str]) -> tuple[dict[str, Size], dict[st
             if isinstance(found, str):
                 problems[name] = found
             else:
-                sizes[name] = found
+                headers[name] = found
     if unread and len(names) >= REMEMBERED_FROM:
-        _remember(folder, {name: (stamps[name], size) for name, size in sizes.items()})
-    return sizes, problems
+        _remember(folder, {name: (stamps[name], header) for name, header in headers.items()})
+    return headers, problems
+
+
+def read_lmdb_headers(folder: Path, names: list[str]) -> tuple[dict[str, ImageHeader], dict[str, str]]:
+    """Read the headers of a few entries of an LMDB, spread evenly; reading all would be reading the whole LMDB.
+
+    Args:
+        folder: The LMDB, known to be whole.
+        names: Its keys.
+
+    Returns:
+        Headers by key; and by key, why one cannot be had.
+    """
+    from basicsr.utils import FileClient
+
+    client = FileClient("lmdb", db_paths=str(folder))
+    headers: dict[str, ImageHeader] = {}
+    problems: dict[str, str] = {}
+    for name in names[:: max(1, len(names) // _SAMPLED)]:
+        try:
+            headers[name] = read_header(client.get(name))
+        except ImageReadError as error:
+            problems[name] = str(error.of(f"{name} in {folder}"))
+    return headers, problems
 
 
 def _stamp(path: Path) -> _Stamp | None:
@@ -69,36 +95,35 @@ def _stamp(path: Path) -> _Stamp | None:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns
 
 
-def _read(path: Path) -> Size | str:
+def _read(path: Path) -> ImageHeader | str:
     try:
-        header = read_header(path)
+        return read_header(path)
     except ImageReadError as error:
         return str(error)
-    return header.height, header.width
 
 
 def _file(folder: Path) -> Path:
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     name = hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:32]
-    return Path(root, "segsr", "image-sizes", f"{name}.json")
+    return Path(root, "segsr", "image-headers", f"{name}.json")
 
 
-def _recall(folder: Path) -> dict[str, tuple[_Stamp, Size]]:
+def _recall(folder: Path) -> dict[str, tuple[_Stamp, ImageHeader]]:
     """What is remembered of a folder; nothing if there is nothing, or the file is not as it was written."""
     with contextlib.suppress(OSError, ValueError, RuntimeError, TypeError, KeyError, AttributeError):
         content = json.loads(_file(folder).read_text(encoding="utf-8"))
         if content["form"] == _FORM:
-            return {name: _entry(numbers) for name, numbers in content["images"].items()}
+            return {name: _entry(*entry) for name, entry in content["images"].items()}
     return {}
 
 
-def _entry(numbers: Iterable[int]) -> tuple[_Stamp, Size]:
-    length, modified, changed, height, width = map(int, numbers)
-    return (length, modified, changed), (height, width)
+def _entry(stamp: Iterable[int], facts: Mapping[str, Any]) -> tuple[_Stamp, ImageHeader]:
+    length, modified, changed = map(int, stamp)
+    return (length, modified, changed), ImageHeader(**facts)
 
 
-def _remember(folder: Path, entries: Mapping[str, tuple[_Stamp, Size]]) -> None:
-    content = {"form": _FORM, "images": {name: [*stamp, *size] for name, (stamp, size) in entries.items()}}
+def _remember(folder: Path, entries: Mapping[str, tuple[_Stamp, ImageHeader]]) -> None:
+    content = {"form": _FORM, "images": {name: (stamp, asdict(header)) for name, (stamp, header) in entries.items()}}
     with contextlib.suppress(OSError, RuntimeError, UnicodeError):  # no home, a full disk: only slower next time
         file = _file(folder)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -2,14 +2,16 @@
 
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from PIL import Image
 
-from segsr_arch.config.header_cache import read_sizes
+from segsr_arch.config.header_cache import read_headers, read_lmdb_headers
 from segsr_arch.config.problems import Problems
 from segsr_arch.data.lmdb_reading import read_whole_list
 from segsr_arch.errors import DataError
+from segsr_arch.images.header import ImageHeader
 
 _NAMED = 3
 _PREPARE = "`segsr prepare` makes it (see datasets/README.md)"
@@ -28,6 +30,13 @@ class Listing:
     folder: Path
     names: list[str]
     known_sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+
+    @cached_property
+    def headers(self) -> tuple[dict[str, ImageHeader], dict[str, str]]:
+        """Headers by name, and by name, why one cannot be had: of every file, of a few entries of an LMDB."""
+        if self.known_sizes:
+            return read_lmdb_headers(self.folder, self.names)
+        return read_headers(self.folder, self.names)
 
 
 def list_images(problems: Problems, path: str, folder: str, *, lmdb: bool) -> Listing | None:
@@ -88,7 +97,7 @@ def image_sizes(problems: Problems, path: str, listing: Listing) -> dict[str, tu
     """Give the size of every image from the listing or from its header.
 
     Args:
-        problems: Where headers that cannot be read go: the first few by name, the rest by number.
+        problems: Where headers that cannot be read go.
         path: Key path of the data root.
         listing: The images.
 
@@ -97,12 +106,9 @@ def image_sizes(problems: Problems, path: str, listing: Listing) -> dict[str, tu
     """
     if listing.known_sizes:
         return {name: listing.known_sizes[name] for name in listing.names}
-    sizes, unreadable = read_sizes(listing.folder, listing.names)
-    for text in list(unreadable.values())[:_NAMED]:
-        problems.add(path, text)
-    if len(unreadable) > _NAMED:
-        problems.add(path, f"{len(unreadable) - _NAMED} more images of {listing.folder} cannot be read")
-    return sizes
+    headers, unreadable = listing.headers
+    problems.add_images(path, list(unreadable.values()), f"images of {listing.folder} that cannot be read")
+    return {name: (header.height, header.width) for name, header in headers.items()}
 
 
 def first_few(names: list[str], count: int = _NAMED) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 from segsr_arch.errors import ConfigError
 
+_NAMED_IMAGES = 3
+
 
 def nearest_hint(name: str, known: Iterable[str]) -> str:
     """Say which known name was probably meant.
@@ -31,14 +33,19 @@ class Problems:
 
     Args:
         names_may_follow: Whether names that are not registered may be so later, by what ``imports:`` names.
+        passes_images: Whether single images that cannot be used are no problem, because whoever runs with the options
+            names them and goes on with the rest.
 
     Attributes:
         lines: One text per problem, ``section:key: what is wrong``.
+        notes: What is right, but should be known.
         names_may_follow: As given.
     """
 
-    def __init__(self, *, names_may_follow: bool = False) -> None:
+    def __init__(self, *, names_may_follow: bool = False, passes_images: bool = False) -> None:
+        self._passes_images = passes_images
         self.lines: list[str] = []
+        self.notes: list[str] = []
         self.names_may_follow = names_may_follow
 
     def add(self, path: str, text: str) -> None:
@@ -51,6 +58,21 @@ class Problems:
         line = f"{path}: {text}" if path else text
         if line not in self.lines:
             self.lines.append(line)
+
+    def add_images(self, path: str, texts: list[str], what: str) -> None:
+        """Note images that cannot be used: the first few one by one, the rest by number.
+
+        Args:
+            path: Key path of the data root.
+            texts: Of each image, what is wrong with it.
+            what: What they are, in the plural.
+        """
+        if self._passes_images:
+            return
+        for text in texts[:_NAMED_IMAGES]:
+            self.add(path, text)
+        if len(texts) > _NAMED_IMAGES:
+            self.add(path, f"there are {len(texts) - _NAMED_IMAGES} more {what}")
 
     def unknown(self, path: str, name: str, known: Iterable[str], what: str = "unknown key") -> None:
         """Note a name that is not known, with the nearest one that is."""

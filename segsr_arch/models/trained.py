@@ -138,7 +138,7 @@ def load_trained(
         if device == "cuda" and not torch.cuda.is_available():
             raise ConfigError("--device cuda: torch sees no GPU here; use --device cpu.")
         opt["num_gpu"] = 0 if device == "cpu" else 1
-    for text in check_options(opt, is_train=False, source=str(option_file)):
+    for text in check_options(opt, is_train=False, source=str(option_file), passes_images=True):
         logger.warning(text)
     with contextlib.redirect_stdout(io.StringIO()):  # BasicSR prints that it is not distributed
         opt, _ = complete_options(opt, parse=basicsr.test.parse_options, source=option_file, is_train=False)

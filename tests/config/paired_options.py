@@ -2,7 +2,9 @@
 
 import copy
 
+import cv2
 import lmdb
+import numpy as np
 
 from tests.cli.runs import make_options, make_pairs
 
@@ -38,11 +40,12 @@ def changed(opt, path, value):
 
 
 def make_lmdb(folder, sizes):
-    """An LMDB that lists images of these sizes; the check looks at its list and its pages, not at the images."""
+    """An LMDB that lists images of these sizes; the check looks at its list, its pages and a few headers."""
     folder.mkdir(parents=True)
-    with lmdb.open(str(folder), map_size=1 << 20) as environment, environment.begin(write=True) as transaction:
-        for name in sizes:
-            transaction.put(name.encode(), b"png")
+    with lmdb.open(str(folder), map_size=1 << 24) as environment, environment.begin(write=True) as transaction:
+        for name, (height, width) in sizes.items():
+            png = cv2.imencode(".png", np.zeros((height, width, 3), np.uint8))[1]
+            transaction.put(name.encode(), png.tobytes())
     lines = [f"{name}.png ({height},{width},3) 1\n" for name, (height, width) in sizes.items()]
     (folder / "meta_info.txt").write_text("".join(lines), encoding="utf-8")
     return str(folder)

@@ -4,7 +4,7 @@ import os
 import pytest
 
 from segsr_arch.config import header_cache
-from segsr_arch.config.header_cache import read_sizes
+from segsr_arch.config.header_cache import read_headers
 from tests.support import make_image, write_image
 
 
@@ -20,6 +20,12 @@ def folder(tmp_path, monkeypatch):
 
 NAMES = ["a.png", "b.png", "c.png"]
 SIZES = {"a.png": (8, 12), "b.png": (9, 12), "c.png": (10, 12)}
+
+
+def read_sizes(folder, names):
+    """Sizes by name, and why one cannot be had."""
+    headers, problems = read_headers(folder, names)
+    return {name: (header.height, header.width) for name, header in headers.items()}, problems
 
 
 def never(path):
@@ -44,7 +50,7 @@ def test_nothing_stale_is_believed(folder):
     assert set(sizes) == {"a.png", "b.png"} and "c.png does not decode" in unreadable["c.png"]
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", '{"form": 1}', '{"form": 1, "images": {"a.png": [1, 2]}}'])
+@pytest.mark.parametrize("content", ["", "[]", "{", '{"form": 2}', '{"form": 2, "images": {"a.png": [[1, 2, 3], {}]}}'])
 def test_a_damaged_cache_is_read_anew(folder, tmp_path, content):
     read_sizes(folder, NAMES)
     (file,) = (tmp_path / "cache").rglob("*.json")
