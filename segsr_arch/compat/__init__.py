@@ -1,14 +1,11 @@
 """Repairs of stock BasicSR 1.4.2, from outside: the only place that touches it.
 
-Each repair has a function of its own, whose docstring names the cause. It is applied once, only to version 1.4.2,
-and only while the broken function is still there; a mended fork keeps its own.
+Each repair has a function of its own, whose docstring names the cause. It is applied once, and only while the broken
+function is still there, whatever the version: programs of this field bring copies of other ones, some of them mended,
+most of them cut down to what they use. A mended function stays, one that is not there needs no repair.
 """
 
-import importlib.util
-import re
-import sys
 import warnings
-from pathlib import Path
 
 from segsr_arch.compat.cpu_models import (
     repair_deformable_alignment,
@@ -17,9 +14,10 @@ from segsr_arch.compat.cpu_models import (
     repair_video_validation,
 )
 from segsr_arch.compat.distributed import repair_init_dist, repair_model_to_device
-from segsr_arch.compat.extras import repair_fid, repair_jpeg_quality, repair_wandb
+from segsr_arch.compat.extras import repair_colour_conversions, repair_fid, repair_jpeg_quality, repair_wandb
 from segsr_arch.compat.functional_tensor import repair_functional_tensor
 from segsr_arch.compat.images import repair_images
+from segsr_arch.compat.installation import VERSION, describe_another, find_installation, importing_from, repair_version
 from segsr_arch.compat.library_loading import repair_library_loading
 from segsr_arch.compat.lists import repair_folder_reading, repair_list_reading
 from segsr_arch.compat.lmdb_environments import repair_lmdb_sharing
@@ -35,12 +33,10 @@ from segsr_arch.compat.saving import repair_saving
 from segsr_arch.compat.tensor_images import repair_tensor2img
 from segsr_arch.compat.training_runs import repair_epoch_count, repair_sample_order, repair_training_models
 from segsr_arch.compat.workers import repair_spawned_workers
-from segsr_arch.errors import DependencyError
-
-VERSION = "1.4.2"
 
 REPAIRS = {
-    "functional_tensor": repair_functional_tensor,  # first: basicsr cannot be imported without it
+    "functional_tensor": repair_functional_tensor,  # first: basicsr cannot be imported without these two
+    "version": repair_version,
     "library_loading": repair_library_loading,
     "registries": repair_registries,
     "spawned_workers": repair_spawned_workers,
@@ -57,6 +53,7 @@ REPAIRS = {
     "lmdb_sharing": repair_lmdb_sharing,
     "list_reading": repair_list_reading,
     "folder_reading": repair_folder_reading,
+    "colour_conversions": repair_colour_conversions,
     "jpeg_quality": repair_jpeg_quality,
     "fid": repair_fid,
     "wandb": repair_wandb,
@@ -83,42 +80,38 @@ def apply():
         Names of the repairs that were applied in this process: keys of ``REPAIRS``, less those that were not needed.
 
     Raises:
-        DependencyError: If ``distutils``, which BasicSR imports, is missing with setuptools.
+        DependencyError: If basicsr is not installed, or the one that Python finds cannot be used.
     """
     if not _status:
-        version = _basicsr_version()
-        if version != VERSION:
-            _status.update(dict.fromkeys(REPAIRS, False))
-            warnings.warn(
-                f"basicsr {version} is installed; the repairs of segsr_arch are for {VERSION} and were left out. "
-                f'If something fails, run: "{sys.executable}" -m pip install basicsr=={VERSION}',
-                RuntimeWarning,
-                stacklevel=2,
-            )
-            return []
-        try:
-            for name, repair in REPAIRS.items():
-                _status[name] = repair()
-        except ModuleNotFoundError as error:
-            _status.clear()
-            if error.name != "distutils":
-                raise
-            raise DependencyError(
-                f"basicsr imports distutils, which Python has dropped and setuptools provides. Run: "
-                f'"{sys.executable}" -m pip install setuptools'
-            ) from error
+        used = find_installation()
+        with importing_from(used):
+            applied = {name: _applied(repair, used) for name, repair in REPAIRS.items()}
+        _status.update(applied)
+        left_out = [name for name in REPAIRS if not applied[name]]
+        text = describe_another(used, repairs=_names_applied(), left_out=left_out)
+        if text:
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
+    return _names_applied()
+
+
+def _applied(repair, used):
+    """Apply a repair; one for a part that another version lacks is not needed there."""
+    if used.version == VERSION:
+        return repair()
+    try:
+        return repair()
+    except AttributeError:
+        return False
+    except ImportError as error:
+        if f"{error.name}.".startswith("basicsr."):
+            return False
+        raise
+
+
+def _names_applied():
     return [name for name, applied in _status.items() if applied]
 
 
 def status():
     """What became of each repair: a dictionary of name to whether it was applied (empty before :func:`apply`)."""
     return dict(_status)
-
-
-def _basicsr_version():
-    """Version of basicsr, without importing it if it is not yet: the import may be what is broken."""
-    if "basicsr.version" in sys.modules:
-        return sys.modules["basicsr.version"].__version__
-    folder = importlib.util.find_spec("basicsr").submodule_search_locations[0]
-    text = Path(folder, "version.py").read_text(encoding="utf-8")
-    return re.search(r"__version__ = ['\"](.+)['\"]", text)[1]

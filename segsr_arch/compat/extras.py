@@ -1,4 +1,4 @@
-"""Rows 7, 8 and 9: small things that other packages have changed."""
+"""Rows 7, 8 and 9, and more small things that other packages or BasicSR itself have changed."""
 
 import inspect
 import secrets
@@ -7,6 +7,25 @@ from types import SimpleNamespace
 
 from segsr_arch.compat.patching import is_stock, substitute
 from segsr_arch.errors import DependencyError
+
+
+def repair_colour_conversions():
+    """Let programs that were written for BasicSR 1.3 import its colour conversions (HAT does).
+
+    Cause: 1.4 moved them from ``basicsr.utils.matlab_functions`` to ``basicsr.utils.color_util``.
+
+    Returns:
+        True if they had moved.
+    """
+    from basicsr.utils import matlab_functions
+
+    if hasattr(matlab_functions, "rgb2ycbcr"):
+        return False
+    from basicsr.utils import color_util
+
+    for name in ("rgb2ycbcr", "bgr2ycbcr", "ycbcr2rgb", "ycbcr2bgr"):
+        setattr(matlab_functions, name, getattr(color_util, name))
+    return True
 
 
 def repair_jpeg_quality():

@@ -6,7 +6,7 @@ import sys
 
 import torch
 
-from segsr_arch.compat.patching import is_stock, substitute
+from segsr_arch.compat.patching import is_stock, reach_script, substitute
 from segsr_arch.replacing import replaced
 from segsr_arch.training.trained_options import DrawnSeed
 
@@ -72,6 +72,7 @@ def repair_parse_options():
         return False
 
     def parse_options(root_path, is_train=True):
+        reach_script()  # a script that is BasicSR's own train.py calls this first, and has defined all it has by now
         given = sys.argv
         sys.argv = underscore_local_rank(given)
         try:

@@ -4,6 +4,8 @@ import inspect
 import sys
 from types import ModuleType
 
+_substituted = []  # (old, new) of this process
+
 
 def is_stock(function, *names):
     """Whether a function is still the one that BasicSR was released with.
@@ -31,6 +33,7 @@ def substitute(old, new):
         old: Function or class, compared by identity.
         new: What takes its place.
     """
+    _substituted.append((old, new))
     for module in list(sys.modules.values()):
         if not isinstance(module, ModuleType):
             continue
@@ -39,3 +42,24 @@ def substitute(old, new):
         for name, value in list(names.items()):
             if value is old:
                 names[name] = new
+
+
+def reach_script():
+    """Repeat all substitutions in the script, in place.
+
+    A module that was started as a script (``python basicsr/train.py``) is there twice. Its functions are not those of
+    the module of that name, and those below the line that imports this package come after the repairs.
+    """
+    script = vars(sys.modules["__main__"])
+    for old, new in _substituted:
+        for name, value in list(script.items()):
+            if value is old or _is_twin(value, old):
+                script[name] = new
+
+
+def _is_twin(value, old):
+    """Whether a function of the script is the one that a module of basicsr has, too."""
+    if not (inspect.isfunction(value) and inspect.isfunction(old) and value.__module__ == "__main__"):
+        return False
+    value, old = inspect.unwrap(value), inspect.unwrap(old)  # all that one decorator wraps have the same code
+    return value.__globals__["__name__"] == "__main__" and value.__code__ == old.__code__
