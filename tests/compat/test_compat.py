@@ -1,10 +1,13 @@
 import warnings
+from pathlib import Path
 from types import FunctionType, ModuleType
 
 import pytest
 
 from segsr_arch import compat
+from segsr_arch.compat.installation import Installation
 from segsr_arch.compat.patching import is_stock, substitute
+from segsr_arch.errors import DependencyError
 from tests.compat.helpers import make_lmdb, make_pairs, run_python, train, write_options
 
 AFTER = """\
@@ -27,18 +30,9 @@ assert "wandb" not in sys.modules
 print("fine")
 """
 
-OTHER_VERSION = """\
-import sys, types, warnings
-for name in ("basicsr", "basicsr.version"):
-    sys.modules[name] = types.ModuleType(name)
-sys.modules["basicsr.version"].__version__ = "1.5.0"
-from segsr_arch.compat.patching import is_stock
-from segsr_arch import compat
-"""
-
 
 def test_all_repairs_are_applied_or_not_needed_here():
-    assert set(compat.apply()) | {"functional_tensor", "fid"} == set(compat.REPAIRS) == set(compat.status())
+    assert set(compat.apply()) | {"functional_tensor", "version", "fid"} == set(compat.REPAIRS) == set(compat.status())
 
 
 def test_applied_once():
@@ -62,25 +56,41 @@ def test_import_after_basicsr_reaches_copied_names(tmp_path):
     assert process.stdout == "fine\n", process.stderr
 
 
-def test_another_version_is_left_alone_with_one_warning(monkeypatch):
+def test_another_version_is_repaired_where_it_is_broken_with_one_warning(monkeypatch):
+    def lacks_a_module():
+        raise ModuleNotFoundError("No module named 'basicsr.ops'", name="basicsr.ops")
+
+    def lacks_a_function():
+        raise AttributeError("module 'basicsr.train' has no attribute 'load_resume_state'")
+
+    repairs = {"resume": lambda: True, "ops": lacks_a_module, "train": lacks_a_function, "fid": lambda: False}
     monkeypatch.setattr(compat, "_status", {})
-    monkeypatch.setattr(compat, "_basicsr_version", lambda: "1.5.0")
-    monkeypatch.setattr(compat, "REPAIRS", {"resume": lambda: pytest.fail("must not run")})
-    with pytest.warns(RuntimeWarning, match=r"basicsr 1\.5\.0 .* for 1\.4\.2"):
-        assert compat.apply() == []
+    monkeypatch.setattr(compat, "REPAIRS", repairs)
+    monkeypatch.setattr(compat, "find_installation", lambda: Installation(Path("/made/basicsr"), "1.3.5"))
+    with pytest.warns(
+        RuntimeWarning, match="basicsr 1.3.5 in /made/basicsr is used; segsr_arch is made for 1.4.2"
+    ) as told:
+        assert compat.apply() == ["resume"]
+    assert "Repaired in it: resume. Not found there, or not as it was released: ops, train, fid." in str(
+        told[0].message
+    )
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert compat.apply() == []
-    assert compat.status() == {"resume": False}
+        assert compat.apply() == ["resume"]
+    assert compat.status() == {"resume": True, "ops": False, "train": False, "fid": False}
 
 
-def test_version_is_found_without_importing(tmp_path):
-    (tmp_path / "basicsr").mkdir()
-    (tmp_path / "basicsr" / "__init__.py").write_text("raise RuntimeError('imported')")
-    (tmp_path / "basicsr" / "version.py").write_text("# GENERATED\n__version__ = '9.8.7'\n")
-    source = "import sys; sys.path.insert(0, '.'); import segsr_arch.compat"
-    process = run_python("-W", "always", "-c", f"{source}; segsr_arch.compat.apply()", cwd=tmp_path)
-    assert "basicsr 9.8.7 is installed" in process.stderr
+def test_a_repair_that_fails_in_the_release_is_an_error(monkeypatch):
+    def broken():
+        raise ModuleNotFoundError("No module named 'basicsr.ops'", name="basicsr.ops")
+
+    monkeypatch.setattr(compat, "_status", {})
+    monkeypatch.setattr(compat, "REPAIRS", {"ops": broken})
+    with pytest.raises(
+        DependencyError, match=r"basicsr 1\.4\.2 in .* lacks something that segsr_arch needs \(No module"
+    ):
+        compat.apply()
+    assert compat.status() == {}
 
 
 def test_mended_function_is_left_alone(monkeypatch):

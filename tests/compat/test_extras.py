@@ -85,3 +85,11 @@ def test_wandb_is_not_installed(monkeypatch):
     monkeypatch.setitem(sys.modules, "wandb", None)
     with pytest.raises(DependencyError, match="pip install wandb"):
         init_wandb_logger(OPTIONS)
+
+
+def test_colour_conversions_are_found_where_programs_for_version_1_3_look_for_them(stock):
+    from basicsr.utils import color_util, matlab_functions
+
+    assert not hasattr(stock("basicsr.utils.matlab_functions"), "rgb2ycbcr")
+    for name in ("rgb2ycbcr", "bgr2ycbcr", "ycbcr2rgb", "ycbcr2bgr"):
+        assert getattr(matlab_functions, name) is getattr(color_util, name)
