@@ -41,6 +41,7 @@ setup(
         "tifffile>=2024.6.18",
         "pyyaml>=6.0.1",
         "tqdm>=4.66.1",
+        "filelock>=3.24",  # from there on a lock file may be removed while others wait for it
         "torchmetrics>=1.7",  # the first with DISTS
         "scipy>=1.11",
         "matplotlib>=3.8",

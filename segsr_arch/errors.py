@@ -37,6 +37,10 @@ class SaveError(SegsrError, OSError):
     """A file could not be written; what was there before is intact."""
 
 
+class InUseError(SegsrError, RuntimeError):
+    """Another process writes where this one is to write; the message names it."""
+
+
 class DivergenceError(SegsrError, ArithmeticError):
     """The training loss is no longer a finite number."""
 

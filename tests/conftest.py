@@ -1,6 +1,7 @@
 """The package comes first: it repairs basicsr, which test modules import by themselves."""
 
 import signal
+import subprocess
 
 import pytest
 
@@ -13,6 +14,14 @@ def fresh_log():
     """Give each test a logger of its own: BasicSR sets its up once a process, on the streams of that moment."""
     yield
     forget_logger()
+
+
+@pytest.fixture
+def gone():
+    """Number of a process that has ended."""
+    process = subprocess.Popen(["true"])
+    process.wait()
+    return process.pid
 
 
 @pytest.fixture

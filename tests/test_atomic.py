@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from segsr_arch.atomic import atomic_torch_save, atomic_write, partial_files
+from segsr_arch.atomic import atomic_torch_save, atomic_write, left_over, partial_folder, remove_left_over
 from segsr_arch.errors import SaveError
 
 
@@ -24,7 +24,8 @@ def test_the_file_appears_only_when_it_is_whole(tmp_path):
         file.write(b"new content")
         file.flush()
         assert path.read_bytes() == b"old"
-        assert [name.parent for name in partial_files(path)] == [tmp_path]
+        assert sorted(name.endswith(".partial") for name in os.listdir(tmp_path)) == [False, True]
+        assert left_over(tmp_path) == [], "it is being written"
     assert path.read_bytes() == b"new content"
     assert os.listdir(tmp_path) == ["file.bin"]
 
@@ -119,4 +120,54 @@ def test_kill_leaves_the_old_file_and_a_partial_one_that_is_found(tmp_path):
         process.send_signal(signal.SIGKILL)
         timer.cancel()
     assert path.read_bytes() == b"old"
-    assert [partial.read_bytes() for partial in partial_files(path)] == [b"half"]
+    assert [partial.read_bytes() for partial in left_over(tmp_path)] == [b"half"]
+
+
+@pytest.mark.parametrize("name", ["a" * 250, "ü" * 125, "b" * 200 + ".png"])
+def test_long_names(tmp_path, name):
+    with atomic_write(tmp_path / name) as file:
+        file.write(b"whole")
+    assert (tmp_path / name).read_bytes() == b"whole" and os.listdir(tmp_path) == [name]
+    with partial_folder(tmp_path / name) as folder:
+        assert folder.is_dir()
+    assert os.listdir(tmp_path) == [name]
+
+
+def test_a_name_that_is_too_long_is_told(tmp_path):
+    with pytest.raises(SaveError, match="aaa: File name too long"), atomic_write(tmp_path / ("a" * 300)) as file:
+        file.write(b"half")
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_first_error_is_told_if_the_partial_file_cannot_be_removed_either(tmp_path, monkeypatch):
+    def read_only(path, **_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(Path, "unlink", read_only)
+    monkeypatch.setattr(os, "fsync", full_disk)
+    with pytest.raises(SaveError, match=r"Cannot write .*/a: No space left on device"), atomic_write(tmp_path / "a"):
+        pass
+
+
+def test_only_what_a_process_that_is_gone_was_writing_is_removed(tmp_path, gone):
+    ours, other = f".a.{os.getpid()}-0f.partial", ".a.1-0f.partial"
+    left = [f".a.{gone}-0f.partial", f".a.{gone}-1.partial", f".a.png.{gone}-0f.partial"]
+    folder = tmp_path / "a"
+    folder.mkdir()
+    for name in (ours, other, *left):
+        (tmp_path / name).write_bytes(b"half")
+    (folder / "deep" / f".sr.{gone}-00.partial" / "sr").mkdir(parents=True)
+    (folder / "deep" / f"name.{gone}-00.partial").touch()  # not hidden: somebody's own
+    with atomic_write(folder / "new"):
+        remove_left_over(folder)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(["a", other, left[2]])
+    assert [path.name for path in (folder / "deep").iterdir()] == [f"name.{gone}-00.partial"]
+    assert (folder / "new").exists(), "what is being written stays"
+
+
+def test_a_folder_that_is_not_finished_does_not_stay(tmp_path):
+    with pytest.raises(ValueError, match="mine"), partial_folder(tmp_path / "deep/D") as folder:
+        (folder / "image.png").touch()
+        assert folder.parent == tmp_path / "deep" and folder.name.startswith(".D.")
+        raise ValueError("mine")
+    assert os.listdir(tmp_path / "deep") == []

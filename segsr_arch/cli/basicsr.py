@@ -15,15 +15,17 @@ from typing import Any, NoReturn
 
 import torch
 
+from segsr_arch.cli.failures import EXPLAINED, flushed, tell_failure, told_once
 from segsr_arch.cli.interruption import Interrupted, TrainingInterruption
 from segsr_arch.cli.terminal import escaped_output
 from segsr_arch.config import apply_overrides, check_options, complete_options, read_options
 from segsr_arch.config.imports import imported_code
 from segsr_arch.errors import SaveError, SegsrError
+from segsr_arch.locking import locked
 from segsr_arch.logs import write_traceback
+from segsr_arch.processes import end_with_parent, heed_parent
 from segsr_arch.replacing import replaced
 
-USAGE_ERROR = 2
 # names under which a launcher tells a process who it is, before it has joined the others
 _RANK_NAMES = {"pytorch": ("RANK", "WORLD_SIZE"), "slurm": ("SLURM_PROCID", "SLURM_NTASKS")}
 
@@ -40,26 +42,40 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments; ``None`` takes those of the process.
 
     Returns:
-        Exit code: 0, 2 after an error that is explained, 130 after SIGINT, 143 after SIGTERM.
+        Exit code: 0, 2 after an error that is explained, 130 after SIGINT, 143 after SIGTERM, 141 if nobody reads the
+        output.
     """
     given = list(sys.argv[1:] if argv is None else argv)
-    parser = _parser()
-    args = parser.parse_args(given)
-    if args.command is None:
-        parser.print_help()
-        return 0
     try:
-        with replaced(sys, "argv", ["basicsr", *given]):  # BasicSR writes it into the copy of the option file
-            return args.run(args, given)
-    except SegsrError as error:
-        if not isinstance(error, _ToldByFirst):
-            print(f"error: {_own_text(error)}", file=sys.stderr)
-        return USAGE_ERROR
+        with flushed(), told_once(), contextlib.ExitStack() as held:
+            parser = _parser()
+            args = parser.parse_args(given)
+            if args.command is None:
+                parser.print_help()
+                return 0
+            _end_with_starter(args)
+            # BasicSR writes the arguments into the copy of the option file
+            held.enter_context(replaced(sys, "argv", ["basicsr", *given]))
+            return args.run(args, given, held)
+    except _ToldByFirst:
+        return EXPLAINED
     except Interrupted as stop:
         return 128 + stop.signum
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 128 + signal.SIGINT
+    except Exception as error:
+        code = tell_failure(error)
+        if code is None:
+            raise
+        return code
+
+
+def _end_with_starter(args: argparse.Namespace) -> None:
+    """End by SIGTERM, which saves the state, with a command of this package that started this one, or torchrun."""
+    heed_parent()
+    if args.launcher == "pytorch":
+        end_with_parent(os.getppid(), signum=signal.SIGTERM)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -87,12 +103,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(args: argparse.Namespace, given: Sequence[str]) -> int:
+def _train(args: argparse.Namespace, given: Sequence[str], held: contextlib.ExitStack) -> int:
     import basicsr.train
 
     with TrainingInterruption() as interruption:
         try:
-            seen = _run(args, basicsr.train, basicsr.train.train_pipeline, is_train=True)
+            seen = _run(args, basicsr.train, basicsr.train.train_pipeline, held, is_train=True)
         except Interrupted as stop:
             state = interruption.save_state()
             _print_stop(args, given, stop, state)
@@ -101,7 +117,11 @@ def _train(args: argparse.Namespace, given: Sequence[str]) -> int:
             # rank 0 has stopped for the same signal and left this process without a peer
             if interruption.signum is not None and _rank(args) > 0:
                 return 128 + interruption.signum
-            if isinstance(error, SegsrError) and interruption.is_between_steps and interruption.last_iter > 0:
+            if (
+                isinstance(error, (SegsrError, OSError, MemoryError))
+                and interruption.is_between_steps
+                and interruption.last_iter > 0
+            ):
                 with contextlib.suppress(SaveError):  # the first error is told, perhaps of the same disk
                     _print_stop(args, given, "an error", interruption.save_state())
             raise
@@ -109,16 +129,21 @@ def _train(args: argparse.Namespace, given: Sequence[str]) -> int:
     return 0
 
 
-def _test(args: argparse.Namespace, given: Sequence[str]) -> int:
+def _test(args: argparse.Namespace, given: Sequence[str], held: contextlib.ExitStack) -> int:
     import basicsr.test
 
-    seen = _run(args, basicsr.test, basicsr.test.test_pipeline, is_train=False)
+    seen = _run(args, basicsr.test, basicsr.test.test_pipeline, held, is_train=False)
     _print_first(args, f"Results: {_shown(seen['path']['results_root'])}")
     return 0
 
 
-def _run(args: argparse.Namespace, module: ModuleType, pipeline: Callable, *, is_train: bool) -> dict[str, Any]:
-    """Read and check the options, run a stock pipeline with them, return them as BasicSR completed them."""
+def _run(
+    args: argparse.Namespace, module: ModuleType, pipeline: Callable, held: contextlib.ExitStack, *, is_train: bool
+) -> dict[str, Any]:
+    """Read and check the options, run a stock pipeline with them, return them as BasicSR completed them.
+
+    What is written is locked for as long as ``held`` is open.
+    """
     opt = apply_overrides(read_options(args.opt), args.force_yml)
     try:
         warnings = check_options(
@@ -134,6 +159,8 @@ def _run(args: argparse.Namespace, module: ModuleType, pipeline: Callable, *, is
         raise
     for text in warnings:
         _print_first(args, f"warning: {text}")
+    if _rank(args) == 0:  # before BasicSR renames a folder of that name
+        held.enter_context(locked(Path("experiments" if is_train else "results", _run_name(args, opt))))
     with _options_given(module, args, opt) as seen:
         try:
             pipeline(os.getcwd())
@@ -143,12 +170,15 @@ def _run(args: argparse.Namespace, module: ModuleType, pipeline: Callable, *, is
     return seen
 
 
+def _run_name(args: argparse.Namespace, opt: Mapping[str, Any]) -> str:
+    """What BasicSR calls this run."""
+    name = str(opt.get("name"))
+    return f"debug_{name}" if args.debug and not name.startswith("debug") else name
+
+
 def _states_folder(args: argparse.Namespace, opt: Mapping[str, Any]) -> Path:
     """Where BasicSR saves the states of this run."""
-    name = str(opt.get("name"))
-    if args.debug and not name.startswith("debug"):
-        name = f"debug_{name}"
-    return Path("experiments", name, "training_states")
+    return Path("experiments", _run_name(args, opt), "training_states")
 
 
 @contextlib.contextmanager
@@ -206,12 +236,6 @@ def _print_stop(args: argparse.Namespace, given: Sequence[str], stop: object, st
 
 def _shown(path: str | Path) -> str:
     return os.path.relpath(path)
-
-
-def _own_text(error: SegsrError) -> str:
-    """Message of an error; if it comes from a worker of a data loader, without the traceback that torch puts in."""
-    name = f"{type(error).__module__}.{type(error).__qualname__}: "
-    return str(error).rsplit(name, 1)[-1].strip()
 
 
 def command() -> NoReturn:

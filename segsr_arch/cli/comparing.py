@@ -5,6 +5,7 @@ from pathlib import Path
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.printed import classes_table, pairs_table, summary_table
+from segsr_arch.locking import locked
 from segsr_arch.names import folder_of
 from segsr_arch.results.comparison import by_dataset, check_comparable, paired_columns, restrict_to_common
 from segsr_arch.results.comparison_files import write_comparison
@@ -40,7 +41,9 @@ def print_comparisons(records: Sequence[EvaluationRecord], *, out: Path, common:
             print(f"\n{dataset}: {classes_table(methods, column)}")
         if len(methods) > 1:
             print(f"\n{dataset}:\n{pairs_table(methods, column)}")
-            files = write_comparison(out / "comparison" / folder_of(dataset), methods)
+            folder = out / "comparison" / folder_of(dataset)
+            with locked(folder):
+                files = write_comparison(folder, methods)
             print(f"\nComparison: {files[-1].parent}/")
 
 

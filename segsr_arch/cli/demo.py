@@ -13,6 +13,8 @@ from segsr_arch.cli.arguments import whole_number
 from segsr_arch.cores import available_cores
 from segsr_arch.data.synthetic_scenes import write_scenes
 from segsr_arch.errors import ConfigError, SegsrError
+from segsr_arch.locking import locked
+from segsr_arch.processes import child_variables
 from segsr_arch.results.files import read_record
 
 _OPTIONS = Path(__file__).resolve().parents[2] / "options"
@@ -44,7 +46,7 @@ def _environment() -> dict[str, str]:
     the one that is waited for does not run, and a training on all cores becomes many times slower.
     """
     threads = str(max(1, min(_MOST_THREADS, available_cores() - 1)))
-    return {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+    return {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE", **os.environ, **child_variables()}
 
 
 def _step(folder: Path, title: str, module: str, *arguments: str) -> float:
@@ -64,10 +66,14 @@ def _step(folder: Path, title: str, module: str, *arguments: str) -> float:
             encoding="utf-8",
             errors="replace",
         )
-        for line in process.stdout:
-            stream.write(line.encode())
-            if any(mark in line for mark in _SHOWN_LINES):
-                print("  " + re.sub(r"^[\d: ,-]+(INFO|WARNING): |\[demo_[^]]*\]", "", line.strip()), flush=True)
+        try:
+            for line in process.stdout:
+                stream.write(line.encode())
+                if any(mark in line for mark in _SHOWN_LINES):
+                    print("  " + re.sub(r"^[\d: ,-]+(INFO|WARNING): |\[demo_[^]]*\]", "", line.strip()), flush=True)
+        except BaseException:
+            process.terminate()
+            raise
     if process.wait():
         raise SegsrError(f"{title} failed with exit code {process.returncode}; everything it said is in {log}.")
     return time.monotonic() - start
@@ -81,17 +87,23 @@ def run(args: argparse.Namespace) -> int:
 
     Raises:
         ConfigError: If the option files are not beside the package.
+        InUseError: If another process works in the folder.
         SegsrError: If a step fails.
     """
     if not (_OPTIONS / "demo_train_SeGSR_x4.yml").is_file():
         raise ConfigError(f"The demo needs the option files of the source tree; {_OPTIONS} does not hold them.")
-    start = time.monotonic()
     folder = args.dir.resolve()
-    folder.mkdir(parents=True, exist_ok=True)
+    with locked(folder, lock=folder / ".lock"):
+        return _show(folder, args.seed)
+
+
+def _show(folder: Path, seed: int) -> int:
+    """Run every step in a folder; see :func:`run`."""
+    start = time.monotonic()
     for name in ("prepare", "train", "test", "evaluate"):
         (folder / f"{name}.log").unlink(missing_ok=True)
-    print(f"== Draw {_SCENES} scenes of {_SIZE} x {_SIZE} pixels (seed {args.seed}) into {folder / 'scenes'}")
-    write_scenes(folder / "scenes", _SCENES, _SIZE, args.seed)
+    print(f"== Draw {_SCENES} scenes of {_SIZE} x {_SIZE} pixels (seed {seed}) into {folder / 'scenes'}")
+    write_scenes(folder / "scenes", _SCENES, _SIZE, seed)
     prepare = ("prepare", "folder", "scenes", "data", "--scale", "4", "--patch", "32")
     _step(folder, "Prepare HR and LR", "segsr_arch.cli.segsr", *prepare)
     options = {

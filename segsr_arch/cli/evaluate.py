@@ -1,6 +1,7 @@
 """``segsr evaluate``: figures that carry their protocol, of trained networks or of anybody's images."""
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -89,7 +90,13 @@ def run(args: argparse.Namespace) -> int:
         _print_list()
         return 0
     _check_arguments(args)
-    records = evaluate_options(args) if args.opt else evaluate_folders(args)
+    with contextlib.ExitStack() as held:
+        return _evaluate(args, held)
+
+
+def _evaluate(args: argparse.Namespace, held: contextlib.ExitStack) -> int:
+    """Evaluate, compare and draw, the methods' folders locked for as long as ``held`` is open."""
+    records = evaluate_options(args, held) if args.opt else evaluate_folders(args, held)
     print()
     print_comparisons(records, out=args.out)
     for record in records:

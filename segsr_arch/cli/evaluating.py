@@ -1,8 +1,9 @@
 """What ``segsr evaluate`` does: networks and folders of images become evaluation records on the disk."""
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from segsr_arch.evaluation.methods import Method, evaluate_images, evaluate_meth
 from segsr_arch.evaluation.output_folder import whole_folder
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.images.reading import read_header
+from segsr_arch.locking import locked
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
 from segsr_arch.models.cost import measure_cost
 from segsr_arch.models.trained import TrainedNetwork, load_trained
@@ -48,11 +50,18 @@ def evaluation_folder(out: Path, method: str, dataset: str) -> Path:
     return out / folder_of(method) / "evaluation" / folder_of(dataset)
 
 
-def evaluate_options(args: argparse.Namespace) -> list[EvaluationRecord]:
+def _hold(out: Path, methods: Iterable[str], held: contextlib.ExitStack) -> None:
+    """Lock the folders of methods: their evaluations lie in it, and ``basicsr test`` renames it."""
+    for method in sorted(methods):
+        held.enter_context(locked(out / folder_of(method)))
+
+
+def evaluate_options(args: argparse.Namespace, held: contextlib.ExitStack) -> list[EvaluationRecord]:
     """Evaluate the networks of ``-opt`` on the data sets of their option files.
 
     Args:
         args: Arguments of ``segsr evaluate``.
+        held: What is written is locked until this is closed.
 
     Returns:
         One record a network and data set; they are written, and their problems printed.
@@ -61,6 +70,7 @@ def evaluate_options(args: argparse.Namespace) -> list[EvaluationRecord]:
     names = [network.name for network in networks]
     if len(set(names)) < len(names):
         raise ConfigError(f"-opt: two option files have the same name: ({', '.join(sorted(names))}); rename one.")
+    _hold(args.out, names, held)
     return [record for network in networks for record in _evaluate_network(args, network)]
 
 
@@ -118,11 +128,12 @@ def _evaluate_network(args: argparse.Namespace, network: TrainedNetwork) -> list
     return records
 
 
-def evaluate_folders(args: argparse.Namespace) -> list[EvaluationRecord]:
+def evaluate_folders(args: argparse.Namespace, held: contextlib.ExitStack) -> list[EvaluationRecord]:
     """Evaluate the images of ``--sr``.
 
     Args:
         args: Arguments of ``segsr evaluate``.
+        held: What is written is locked until this is closed.
 
     Returns:
         One record a method; they are written, and their problems printed.
@@ -149,6 +160,7 @@ def evaluate_folders(args: argparse.Namespace) -> list[EvaluationRecord]:
         with_lq=lq is not None,
     )
     dataset = _dataset_name(args)
+    _hold(args.out, folders, held)
     records = []
     for name, matching in matchings.items():
         for note in matching.notes:

@@ -24,6 +24,7 @@ from segsr_arch.evaluation.vocabulary import DEFAULT_TEMPLATES, build_vocabulary
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.reading import read_rgb
+from segsr_arch.locking import locked
 from segsr_arch.models.trained import TrainedNetwork, load_trained
 from segsr_arch.progress import progress
 from segsr_arch.results.classes import NO_CLASS, class_of
@@ -195,8 +196,9 @@ def run(args: argparse.Namespace) -> int:
         vlm=str(identity) + (" RANDOM WEIGHTS" if identity.is_random else ""),
     )
     figure = draw_explanation(explanation, subject=subject, top=args.top)
-    paths = write_explanation(folder, explanation, subject=subject, vocabulary=vocabulary, provenance=provenance)
-    paths += save_figure(figure, folder / "explanation")
+    with locked(folder):
+        paths = write_explanation(folder, explanation, subject=subject, vocabulary=vocabulary, provenance=provenance)
+        paths += save_figure(figure, folder / "explanation")
     print(format_explanation(explanation, subject=subject, vocabulary=vocabulary, top=args.top), end="\n\n")
     for path in paths:
         print(f"{'replaced' if path.name in there else 'wrote'} {path}")

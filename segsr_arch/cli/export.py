@@ -23,6 +23,7 @@ from segsr_arch.export.program import (
     check_requirements,
     export_program,
 )
+from segsr_arch.locking import locked
 from segsr_arch.models.trained import TrainedNetwork, load_trained
 from segsr_arch.progress import progress
 
@@ -114,7 +115,9 @@ def _write_program(trained: TrainedNetwork, args: argparse.Namespace) -> None:
         "vision_language_model": trained.vlm or "none",
     }
     print(f"Translating {trained.name} to {args.format}; a large network takes minutes.", flush=True)
-    program = export_program(trained.network, stem=args.out / trained.name, kind=args.format, description=description)
+    stem = args.out / trained.name
+    with locked(stem):
+        program = export_program(trained.network, stem=stem, kind=args.format, description=description)
     print(
         f"{args.format} against the trained network at {len(SIZES)} sizes: largest difference "
         f"{program.largest_difference:.1e} of 1 (at most {TOLERANCE:.0e} is allowed)"
@@ -129,7 +132,8 @@ def _print_file(path: Path) -> None:
 def _write_checkpoint(trained: TrainedNetwork, opt: Mapping[str, Any], args: argparse.Namespace) -> None:
     precision = args.precision or "bf16"
     stem = args.out / f"{trained.name}_{precision}"
-    exported = export_checkpoint(trained.network, opt, stem=stem, precision=precision)
+    with locked(stem):
+        exported = export_checkpoint(trained.network, opt, stem=stem, precision=precision)
     items = list(_items(trained, args.images))
     with progress(items, unit="image", what="compare", keep=False) as bar:
         agreement = compare_networks(trained.network, exported.network, bar, crop=trained.scale)

@@ -16,6 +16,7 @@ from segsr_arch.evaluation.figures.style import save_figure
 from segsr_arch.evaluation.figures.tradeoff import compare_costs
 from segsr_arch.evaluation.figures.validation_curves import read_curve
 from segsr_arch.evaluation.runs import find_methods
+from segsr_arch.locking import locked
 from segsr_arch.names import folder_of
 
 if TYPE_CHECKING:
@@ -172,7 +173,9 @@ def _stem(out: Path | None, kind: str, dataset: str) -> Path:
 
 
 def _write(figure: "Figure", stem: Path) -> int:
-    for path in save_figure(figure, stem):
+    with locked(stem):
+        paths = save_figure(figure, stem)
+    for path in paths:
         print(path)
     return 0
 

@@ -9,6 +9,7 @@ from segsr_arch.evaluation.figures.maps import show_maps
 from segsr_arch.evaluation.figures.style import save_figure
 from segsr_arch.evaluation.figures.tradeoff import compare_costs
 from segsr_arch.evaluation.report import write_report
+from segsr_arch.locking import locked
 from segsr_arch.names import folder_of
 from segsr_arch.results.comparison import by_dataset
 from segsr_arch.results.record import EvaluationRecord
@@ -39,12 +40,16 @@ def write_pictures(records: Sequence[EvaluationRecord], folders: Sequence[Path],
             drawings[f"tradeoff_{dataset}"] = lambda costly=costly: compare_costs(costly)
         for name, draw in drawings.items():
             try:
-                for path in save_figure(draw(), out / "figures" / folder_of(name)):
+                stem = out / "figures" / folder_of(name)
+                with locked(stem):
+                    paths = save_figure(draw(), stem)
+                for path in paths:
                     print(path)
             except SegsrError as error:
                 failed += 1
                 print(f"not drawn: {name}: {error}")
-    report = write_report(folders, out / "report.html", title="Super-resolution report", images=12)
+    with locked(out / "report.html"):
+        report = write_report(folders, out / "report.html", title="Super-resolution report", images=12)
     for note in report.notes:
         print(f"note: {note}")
     print(f"{report.path} ({report.shown} of {report.total} images embedded)")

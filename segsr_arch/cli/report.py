@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from segsr_arch.cli.arguments import whole_number
+from segsr_arch.locking import locked
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
@@ -46,7 +47,8 @@ def run(args: argparse.Namespace) -> int:
     """
     from segsr_arch.evaluation.report import write_report
 
-    report = write_report(args.runs, args.out, title=args.title, images=args.images, column=args.column)
+    with locked(args.out):
+        report = write_report(args.runs, args.out, title=args.title, images=args.images, column=args.column)
     for note in report.notes:
         print(f"warning: {note}", file=sys.stderr)
     print(

@@ -121,15 +121,16 @@ def carry_out(plan: Plan, place: Workplace, *, slots: Sequence[Slot], data: Prep
         What came out.
 
     Raises:
-        ConfigError: If another process works in the folder.
+        InUseError: If another process works in the folder.
         SaveError: If the table cannot be written.
         KeyboardInterrupt: After all trainings have saved their states.
     """
-    watch = _Watch(plan, place, slots=len(slots), data=data)
-    with watch.bar:
-        Executor(workplace=place, slots=slots, report=watch.report, done=watch.done).carry_out(plan.runs)
-    outcome = collect(plan, place, failed=watch.failed)
-    paths = write_table(outcome, place, data)
+    with place.locked():
+        watch = _Watch(plan, place, slots=len(slots), data=data)
+        with watch.bar:
+            Executor(workplace=place, slots=slots, report=watch.report, done=watch.done).carry_out(plan.runs)
+        outcome = collect(plan, place, failed=watch.failed)
+        paths = write_table(outcome, place, data)
     print(f"\n{printed(outcome, data)}\n")
     for path in paths:
         print(path)

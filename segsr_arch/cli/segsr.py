@@ -1,14 +1,14 @@
 """The command ``segsr``: everything around training and testing, which are ``basicsr``'s."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from segsr_arch import __version__
 from segsr_arch.cli import compare, demo, evaluate, explain, export, figure, prepare, report, reproduce
+from segsr_arch.cli.failures import EXPLAINED, ended_as_interrupted, flushed, tell_failure, told_once
 from segsr_arch.cli.terminal import escaped_output
-from segsr_arch.errors import SegsrError
+from segsr_arch.processes import heed_parent
 
 _SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, reproduce, export, demo)
 _NOTHING_HALF_WRITTEN = "Nothing is half written; the same command starts anew."
@@ -35,25 +35,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: Arguments without the program's name; ``None`` takes the process's own.
 
     Returns:
-        0 on success, 2 after an error that was explained on stderr, 130 after Ctrl-C, 141 if nobody reads the output;
-        a subcommand may have others.
+        0 on success, 2 after an error that was explained on stderr, 130 after Ctrl-C or SIGTERM, 141 if nobody reads
+        the output; a subcommand may have others.
     """
-    parser = build_parser()
-    args = parser.parse_args(argv)
-    if args.command is None:
-        parser.print_help()
-        return 2
+    args = argparse.Namespace()
+    heed_parent()
     try:
-        return args.run(args)
-    except SegsrError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+        with flushed(), ended_as_interrupted(), told_once():
+            parser = build_parser()
+            parser.parse_args(argv, args)
+            if args.command is None:
+                parser.print_help()
+                return EXPLAINED
+            return args.run(args)
     except KeyboardInterrupt:
         print(f"Interrupted. {getattr(args, 'after_interruption', _NOTHING_HALF_WRITTEN)}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # of | head and the like; Python would complain again when it ends
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except Exception as error:
+        code = tell_failure(error)
+        if code is None:
+            raise
+        return code
 
 
 if __name__ == "__main__":

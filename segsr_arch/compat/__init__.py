@@ -16,6 +16,7 @@ from segsr_arch.compat.cpu_models import (
 from segsr_arch.compat.distributed import repair_init_dist, repair_model_to_device
 from segsr_arch.compat.extras import repair_colour_conversions, repair_fid, repair_jpeg_quality, repair_wandb
 from segsr_arch.compat.functional_tensor import repair_functional_tensor
+from segsr_arch.compat.image_saving import repair_image_saving
 from segsr_arch.compat.images import repair_images
 from segsr_arch.compat.installation import VERSION, describe_another, find_installation, importing_from, repair_version
 from segsr_arch.compat.library_loading import repair_library_loading
@@ -62,6 +63,7 @@ REPAIRS = {
     "parse_options": repair_parse_options,
     "get_optimizer": repair_get_optimizer,
     "saving": repair_saving,
+    "image_saving": repair_image_saving,
     "progress_bars": repair_progress_bars,
     "load_network": repair_load_network,
     "degrading_models": repair_degrading_models,

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from segsr_arch.atomic import partial_files
+from segsr_arch.atomic import remove_left_over
 from segsr_arch.compat.patching import is_stock, substitute
 from segsr_arch.compat.training_runs import PIPELINE
 from segsr_arch.errors import CheckpointError, UnsafeWeightsError
@@ -125,8 +125,7 @@ def _remove_partial_files(opt):
 
     if get_dist_info()[0] == 0:
         for folder in (opt["path"]["training_states"], opt["path"]["models"]):
-            for path in partial_files(Path(folder, "*")):
-                path.unlink(missing_ok=True)
+            remove_left_over(folder)
 
 
 def repair_resume():

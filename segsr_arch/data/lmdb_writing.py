@@ -67,4 +67,6 @@ def write_lmdb(folder: Path, entries: list[Entry], *, scratch: Path) -> None:
         os.rename(unfinished, folder)
     except (OSError, lmdb.Error) as error:
         shutil.rmtree(unfinished, ignore_errors=True)
-        raise SaveError(f"{folder}: cannot be written ({error}); is the disk full?") from error
+        raise SaveError(
+            f"{folder}: cannot be written ({error}); is the disk full, or a limit (ulimit) too low?"
+        ) from error

@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from segsr_arch.atomic import is_partial
 from segsr_arch.data import worker_pool
 from segsr_arch.data.image_sources import ImageSource
 from segsr_arch.data.manifest import PreparedImage, build_manifest, write_manifest, write_split_lists
@@ -165,6 +166,8 @@ def _refuse_foreign_files(root: Path, record: PreparationRecord, wanted: set[tup
         split, scale = folder.parent.name, folder.name[4:]
         if folder.is_dir() and split in SPLITS and folder.suffix != ".lmdb":
             for path in sorted(folder.iterdir()):
+                if is_partial(path.name):
+                    continue
                 if path.suffix != ".png" or ("made", split, scale, path.stem) not in known:
                     raise DataError(f"{path}: was not written by this command; move it away, or choose another folder")
 
@@ -197,7 +200,8 @@ def prepare(options: PreparationOptions) -> Outcome:
 
     Raises:
         DataError: If the source has no images, is broken, or (strict) has any problem; if the folder was prepared
-            with other settings, holds foreign images, or is in use.
+            with other settings, or holds foreign images.
+        InUseError: If another process is preparing there.
         SaveError: If a file cannot be written.
     """
     source_path, root = options.source.resolve(), options.root.resolve()
@@ -223,8 +227,7 @@ def prepare(options: PreparationOptions) -> Outcome:
             f"the rule of --val, --test and --seed; leave them out or give --no-split, which makes them classes"
         )
     settings = _settings(options, listed, plan.split_folders)
-    record = PreparationRecord(root)
-    try:
+    with PreparationRecord(root) as record:
         scales = record.agree_on(settings, list(options.scales))
         workshop = {
             "source": source_path,
@@ -256,8 +259,6 @@ def prepare(options: PreparationOptions) -> Outcome:
         )
         write_split_lists(root, prepared)
         write_manifest(root, manifest)
-    finally:
-        record.close()
     return Outcome(
         manifest=manifest,
         problems=problems,

@@ -1,21 +1,17 @@
 """What a preparation writes down while it runs, so that the next run knows what is done: ``DST/.prepare``."""
 
-import fcntl
+import contextlib
 import json
 import re
 import shutil
-import time
 from pathlib import Path
 from typing import IO, Any
 
-from segsr_arch.atomic import atomic_write, partial_files
+from segsr_arch.atomic import atomic_write
 from segsr_arch.data.splits import SPLITS
 from segsr_arch.errors import DataError, SaveError
+from segsr_arch.locking import locked
 from segsr_arch.names import image_name_problem
-
-PATIENCE = 5.0
-"""Seconds to wait for another process to let go of the folder."""
-
 
 _DATABASE = re.compile(rf"({'|'.join(SPLITS)})/[HL]R_x\d+\.lmdb")
 
@@ -46,7 +42,7 @@ class PreparationRecord:
         root: The prepared data set's folder; it is made if needed.
 
     Raises:
-        DataError: If another process is preparing there.
+        InUseError: If another process is preparing there.
         SaveError: If the folder cannot be written to.
     """
 
@@ -54,40 +50,19 @@ class PreparationRecord:
         self.root = root
         self.folder = root / ".prepare"
         self.scratch = self.folder / "unfinished"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock: IO = open(self.folder / "lock", "w")  # noqa: SIM115 - held until close()
-        except OSError as error:
-            raise SaveError(f"{root}: cannot be written to ({error}); choose another folder") from error
-        self._wait_for_lock()
-        self._clean_up()
-        self.scratch.mkdir()
         self._journal_path = self.folder / "journal.jsonl"
-        self._entries = self._read_journal()
-        self._compact()
-        self._journal: IO = open(self._journal_path, "a", encoding="utf-8")  # noqa: SIM115 - held until close()
-
-    def _wait_for_lock(self) -> None:
-        # The workers of a run that was killed hold its lock too, until they notice, a moment later.
-        give_up = time.monotonic() + PATIENCE
-        while True:
+        with contextlib.ExitStack() as stack:
+            # In the folder, which is never renamed: what lies above it need not be writable.
+            stack.enter_context(locked(root, lock=self.folder / "lock"))
+            shutil.rmtree(self.scratch, ignore_errors=True)  # of a run that was killed
+            self._entries = self._read_journal()
+            self._compact()
             try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
+                self.scratch.mkdir()
+                self._journal: IO = stack.enter_context(open(self._journal_path, "a", encoding="utf-8"))
             except OSError as error:
-                if time.monotonic() > give_up:
-                    self._lock.close()
-                    raise DataError(
-                        f"{self.root}: another process is preparing a data set there; wait for it to end"
-                    ) from error
-                time.sleep(0.05)
-
-    def _clean_up(self) -> None:
-        """Delete what a killed run left unfinished."""
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        for folder in (self.root, self.folder, self.root / "splits", *self.root.glob("*/[HL]R_x*")):
-            for path in partial_files(folder / "*"):
-                path.unlink()
+                raise SaveError(f"{root}: cannot be written to ({error}); choose another folder") from error
+            self._held = stack.pop_all()
 
     def _read_journal(self) -> dict[tuple[str, ...], dict]:
         entries: dict[tuple[str, ...], dict] = {}
@@ -175,9 +150,19 @@ class PreparationRecord:
         self.note({"settings": known, "scales": together}, "settings")
         return together
 
+    def __enter__(self) -> "PreparationRecord":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        try:
+            self.close()
+        except OSError:
+            if kind is None:  # or what failed first is to be told: a full disk refuses the journal, too
+                raise
+
     def close(self) -> None:
         """Write the journal in order, and let other processes in."""
-        self._journal.close()
-        self._compact()
-        shutil.rmtree(self.scratch, ignore_errors=True)
-        self._lock.close()
+        with self._held:
+            self._journal.close()
+            self._compact()
+            shutil.rmtree(self.scratch, ignore_errors=True)

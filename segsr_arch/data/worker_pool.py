@@ -14,6 +14,7 @@ import cv2
 from segsr_arch.data.lmdb_writing import write_lmdb
 from segsr_arch.data.preparation_worker import Workshop
 from segsr_arch.errors import DataError
+from segsr_arch.processes import end_with_parent
 
 _workshop: Workshop | None = None
 
@@ -23,6 +24,11 @@ def _leave_with_parent() -> None:
     os._exit(1)  # the parent was killed: nobody is left to clean up for
 
 
+def _end_with_parent() -> None:
+    if not end_with_parent(multiprocessing.parent_process().pid):
+        threading.Thread(target=_leave_with_parent, daemon=True).start()
+
+
 def _set_up(workshop: dict) -> None:
     """Prepare this process for work; ``workshop`` holds the arguments of :class:`Workshop`."""
     global _workshop
@@ -30,8 +36,9 @@ def _set_up(workshop: dict) -> None:
 
 
 def _set_up_worker(workshop: dict) -> None:
+    _end_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with_parent, daemon=True).start()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not as the command, which a forked worker is a copy of
     _set_up(workshop)
 
 
@@ -58,6 +65,9 @@ class WorkerPool:
     Args:
         jobs: Number of processes; with 1 everything runs in this one.
         workshop: Arguments of :class:`Workshop`.
+
+    Raises:
+        DataError: If the system does not let so many processes start.
     """
 
     def __init__(self, *, jobs: int, workshop: dict):
@@ -71,7 +81,21 @@ class WorkerPool:
         cv2.setNumThreads(0)
         # A forked worker starts at once; elsewhere than on Linux forking is not safe.
         context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-        self._pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_set_up_worker, initargs=(workshop,))
+        before = set(multiprocessing.active_children())
+        try:
+            pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_set_up_worker, initargs=(workshop,))
+            pool.submit(int)  # starts them, or shows now that they cannot be started
+        except (OSError, RuntimeError) as error:  # RuntimeError: "can't start new thread"
+            # Those that have started wait for work, and Python would wait for them at its end.
+            for process in set(multiprocessing.active_children()) - before:
+                process.kill()
+                process.join()
+            cv2.setNumThreads(self._threads)
+            raise DataError(
+                f"{jobs} processes cannot be started ({error}): the limits of open files or processes are too low here "
+                "(ulimit -n, ulimit -u). Raise them, or give a smaller --jobs; --jobs 1 starts none."
+            ) from error
+        self._pool = pool
 
     def run(self, function: Callable, tasks: Sequence, *, chunk: int = 1) -> Iterator:
         """Yield the function's result for each task, in the order of the tasks.

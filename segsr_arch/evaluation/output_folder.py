@@ -1,11 +1,11 @@
 """An output folder that is either whole or not there; what was there before is kept under another name."""
 
 import contextlib
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from segsr_arch.atomic import partial_folder
 from segsr_arch.errors import SaveError
 
 
@@ -14,6 +14,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """Fill a folder beside its place and give it its name when the block has ended; after an error it is removed.
 
     A folder that has the name already is renamed to ``<name>_archived_<time>``, as BasicSR does with experiments.
+    The caller holds the lock of what lies there (:func:`segsr_arch.locking.locked`).
 
     Args:
         path: Where the folder is to be; folders above it are made.
@@ -24,24 +25,14 @@ def whole_folder(path: Path) -> Iterator[Path]:
     Raises:
         SaveError: If the folder cannot be made or renamed.
     """
-    partial = path.with_name(f".{path.name}.partial")  # hidden: no data set or method can be called so
-    try:
-        if partial.exists():  # of a run that was killed
-            shutil.rmtree(partial)
-        partial.mkdir(parents=True)
-    except OSError as error:
-        raise SaveError(f"{partial}: cannot be made ({error.strerror}); choose another folder with --out.") from error
-    try:
+    with partial_folder(path) as partial:
         yield partial
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    try:
-        if path.exists():
-            path.rename(_free_name(path.with_name(f"{path.name}_archived_{time.strftime('%Y%m%d_%H%M%S')}")))
-        partial.rename(path)
-    except OSError as error:
-        raise SaveError(f"{path}: cannot take its name ({error.strerror}); the results are in {partial}.") from error
+        try:
+            if path.exists():
+                path.rename(_free_name(path.with_name(f"{path.name}_archived_{time.strftime('%Y%m%d_%H%M%S')}")))
+            partial.rename(path)
+        except OSError as error:
+            raise SaveError(f"{path}: cannot take its name ({error.strerror}); choose another folder.") from error
 
 
 def _free_name(path: Path) -> Path:

@@ -1,6 +1,5 @@
 """Carrying out runs, several at a time, each in processes of its own, so that every one starts like a user's."""
 
-import contextlib
 import os
 import queue
 import re
@@ -9,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +17,12 @@ import torch
 
 from segsr_arch.cores import available_cores
 from segsr_arch.errors import ConfigError, SegsrError
+from segsr_arch.processes import child_variables
 from segsr_arch.reproduction.plan import Run
 from segsr_arch.reproduction.workplace import Workplace
 
 _ITERATION = re.compile(r"\biter:\s*([\d,]+)")  # not total_iter, among the options that BasicSR prints
 _TAIL_LINES = 12
-_ENDING_SIGNALS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 _NOTE_SECONDS = 60.0
 _STOP_SECONDS = 120  # a training that is interrupted saves its state first
 
@@ -95,6 +94,8 @@ class Executor:
     def carry_out(self, runs: Sequence[Run]) -> dict[str, SegsrError]:
         """Carry out what is not done yet; a run that fails does not keep the others from running.
 
+        The caller holds the workplace (:meth:`Workplace.locked`).
+
         Args:
             runs: The runs.
 
@@ -102,32 +103,31 @@ class Executor:
             Errors by the names of the runs that failed.
 
         Raises:
-            ConfigError: If another process works in the folder, or a run was started with other options.
+            ConfigError: If a run was started with other options.
             KeyboardInterrupt: After all trainings have saved their states.
         """
         failed: dict[str, SegsrError] = {}
-        with self.workplace.locked() as lock, _terminated_as_interrupted():
-            self.workplace.check(runs)
-            free: queue.Queue[Slot] = queue.Queue()
-            for slot in self.slots:
-                free.put(slot)
-            with ThreadPoolExecutor(len(self.slots)) as pool:
-                waiting: dict[Future, Run] = {}
-                try:
-                    for run in runs:
-                        waiting[pool.submit(self._in_slot, run, free, lock)] = run
-                    while waiting:
-                        finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
-                        for future in finished:
-                            run, error = waiting.pop(future), future.exception()
-                            if error is not None and not isinstance(error, SegsrError):
-                                raise error
-                            if error is not None:
-                                failed[run.name] = error
-                            self.done(run, error)
-                except BaseException:
-                    self._stop(waiting)
-                    raise
+        self.workplace.check(runs)
+        free: queue.Queue[Slot] = queue.Queue()
+        for slot in self.slots:
+            free.put(slot)
+        with ThreadPoolExecutor(len(self.slots)) as pool:
+            waiting: dict[Future, Run] = {}
+            try:
+                for run in runs:
+                    waiting[pool.submit(self._in_slot, run, free)] = run
+                while waiting:
+                    finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+                    for future in finished:
+                        run, error = waiting.pop(future), future.exception()
+                        if error is not None and not isinstance(error, SegsrError):
+                            raise error
+                        if error is not None:
+                            failed[run.name] = error
+                        self.done(run, error)
+            except BaseException:
+                self._stop(waiting)
+                raise
         return failed
 
     def _stop(self, waiting: Mapping[Future, Run]) -> None:
@@ -148,14 +148,14 @@ class Executor:
                 deadline = 0.0
                 process.kill()
 
-    def _in_slot(self, run: Run, free: "queue.Queue[Slot]", lock: int | None) -> None:
+    def _in_slot(self, run: Run, free: "queue.Queue[Slot]") -> None:
         slot = free.get()
         try:
-            self._carry_out(run, slot, lock)
+            self._carry_out(run, slot)
         finally:
             free.put(slot)
 
-    def _carry_out(self, run: Run, slot: Slot, lock: int | None) -> None:
+    def _carry_out(self, run: Run, slot: Slot) -> None:
         place = self.workplace
         place.write_options(run)
         progress = place.progress(run)
@@ -178,21 +178,20 @@ class Executor:
 
             options = _seen(place, run, "train")
             try:
-                self._command(run, slot, lock, "basicsr", "train", "-opt", options, "--auto_resume", tick=note_seconds)
+                self._command(run, slot, "basicsr", "train", "-opt", options, "--auto_resume", tick=note_seconds)
             finally:
                 note_seconds(at_least=0.0)
             place.note(run, trained=True)
         self.report(run, run.iterations)
         if not place.progress(run).measured:
             protocols = ("--protocol", "y-crop", "rgb-crop", "--no-images")
-            self._command(run, slot, lock, "segsr", "evaluate", "-opt", _seen(place, run, "final"), *protocols)
+            self._command(run, slot, "segsr", "evaluate", "-opt", _seen(place, run, "final"), *protocols)
             place.note(run, measured=True)
 
     def _command(
         self,
         run: Run,
         slot: Slot,
-        lock: int | None,
         module: str,
         *arguments: str,
         tick: Callable[[], None] = lambda: None,
@@ -212,7 +211,7 @@ class Executor:
                 process = subprocess.Popen(
                     [sys.executable, "-m", f"segsr_arch.cli.{module}", *arguments],
                     cwd=self.workplace.folder,
-                    env={**os.environ, "PYTHONUNBUFFERED": "1", **slot.environment},
+                    env={**os.environ, "PYTHONUNBUFFERED": "1", **child_variables(), **slot.environment},
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.STDOUT,
@@ -220,10 +219,8 @@ class Executor:
                     encoding="utf-8",
                     errors="replace",
                     start_new_session=True,  # Ctrl-C reaches it through _stop alone, and once
-                    pass_fds=() if lock is None else (lock,),
                 )
                 self._processes.add(process)
-                self.workplace.name_process(lock, process.pid, f"{module} {arguments[0]} of {run.name}")
             try:
                 for line in process.stdout:
                     stream.write(line)
@@ -232,6 +229,9 @@ class Executor:
                     if (found := _ITERATION.search(line)) is not None:
                         self.report(run, int(found[1].replace(",", "")))
                 code = process.wait()
+            except BaseException:  # such as a log that cannot be written any more
+                process.terminate()
+                raise
             finally:
                 with self._guard:
                     self._processes.discard(process)
@@ -246,20 +246,3 @@ def _seen(place: Workplace, run: Run, kind: str) -> str:
 def _tail(log: Path) -> str:
     lines = log.read_text("utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
     return f"The end of {log}:\n" + "\n".join(f"  {line}" for line in lines)
-
-
-@contextlib.contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM, and the end of the terminal, end the block as Ctrl-C does, where Python allows it."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    heard = [number for number in _ENDING_SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
-    with contextlib.ExitStack() as stack:
-        for number in heard:
-            stack.callback(signal.signal, number, signal.signal(number, interrupt))
-        yield

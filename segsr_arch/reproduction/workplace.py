@@ -11,20 +11,15 @@ from typing import Any
 import yaml
 
 from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.locking import check_free, locked
 from segsr_arch.reproduction.options import write_options
 from segsr_arch.reproduction.plan import Run
 from segsr_arch.results.files import RECORD_FILE, make_folder, read_record, write_json, write_text
 from segsr_arch.results.record import EvaluationRecord
 
-try:
-    import fcntl
-except ImportError:  # Windows has no such locks; there, two commands in one folder are not found out
-    fcntl = None
-
 # What may differ from the options of before if the contents are known to be the same.
 _PLACES_OF_DATA = ("dataroot_gt", "dataroot_lq")
 _PLACES_OF_VLM = ("network_g:semantics:vlm", "network_g:semantics:pretrained")
-_LOCK_SIZE = 1 << 20
 _COMMENT = "Written by segsr reproduce for the run {name}; a changed file is refused. Paths are seen from {folder}."
 
 
@@ -67,44 +62,17 @@ class Workplace:
         self.folder = Path(folder).resolve()
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[int | None]:
-        """Hold the folder for this process and those that inherit the descriptor that it gives.
+    def locked(self) -> Iterator[None]:
+        """Hold the folder for this process.
 
         Raises:
-            ConfigError: If another process holds it; the processes are named.
-            SaveError: If it cannot be made.
+            InUseError: If another process holds it, or a run that one has left behind still works in it; it is named.
+            SaveError: If the folder cannot be made.
         """
-        make_folder(self.folder)
-        if fcntl is None:
-            yield None
-            return
-        descriptor = os.open(self.folder / ".lock", os.O_CREAT | os.O_RDWR, 0o644)
-        try:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ConfigError(
-                    f"{self.folder}: another segsr reproduce, or a training that one has left behind, works here"
-                    f"{_named(os.pread(descriptor, _LOCK_SIZE, 0))}. Wait for it, end it, or give another folder with "
-                    f"--out."
-                ) from error
-            os.ftruncate(descriptor, 0)
-            self.name_process(descriptor, os.getpid(), "segsr reproduce")
-            yield descriptor
-        finally:
-            os.close(descriptor)
-
-    @staticmethod
-    def name_process(lock: int | None, pid: int, name: str) -> None:
-        """Note a process that holds the folder, for those who find it held.
-
-        Args:
-            lock: The descriptor that :meth:`locked` gives.
-            pid: Its number.
-            name: What it does.
-        """
-        if lock is not None:
-            os.write(lock, f"{pid} {name}\n".encode())
+        with locked(self.folder, lock=self.folder / ".lock"):
+            for kind in ("experiments", "results"):
+                check_free(self.folder / kind, ".*.lock")
+            yield
 
     def option_file(self, run: Run, kind: str) -> Path:
         """Path of a run's options; ``kind`` is ``train`` or ``final``."""
@@ -234,23 +202,6 @@ class Workplace:
 
     def _progress_file(self, run: Run) -> Path:
         return self.folder / "runs" / f"{run.name}.json"
-
-
-def _named(held: bytes) -> str:
-    """Name those processes of a lock file that are running."""
-    found = [line.split(maxsplit=1) for line in held.decode("utf-8", errors="replace").splitlines()]
-    running = [f"{name}, process {pid}" for pid, name in (pair for pair in found if len(pair) == 2) if _runs(pid)]
-    return f" ({'; '.join(running)})" if running else ""
-
-
-def _runs(pid: str) -> bool:
-    try:
-        os.kill(int(pid), 0)
-    except PermissionError:
-        return True
-    except (ValueError, OSError):
-        return False
-    return True
 
 
 def _differing_from(path: Path, options: Mapping[str, Any]) -> list[str]:

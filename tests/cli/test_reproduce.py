@@ -79,7 +79,7 @@ def test_a_table_of_finished_runs_is_written_and_printed(work, data, capsys, mon
     line = "EDSR_UCM_x4_seed1: PSNR 27.1000 dB, SSIM 0.6775 (UCMerced_test, y-crop), trained 0:01:40, done before\n"
     assert line in shown
     assert "+1.0000 ± 0.0000" in shown and "Command: " in shown
-    names = {path.name for path in (work / "reproduction").iterdir() if path.is_file() and path.name != ".lock"}
+    names = {path.name for path in (work / "reproduction").iterdir() if path.is_file()}
     assert names == {f"table4_EDSR_x4.{ending}" for ending in ("md", "csv", "json", "png", "pdf")}
     assert all(f"reproduction/{name}" in shown for name in names)
     found = json.loads((work / "reproduction/table4_EDSR_x4.json").read_text())

@@ -12,7 +12,7 @@ import pytest
 
 from segsr_arch.data.preparation import prepare
 from segsr_arch.data.preparation_record import PreparationRecord
-from segsr_arch.errors import DataError
+from segsr_arch.errors import InUseError
 from tests.data.test_preparation import make_source, options, snapshot
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="watches processes through /proc")
@@ -59,11 +59,11 @@ def is_running(pid):
     return False
 
 
-def test_left_over_partial_files_and_torn_journal_lines_do_no_harm(tmp_path):
+def test_left_over_partial_files_and_torn_journal_lines_do_no_harm(tmp_path, gone):
     source = make_source(tmp_path / "src")
     prepare(options(source, tmp_path / "dst"))
     before = snapshot(tmp_path / "dst")
-    (tmp_path / "dst/train/HR_x4/.a00.png.99-0.partial").write_bytes(b"half")
+    (tmp_path / f"dst/train/HR_x4/.a00.png.{gone}-0.partial").write_bytes(b"half")
     (tmp_path / "dst/.prepare/unfinished").mkdir()
     (tmp_path / "dst/.prepare/unfinished/1-train-HR_x4.lmdb").write_bytes(b"half")
     with open(tmp_path / "dst/.prepare/journal.jsonl", "a") as file:
@@ -74,9 +74,9 @@ def test_left_over_partial_files_and_torn_journal_lines_do_no_harm(tmp_path):
 
 
 def test_two_runs_on_one_folder_exclude_each_other(tmp_path, monkeypatch):
-    monkeypatch.setattr("segsr_arch.data.preparation_record.PATIENCE", 0.1)
+    monkeypatch.setattr("segsr_arch.locking.PATIENCE", 0.1)
     holder = PreparationRecord(tmp_path / "dst")
-    with pytest.raises(DataError, match="another process is preparing"):
+    with pytest.raises(InUseError, match=f"dst is in use by process {os.getpid()}"):
         PreparationRecord(tmp_path / "dst")
     holder.close()
     PreparationRecord(tmp_path / "dst").close()

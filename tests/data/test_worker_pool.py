@@ -1,4 +1,6 @@
+import errno
 import os
+import threading
 
 import cv2
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from segsr_arch.data.worker_pool import WorkerPool
 from segsr_arch.errors import DataError
 from segsr_arch.images.conversion import AS_STORED
+from tests.support import runs
 
 
 def enlarge(side):
@@ -60,3 +63,30 @@ def test_a_worker_that_dies_is_explained(workshop):
     with pytest.raises(DataError, match="a worker process was ended from outside"):
         list(pool.run(end_abruptly, range(4)))
     pool.close()
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.EAGAIN])
+def test_a_limit_that_lets_only_some_workers_start_is_told_at_once(workshop, monkeypatch, deadline, number):
+    fork, started = os.fork, []
+
+    def limited():
+        if len(started) == 2:
+            raise OSError(number, os.strerror(number))
+        started.append(fork())
+        return started[-1]
+
+    monkeypatch.setattr(os, "fork", limited)
+    threads = cv2.getNumThreads()
+    with pytest.raises(DataError, match=r"^8 processes cannot be started .*ulimit -n, ulimit -u.*--jobs 1 starts none"):
+        WorkerPool(jobs=8, workshop=workshop)
+    assert len(started) == 2 and not any(map(runs, started)), "what had started has ended"
+    assert cv2.getNumThreads() == threads
+
+
+def test_threads_that_cannot_be_started_are_told(workshop, monkeypatch, deadline):
+    def refuse(thread):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    with pytest.raises(DataError, match="2 processes cannot be started .can't start new thread"):
+        WorkerPool(jobs=2, workshop=workshop)

@@ -1,10 +1,10 @@
 import json
 import os
-import subprocess
 
 import pytest
 
-from segsr_arch.errors import ConfigError, DataError
+from segsr_arch import locking
+from segsr_arch.errors import ConfigError, DataError, InUseError
 from segsr_arch.reproduction.plan import make_plan
 from segsr_arch.reproduction.tables import make_table
 from segsr_arch.reproduction.workplace import Progress, Workplace
@@ -155,30 +155,19 @@ def test_a_measured_run_whose_figures_are_gone_is_to_be_measured_again(place):
     assert (place.progress(run).trained, place.progress(run).measured) == (True, False)
 
 
-def test_one_process_at_a_time_and_what_it_has_started(place):
-    refused = pytest.raises(ConfigError, match=r"another segsr reproduce, or a training .*--out")
-    with place.locked() as lock:
-        with refused, Workplace(place.folder).locked():
-            pass
-        child = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
-    try:
-        with refused, place.locked():
-            pass
-    finally:
-        child.kill()
-        child.wait()
+def test_one_process_at_a_time(place, monkeypatch):
+    monkeypatch.setattr(locking, "PATIENCE", 0.1)
+    with place.locked(), pytest.raises(InUseError, match=f"in use by process {os.getpid()}"):
+        Workplace(place.folder).locked().__enter__()
     with place.locked():
         pass  # free again
 
 
-def test_who_holds_the_folder_is_named_as_long_as_it_runs(place):
-    with place.locked() as lock:
-        child = subprocess.Popen(["sleep", "60"], pass_fds=(lock,))
-        place.name_process(lock, child.pid, "basicsr train of EDSR")
-        place.name_process(lock, 2**22 + 1, "basicsr train of HAT")  # beyond the greatest number of a process
-        with pytest.raises(ConfigError) as caught, Workplace(place.folder).locked():
-            pass
-    text = f"works here (segsr reproduce, process {os.getpid()}; basicsr train of EDSR, process {child.pid}). Wait for"
-    assert text in str(caught.value)
-    child.kill()
-    child.wait()
+@pytest.mark.parametrize("kind", ["experiments", "results"])
+def test_a_run_that_was_left_behind_is_named(place, monkeypatch, kind):
+    monkeypatch.setattr(locking, "PATIENCE", 0.1)
+    refused = pytest.raises(InUseError, match=f"out/{kind} is in use by process {os.getpid()}")
+    with locking.locked(place.folder / kind / "EDSR"), refused:
+        place.locked().__enter__()
+    with place.locked():
+        pass

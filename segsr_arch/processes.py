@@ -1,0 +1,60 @@
+"""Other processes: whether one still runs, and children that end with their parent, also when that is killed."""
+
+import ctypes
+import os
+import signal
+import sys
+from pathlib import Path
+
+_PARENT = "SEGSR_PARENT"  # variable by which a command learns who has started it
+_PR_SET_PDEATHSIG = 1
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether a process of this machine runs; where that cannot be asked (Windows), it is taken to."""
+    if os.name == "nt":
+        return True
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except (OSError, OverflowError):
+        return False
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return True
+    return state not in ("Z", "X")  # has ended, and whoever started it has not asked yet how
+
+
+def end_with_parent(parent: int, *, signum: int = signal.SIGKILL) -> bool:
+    """Let this process get a signal when its parent ends, however that ends.
+
+    The kernel watches the thread that has started this process; it must live as long as the parent is meant to.
+
+    Args:
+        parent: Process that has started this one. If it has ended already, the signal comes at once.
+        signum: The signal.
+
+    Returns:
+        Whether the system can do that; it is Linux's ``prctl``.
+    """
+    if sys.platform != "linux":
+        return False
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0) != 0:
+        return False
+    if os.getppid() != parent:  # it ended before the kernel was asked
+        os.kill(os.getpid(), signum)
+    return True
+
+
+def child_variables() -> dict[str, str]:
+    """Environment variables by which a command of this package ends with this process, see :func:`heed_parent`."""
+    return {_PARENT: str(os.getpid())}
+
+
+def heed_parent() -> None:
+    """End by SIGTERM with the command that has started this one, if it is one of this package that wants that."""
+    parent = os.environ.pop(_PARENT, None)  # what this process starts is not meant
+    if parent is not None and parent.isdecimal():
+        end_with_parent(int(parent), signum=signal.SIGTERM)
