@@ -123,6 +123,8 @@ class GuidedNetwork(nn.Module):
     def forward(self, lq: Tensor) -> Tensor:
         """Super-resolve.
 
+        The base gets a copy, with which it may do what it likes.
+
         Args:
             lq: LR images (B, 3, H, W), RGB in [0, 1], any size of at least one pixel.
 
@@ -148,7 +150,7 @@ class GuidedNetwork(nn.Module):
             )
         self._current.signals = signals
         try:
-            sr = self.base(pad_to_multiple(lq, self._size_multiple))
+            sr = self.base(pad_to_multiple(lq, self._size_multiple).clone())  # RCAN of spandrel, for one, changes it
         finally:
             self._current.signals = None
         return crop(sr, lq.shape[-2] * self.upscale, lq.shape[-1] * self.upscale)

@@ -45,7 +45,7 @@ def to_inference_form(network: nn.Module, *, precision: str = "bf16") -> nn.Modu
         base = network.base
     image = torch.rand(1, 3, *_trial_size(base), device=next(base.parameters()).device)
     if precision != "fp32":
-        _cast(network, _ends(base, image), PRECISIONS[precision])
+        _cast(network, _ends(base, image.clone()), PRECISIONS[precision])
     if isinstance(base, HATNetwork):
         base.fix_biases()
         base.register_load_state_dict_post_hook(_fix_biases_again)

@@ -79,7 +79,7 @@ def probe_network(network: nn.Module, paths: Sequence[str]) -> Probe:
     failures = []
     for device in devices:
         try:
-            return _run(copied.to(device), paths, image.to(device))
+            return _run(copied.to(device), paths, image.to(device, copy=True))
         except ConfigError:
             raise
         except Exception as error:  # foreign networks raise any kind

@@ -34,7 +34,7 @@ def compare_networks(first: Network, second: Network, items: Iterable[Mapping[st
     """Run two networks on the same images; PSNR over R, G and B of outputs in [0, 1], before rounding.
 
     Args:
-        first: From (1, 3, H, W) to (1, 3, sH, sW).
+        first: From (1, 3, H, W) to (1, 3, sH, sW); each network gets a copy of its own.
         second: Another one, of the same scale.
         items: With ``lq`` (3, H, W) and perhaps ``gt`` (3, sH, sW), RGB in [0, 1].
         crop: Border that is left out against the ground truth, in HR pixels.
@@ -49,7 +49,7 @@ def compare_networks(first: Network, second: Network, items: Iterable[Mapping[st
     with torch.no_grad():
         for item in items:
             lq = item["lq"].unsqueeze(0)
-            ours, theirs = (network(lq).float().clamp(0, 1) for network in (first, second))
+            ours, theirs = (network(lq.clone()).float().clamp(0, 1) for network in (first, second))
             largest = max(largest, 255 * (ours - theirs).abs().max().item())
             agreements.append(_psnr(ours, theirs))
             if "gt" in item:

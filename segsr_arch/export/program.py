@@ -80,6 +80,7 @@ def export_program(network: nn.Module, *, stem: Path, kind: str, description: Ma
     path = stem.with_name(f"{stem.name}.{ENDINGS[kind]}")
     name = type(network).__name__
     converted = to_inference_form(copy.deepcopy(network), precision="fp32")
+    converted.register_forward_pre_hook(_copy_input)  # whoever runs the program keeps his image, too
     description = {key: str(value) for key, value in description.items()}
     with _quiet():
         try:
@@ -102,6 +103,10 @@ def export_program(network: nn.Module, *, stem: Path, kind: str, description: Ma
     with atomic_write(path) as file:
         file.write(content)
     return ExportedProgram(path=path, largest_difference=difference)
+
+
+def _copy_input(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    return tuple(each.clone() for each in inputs)
 
 
 @contextlib.contextmanager
@@ -156,7 +161,7 @@ def _largest_difference(network: nn.Module, run: _Run) -> float:
     with torch.no_grad():
         for batch, height, width in SIZES:
             lq = torch.rand(batch, 3, height, width, generator=generator)
-            expected, given = network(lq), run(lq)
+            expected, given = network(lq.clone()), run(lq.clone())
             if given.shape != expected.shape:
                 return float("inf")
             differences.append((given - expected).abs().max().item())

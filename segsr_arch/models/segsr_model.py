@@ -197,7 +197,7 @@ class SeGSRModel(SRModel):
         self._average.update(decay)
 
     def test(self) -> None:
-        """Super-resolve ``self.lq`` into ``self.output``; the network's mode is afterwards what it was before."""
+        """Super-resolve ``self.lq`` into ``self.output``; ``self.lq`` and the network's mode stay what they are."""
         network = self._tested_network()
         was_training = network.training
         network.eval()
@@ -206,7 +206,7 @@ class SeGSRModel(SRModel):
             with torch.no_grad():
                 lq = pad_to_multiple(self.lq, size_multiple(network))  # SwinIR and RRDBNet leave that to the caller
                 if self.tile is None:
-                    output = network(lq)
+                    output = network(lq.clone())
                 else:
                     output = super_resolve_tiled(network, lq, scale=scale, options=self.tile)
             height, width = (side * scale for side in self.lq.shape[-2:])

@@ -87,6 +87,7 @@ def super_resolve_tiled(network: Callable[[Tensor], Tensor], lq: Tensor, *, scal
 
     Args:
         network: Maps (B, C, h, w) to (B, C, scale * h, scale * w). Its errors are passed on: there is never a hole.
+            It gets copies of the tiles, with which it may do what it likes.
         lq: LR images (B, C, H, W).
         scale: Scale of the network.
         options: Tile size and overlap, and for how many tiles of each image the network is called at once.

@@ -71,7 +71,7 @@ class TrainedNetwork:
         """Super-resolve an item of a data set exactly as ``basicsr test`` does.
 
         Args:
-            item: With ``lq``: (3, H, W) RGB in [0, 1].
+            item: With ``lq``: (3, H, W) RGB in [0, 1]; its tensors stay as they are.
 
         Returns:
             (sH, sW, 3) BGR uint8.
@@ -79,7 +79,8 @@ class TrainedNetwork:
         Raises:
             DataError: If the network's output is not finite.
         """
-        batch = {key: value.unsqueeze(0) for key, value in item.items() if torch.is_tensor(value)}
+        # Copies: some model classes hand them to a network as they are, and some networks change what they get.
+        batch = {key: value.unsqueeze(0).clone() for key, value in item.items() if torch.is_tensor(value)}
         self.model.feed_data({**batch, "lq_path": [item.get("lq_path", "")]})
         self.model.test()
         self.network.eval()  # some of BasicSR's models leave it in training mode
