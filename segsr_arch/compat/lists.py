@@ -7,7 +7,7 @@ import os
 
 from segsr_arch.compat.patching import is_stock, substitute
 from segsr_arch.data.folder_walk import on_disk, walk
-from segsr_arch.data.image_sources import is_image_path
+from segsr_arch.data.image_sources import folders_with_images
 from segsr_arch.data.lmdb_reading import read_meta_info
 from segsr_arch.errors import DataError
 from segsr_arch.text import composed, nearest, read_lines
@@ -70,12 +70,6 @@ def repair_list_reading():
     return bool(stock)
 
 
-def _with_images(folder):
-    """Names of the folders in a folder that hold images themselves, links to folders included."""
-    below = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
-    return [name for name in below if any(map(is_image_path, os.listdir(os.path.join(folder, name))))]
-
-
 def _scandir(dir_path, suffix=None, recursive=False, full_path=False):
     """Stand in for ``scandir``: files in the order of their names; links to folders are followed if folders are."""
     if suffix is not None and not isinstance(suffix, (str, tuple)):
@@ -89,7 +83,7 @@ def _scandir(dir_path, suffix=None, recursive=False, full_path=False):
             if not name.startswith(".") and (suffix is None or path.endswith(suffix)):
                 yield os.path.join(dir_path, path) if full_path else path
     if not recursive:
-        left_out = [(name, "a folder with images, which are not read") for name in _with_images(dir_path)]
+        left_out = [(name, "a folder with images, which are not read") for name in folders_with_images(dir_path)]
     for path, sentence in left_out:
         _logger.warning("%s: %s", os.path.join(dir_path, path), sentence)
 

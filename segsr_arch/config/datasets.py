@@ -3,20 +3,18 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.image_kinds import check_kinds
 from segsr_arch.config.images import Listing, image_sizes, list_images
-from segsr_arch.config.pairs import check_pairs, check_patch, takes_a_name
+from segsr_arch.config.name_lists import check_stems, list_named
+from segsr_arch.config.pairs import check_pairs, check_patch
 from segsr_arch.config.paths import check_file
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import check_mapping, describe, is_number, is_whole, needed
 from segsr_arch.config.tables import CONVERSION, DATASET, DATASET_KEYS, IO_BACKENDS, LOADER_NEEDED, PAIRED_TRAIN_NEEDED
-from segsr_arch.errors import DataError
 from segsr_arch.names import folder_name_problem
-from segsr_arch.text import read_lines
 
 PAIRED_TYPES = ("PairedImageDataset", "RealESRGANPairedDataset")
 LISTED_TYPES = {
@@ -122,6 +120,8 @@ def _check_dataset(
     listings = _list_roots(problems, path, options, roots, lmdb)
     if CONVERSION.keys() <= keys.keys():
         check_kinds(problems, path, options, listings)
+    if phase != "train":
+        check_stems(problems, path, listings)
     sizes = _check_sizes(problems, path, phase, options, listings, opt.get("scale"), getattr(cls, "patches_from", None))
     if phase == "train" and listings:
         count = min(len(listing.names) for listing in listings.values())
@@ -170,37 +170,8 @@ def _list_roots(
         listing = list_images(problems, join_path(path, key), root, lmdb=lmdb)
         if listing is not None:
             listings[key] = listing
-    if isinstance(names_file, str) and names_key == "meta_info_file":
-        return _listings_from_names(problems, path, options, roots, names_file)
-    return listings
-
-
-def _listings_from_names(
-    problems: Problems, path: str, options: Mapping[str, Any], roots: tuple[str, ...], names_file: str
-) -> dict[str, Listing]:
-    try:
-        lines = read_lines(names_file, "a list of images")
-    except DataError as error:
-        problems.add(join_path(path, "meta_info_file"), str(error))
-        return {}
-    names = [name for line in lines if (name := line.split(" ")[0])]
-    template = options.get("filename_tmpl", "{}")
-    if not takes_a_name(template):  # told where pairs are looked at
-        template = "{}"
-    listings = {}
-    for key in roots:
-        here = join_path(path, key)
-        wanted = names
-        if key == "dataroot_lq" and "dataroot_gt" in roots:
-            wanted = [template.format(Path(name).stem) + Path(name).suffix for name in names]
-        root = Path(os.path.expanduser(options[key])) if isinstance(options.get(key), str) else None
-        if root is None or not root.is_dir():
-            continue
-        missing = [name for name in wanted if not (root / name).is_file()]
-        if missing:
-            problems.add(here, f"{len(missing)} files that {names_file} names are not in {root}, first: {missing[0]}")
-        else:
-            listings[key] = Listing(root, wanted)
+    if isinstance(names_file, str):
+        return list_named(problems, path, options, roots, names_key)
     return listings
 
 

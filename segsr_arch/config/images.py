@@ -9,6 +9,7 @@ from PIL import Image
 
 from segsr_arch.config.header_cache import read_headers, read_lmdb_headers
 from segsr_arch.config.problems import Problems
+from segsr_arch.data.image_sources import folders_with_images
 from segsr_arch.data.lmdb_reading import read_whole_list
 from segsr_arch.errors import DataError
 from segsr_arch.images.header import ImageHeader
@@ -66,7 +67,9 @@ def list_images(problems: Problems, path: str, folder: str, *, lmdb: bool) -> Li
         return None
     listing = _list_lmdb(problems, path, root) if lmdb else _list_folder(problems, path, root)
     if listing is not None and not listing.names:
-        problems.add(path, f"{folder} holds no images; {_PREPARE}")
+        below = [] if lmdb else folders_with_images(root)
+        but = f" itself, only its folders {first_few(below)}, which BasicSR does not read" if below else ""
+        problems.add(path, f"{folder} holds no images{but}; {_PREPARE}")
         return None
     return listing
 
@@ -90,6 +93,11 @@ def _list_folder(problems: Problems, path: str, root: Path) -> Listing:
     stray = [name for name in names if os.path.splitext(name)[1].lower() not in known]
     if stray:
         problems.add(path, f"{root} holds files that are no images; move them away: {first_few(stray)}")
+    below = folders_with_images(root)
+    if below:
+        problems.notes.append(
+            f"{path}: {root} holds folders with images, which BasicSR does not read: {first_few(below)}"
+        )
     return Listing(root, [name for name in names if name not in set(stray)])
 
 

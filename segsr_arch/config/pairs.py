@@ -7,6 +7,7 @@ from typing import Any
 from segsr_arch.config.images import Listing, first_few, image_sizes
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import describe, is_whole
+from segsr_arch.text import composed, nearest
 
 
 def check_pairs(
@@ -68,9 +69,11 @@ def _pair_names(
             f"must contain {{}} once, where the HR name goes, and no other braces; got {describe(template)}",
         )
         return None
+    by_name = {composed(name): name for name in lr.names}
     if lr.known_sizes:  # the keys of an LMDB must be equal
-        template = "{}"
-    pairs = {name: template.format(Path(name).stem) + Path(name).suffix for name in hr.names}
+        template, by_name = "{}", {name: name for name in lr.names}
+    wanted = {name: template.format(Path(name).stem) + Path(name).suffix for name in hr.names}
+    pairs = {name: by_name.get(composed(lr_name), lr_name) for name, lr_name in wanted.items()}
     available = set(lr.names)
     without_lr = sorted(name for name, lr_name in pairs.items() if lr_name not in available)
     without_hr = sorted(available - set(pairs.values()))
@@ -81,7 +84,7 @@ def _pair_names(
     )
     parts = [f"dataroot_gt and dataroot_lq do not fit together ({counts})"]
     if without_lr:
-        parts.append(f"no LR image for {first_few(without_lr)}")
+        parts.append(f"no LR image for {first_few(without_lr)}{nearest(wanted[without_lr[0]], without_hr)}")
     if without_hr:
         parts.append(f"no HR image for {first_few(without_hr)}")
     problems.add(path, "; ".join(parts))

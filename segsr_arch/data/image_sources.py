@@ -133,6 +133,12 @@ def is_image_path(path: str) -> bool:
     return pure.suffix.lower() in IMAGE_SUFFIXES and not any(part.startswith((".", "__MACOSX")) for part in pure.parts)
 
 
+def folders_with_images(folder: str | os.PathLike) -> list[str]:
+    """Name the folders in a folder that hold images themselves, links to folders included, hidden ones not."""
+    below = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    return [name for name in below if any(map(is_image_path, os.listdir(os.path.join(folder, name))))]
+
+
 def describe_image(path: str, depth: int | None) -> SourceImage:
     """Split a path into class and name.
 

@@ -1,0 +1,101 @@
+"""Images that a list names, and names that cannot be told apart where results are written."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from segsr_arch.config.images import Listing, first_few
+from segsr_arch.config.pairs import takes_a_name
+from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.data.folder_walk import on_disk
+from segsr_arch.errors import DataError
+from segsr_arch.text import composed, read_lines
+
+
+def list_named(
+    problems: Problems, path: str, options: Mapping[str, Any], roots: tuple[str, ...], names_key: str
+) -> dict[str, Listing]:
+    """List exactly the files that a list names.
+
+    Args:
+        problems: Where problems go: the list, and files that are not there.
+        path: Key path of the data set.
+        options: Its options; what ``names_key`` gives is a file.
+        roots: Keys of its data roots.
+        names_key: ``meta_info_file``, with a name a line, or ``meta_info``, with two, of HR and LR image.
+
+    Returns:
+        Listing by key of the data root, of those whose files are all there; none for ``meta_info``.
+    """
+    here, file = join_path(path, names_key), options[names_key]
+    try:
+        lines = [line.strip() for line in read_lines(file, "a list of images") if line.strip()]
+    except DataError as error:
+        problems.add(here, str(error))
+        return {}
+    if not lines:
+        problems.add(here, f"{file} names no image")
+        return {}
+    columns = _two_names(problems, here, lines) if names_key == "meta_info" else _one_name(options, roots, lines)
+    listings = {}
+    for key, wanted in columns.items():
+        root = Path(os.path.expanduser(options[key])) if isinstance(options.get(key), str) else None
+        if root is None or not root.is_dir():
+            continue
+        found = {name: on_disk(root / name) for name in wanted}
+        missing = [name for name, place in found.items() if not place.is_file()]
+        if missing:
+            missed = f"{len(missing)} files that {file} names are not in {root}, first: {missing[0]}"
+            problems.add(join_path(path, key), missed)
+        elif names_key == "meta_info_file":
+            listings[key] = Listing(root, [os.path.relpath(place, root) for place in found.values()])
+    return listings
+
+
+def _one_name(options: Mapping[str, Any], roots: tuple[str, ...], lines: list[str]) -> dict[str, list[str]]:
+    names = [line.split(" ")[0] for line in lines]
+    template = options.get("filename_tmpl", "{}")
+    if not takes_a_name(template):  # told where pairs are looked at
+        template = "{}"
+    columns = dict.fromkeys(roots, names)
+    if "dataroot_gt" in roots and "dataroot_lq" in roots:
+        columns["dataroot_lq"] = [template.format(Path(name).stem) + Path(name).suffix for name in names]
+    return columns
+
+
+def _two_names(problems: Problems, path: str, lines: list[str]) -> dict[str, list[str]]:
+    pairs = [line.split(", ") for line in lines]
+    wrong = [line for line, pair in zip(lines, pairs, strict=True) if len(pair) != 2]
+    if wrong:
+        problems.add(path, f"each line must be `HR.png, LR.png`; {len(wrong)} are not, first: {wrong[0]!r}")
+        return {}
+    return {"dataroot_gt": [pair[0] for pair in pairs], "dataroot_lq": [pair[1] for pair in pairs]}
+
+
+def check_stems(problems: Problems, path: str, listings: Mapping[str, Listing]) -> None:
+    """Refuse images that differ in their endings alone: what is written of one would replace the other's.
+
+    Images of one name in several folders are said: ``segsr evaluate`` keeps them apart, ``save_img`` does not.
+
+    Args:
+        problems: Where problems go.
+        path: Key path of a data set to validate or test on.
+        listings: Its images by key of the data root.
+    """
+    for key, listing in listings.items():
+        if listing.known_sizes:  # keys of an LMDB have no endings
+            continue
+        here = join_path(path, key)
+        names = {name: composed(str(Path(name).with_suffix(""))) for name in listing.names}
+        if same := _alike(names):
+            problems.add(here, f"results are named without endings, and these would be one: {same}; rename them")
+        elif same := _alike({name: Path(stem).name for name, stem in names.items()}):
+            problems.notes.append(f"{here}: save_img writes images without their folders, and these become one: {same}")
+
+
+def _alike(names: Mapping[str, str]) -> str:
+    """Name the first pairs of images that would be written under one name; nothing if all differ."""
+    first: dict[str, str] = {}
+    same = [f"{first[stem]} and {name}" for name, stem in names.items() if first.setdefault(stem, name) != name]
+    return first_few(same) if same else ""
