@@ -1,4 +1,4 @@
-"""Row 10: distributed training where there is no GPU."""
+"""Distributed training where there is no GPU."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Rows 7, 8 and 9, and more small things that other packages or BasicSR itself have changed."""
+"""Small things that other packages, or BasicSR itself, have changed: JPEG qualities, matrix roots for FID, and more."""
 
 import inspect
 import secrets

@@ -1,4 +1,4 @@
-"""Row 1: a torchvision module that is gone."""
+"""A module that torchvision has removed, and that importing BasicSR asks for."""
 
 import importlib.util
 import sys

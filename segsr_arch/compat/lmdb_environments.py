@@ -1,4 +1,4 @@
-"""Row 6: one LMDB environment for each folder in a process."""
+"""One LMDB environment for each folder in a process; py-lmdb refuses a second one."""
 
 import os
 import threading

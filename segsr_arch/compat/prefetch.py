@@ -1,4 +1,4 @@
-"""Rows 4 and 5: prefetching that forwards errors and starts its workers once."""
+"""Prefetching that forwards errors, where stock BasicSR waits for ever, and starts its workers once, not twice."""
 
 import queue
 import threading

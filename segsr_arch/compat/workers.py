@@ -1,4 +1,4 @@
-"""Row 1 in worker processes: data sets that bring this package with them."""
+"""Worker processes that start with an empty interpreter: data sets bring this package, and its repairs, with them."""
 
 from multiprocessing.reduction import ForkingPickler
 

@@ -27,13 +27,34 @@ class BestNetwork:
         self._file = Path(opt["path"]["models"]) / "net_g_best.json"
         self._value: float | None = None
 
-    def resume(self) -> None:
-        """Go on from the file, if there is one that was selected in the same way."""
+    def resume(self, iteration: int) -> None:
+        """Go on from the file, if there is one that was selected in the same way.
+
+        Args:
+            iteration: Iteration from which the training goes on.
+        """
         if not self._file.is_file():
             return
-        record = json.loads(self._file.read_text(encoding="utf-8"))
-        if (record["dataset"], record["metric"]) == (self._dataset, self._metric):
-            self._value = record["value"]
+        try:
+            record = json.loads(self._file.read_text(encoding="utf-8"))
+            selection, value, selected_at = (
+                (record["dataset"], record["metric"]),
+                float(record["value"]),
+                record["iter"],
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            get_root_logger().warning(
+                f"{self._file} cannot be read ({type(error).__name__}: {error}); the next validation replaces it and "
+                f"net_g_best.pth."
+            )
+            return
+        if selection == (self._dataset, self._metric):
+            self._value = value
+            if selected_at > iteration:
+                get_root_logger().warning(
+                    f"net_g_best.pth was selected at iteration {selected_at}, after iteration {iteration}, from which "
+                    f"this run goes on; it stays until a validation is better."
+                )
             return
         get_root_logger().warning(
             f"{self._file} was selected by {record['metric']} on {record['dataset']}; this run selects by another "

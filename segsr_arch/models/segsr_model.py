@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from basicsr.losses import build_loss
 from basicsr.models.sr_model import SRModel
 from basicsr.utils import get_root_logger
 from basicsr.utils.dist_util import master_only
@@ -23,6 +22,7 @@ from segsr_arch.failures import naming_image
 from segsr_arch.models.best_network import BestNetwork
 from segsr_arch.models.divergence import stop_unless_finite
 from segsr_arch.models.ema import MovingAverage
+from segsr_arch.models.losses import ImageLosses
 from segsr_arch.models.optimization import choose_kernels, parameter_groups
 from segsr_arch.models.tensorboard_images import DEFAULT_IMAGES, ValidationImages
 from segsr_arch.models.tiling import TileOptions, super_resolve_tiled
@@ -102,17 +102,12 @@ class SeGSRModel(SRModel):
                 # A file without entries (param_key_g: ~) has no average of its own.
                 key = "params_ema" if self.opt["path"].get("param_key_g", "params") is not None else None
                 self.load_network(self.net_g_ema, load_path, strict, key)
-        self.cri_pix = self._build_loss("pixel_opt")
-        self.cri_perceptual = self._build_loss("perceptual_opt")
+        self.losses = ImageLosses(train_opt).to(self.device)
         check_training(self.opt)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.train_options.amp == "fp16")
         self.setup_optimizers()
         self.setup_schedulers()
         self._best = BestNetwork(self.opt)
-
-    def _build_loss(self, key: str) -> nn.Module | None:
-        options = self.opt["train"].get(key)
-        return build_loss(options).to(self.device) if options else None
 
     def setup_optimizers(self) -> None:
         """Set up one optimizer over what is trainable: everything but LoRA, then LoRA with its factor."""
@@ -135,15 +130,6 @@ class SeGSRModel(SRModel):
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=AMP_DTYPES[self.train_options.amp])
 
-    def _losses(self, output: Tensor, gt: Tensor) -> "OrderedDict[str, Tensor]":
-        losses = OrderedDict()
-        if self.cri_pix is not None:
-            losses["l_pix"] = self.cri_pix(output, gt)
-        if self.cri_perceptual is not None:
-            perceptual, style = self.cri_perceptual(output, gt)
-            losses |= {key: value for key, value in (("l_percep", perceptual), ("l_style", style)) if value is not None}
-        return losses
-
     def optimize_parameters(self, current_iter: int) -> None:
         """Take one training step on the batch that was fed.
 
@@ -160,7 +146,7 @@ class SeGSRModel(SRModel):
             with self.net_g.no_sync() if wait else contextlib.nullcontext():
                 with self._autocast():
                     output = self.net_g(lq)
-                losses = self._losses(output.float(), gt)
+                losses = self.losses(output.float(), gt)
                 self.scaler.scale(sum(losses.values()) / parts).backward()
             for key, loss in losses.items():
                 sums[key] = sums.get(key, 0) + loss.detach() / parts
@@ -293,7 +279,7 @@ class SeGSRModel(SRModel):
         if resume_state.get("scaler"):
             self.scaler.load_state_dict(resume_state["scaler"])
         self.trained_iter = resume_state["iter"]
-        self._best.resume()
+        self._best.resume(self.trained_iter)
 
     def _keep_best(self, dataset_name: str, current_iter: int) -> None:
         """Save ``net_g_best.pth`` if the first metric on the first validation set has improved."""

@@ -18,6 +18,7 @@ BEGIN_ANEW = (
 _RATES = ("lr", "initial_lr")  # settings that a scheduler changes
 # Settings that choose kernels, and those that versions of torch have added; a state may lack them.
 _UNESSENTIAL = {"foreach", "fused", "capturable", "differentiable", "maximize", "decoupled_weight_decay"}
+_COUNT_AT_THE_BEGINNING = ("initial_accumulator_value",)
 
 
 def resume_optimizers(model: Any, state: Mapping[str, Any], *, rates_edited: bool) -> None:
@@ -99,14 +100,16 @@ def settings_problem(old: Mapping[str, Any], new: Mapping[str, Any]) -> str | No
     """
     if old["type"] != new["type"]:
         return "what one optimizer has gathered is of no use to another"
+    if not hasattr(torch.optim, new["type"]):  # one that the model brings along
+        return None
+    lost = [key for key in _COUNT_AT_THE_BEGINNING if old.get(key) != new.get(key)]
+    if lost:
+        return f"{', '.join(lost)} counts only when a training begins"
     try:
-        first, second = (_stepped(options, None) for options in (old, new))
-        _stepped(new, first.state_dict())
+        _stepped(new, _stepped(old, None).state_dict())
     except Exception as error:  # whatever an optimizer of torch makes of a state that it does not understand
         return f"its state does not serve these settings ({type(error).__name__}: {error})"
-    settings = second.param_groups[0].keys()
-    lost = [key for key in new if key not in ("type", *settings) and new[key] != old.get(key)]
-    return f"{', '.join(lost)} counts only when a training begins" if lost else None
+    return None
 
 
 def _stepped(options: Mapping[str, Any], content: Mapping[str, Any] | None) -> Optimizer:

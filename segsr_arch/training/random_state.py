@@ -46,13 +46,22 @@ def restore_random_state(state: Mapping[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
-def kept_random_state() -> Iterator[None]:
-    """Let what is drawn in the block have no effect on what is drawn after it."""
-    state = random_state()
+def kept_random_state(*, gpus: bool = True) -> Iterator[None]:
+    """Let what is drawn in the block have no effect on what is drawn after it.
+
+    Args:
+        gpus: Whether it may draw on GPUs, too.
+    """
+    python, numpy, cpu = random.getstate(), np.random.get_state(), torch.get_rng_state()
+    cuda = _cuda_states() if gpus else []
     try:
         yield
     finally:
-        restore_random_state(state)
+        random.setstate(python)
+        np.random.set_state(numpy)
+        torch.set_rng_state(cpu)
+        if cuda:  # none if the block is the first to use a GPU
+            torch.cuda.set_rng_state_all(cuda)
 
 
 def _cuda_states() -> list[torch.Tensor]:

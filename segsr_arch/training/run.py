@@ -102,6 +102,12 @@ class TrainingRun:
         edited = edits(saved, self.options) if saved else []
         for edit in edited:
             logger.info("%s takes effect from iteration %d", edit, iteration + 1)
+        if iteration >= self._model.opt["train"]["total_iter"]:
+            logger.warning(
+                "The state is that of iteration %d and train: total_iter is %s: nothing is left to train.",
+                iteration,
+                self._model.opt["train"]["total_iter"],
+            )
         differences = self._restore(state, reseed=any(edit.key == "manual_seed" for edit in edited))
         if differences:
             logger.warning(
@@ -114,14 +120,14 @@ class TrainingRun:
 
     def _restore(self, state: Mapping[str, Any], *, reseed: bool) -> list[str]:
         """Restore order, random numbers and best figures; returns what could not be restored exactly."""
+        from basicsr.utils import set_random_seed
+
         opt, differences = self._model.opt, []
         problem = self._order.resume(state) if self._order else None
         if problem:
             differences.append(f"{problem}, so the epoch begins again")
-        if opt.get("queue_size"):
-            differences.append("its pool of degraded pairs (queue_size) begins empty")
-        from basicsr.utils import set_random_seed
-
+        if hasattr(self._model, "queue_size"):
+            differences.append("the model's pool of degraded pairs (queue_size) begins empty")
         rank, random_numbers = opt.get("rank", 0), state.get("random")
         if random_numbers is None:
             differences.append("the state has no states of random number generators")
@@ -156,7 +162,7 @@ class TrainingRun:
         opt = self._model.opt
         if opt.get("rank", 0) > 0:
             return
-        iteration = min(current_iter, opt["train"]["total_iter"])  # BasicSR counts on after the last one
+        iteration = int(min(current_iter, opt["train"]["total_iter"]))  # BasicSR counts on after the last one
         best = getattr(self._model, "best_metric_results", {})
         try:
             self._mark.add(iteration, dataloader.dataset.opt["name"], best)

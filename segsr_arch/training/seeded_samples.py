@@ -66,7 +66,7 @@ class SeededSamples(Dataset):
             return self.dataset[index]
         in_worker = get_worker_info() is not None
         in_thread = not in_worker and threading.current_thread() is not threading.main_thread()
-        with contextlib.nullcontext() if in_worker or in_thread else kept_random_state():
+        with contextlib.nullcontext() if in_worker or in_thread else kept_random_state(gpus=False):
             words = np.random.SeedSequence((self.seed, index.epoch, index.position)).generate_state(3)
             random.seed(int(words[0]))
             np.random.seed(words[1])

@@ -1,6 +1,7 @@
 import copy
 import json
 import logging
+import re
 
 import pytest
 import torch
@@ -235,6 +236,22 @@ def test_validation_names_iteration_keeps_the_best_and_its_record(tmp_path, capl
     other.best_metric_results = {}
     other.validation(val_loader(other), 11, None, False)
     assert json.loads((tmp_path / "models/net_g_best.json").read_text())["metric"] == "ssim"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('{"dataset": "made_val"', "cannot be read .*the next validation replaces it"),
+        ('{"dataset": "made_val", "metric": "psnr", "value": 99.0, "iter": 8}', "iteration 8, after iteration 7"),
+    ],
+)
+def test_best_network_of_a_damaged_or_later_record_is_told(tmp_path, caplog, content, message):
+    model = step(build(tmp_path), iteration=7)
+    model.save(0, 7)
+    (tmp_path / "models/net_g_best.json").write_text(content)
+    logging.getLogger("basicsr").propagate = True
+    build(tmp_path).resume_training(torch.load(tmp_path / "training_states/7.state", weights_only=True))
+    assert re.search(message, caplog.text)
 
 
 def give_means(monkeypatch, psnr):

@@ -156,3 +156,10 @@ def test_states_hold_plain_values_alone(stopped):
     assert options["network_g"] == EDSR and options["train"]["optim_g"] == {"type": "Adam", "lr": 1e-3}
     assert options["train"]["scheduler"]["type"] == "MultiStepLR" and options["num_gpu or processes"] == 1
     assert not options.keys() & {"path", "val", "logger", "name", "dist", "rank"}
+
+
+def test_a_finished_run_says_that_nothing_is_left(stopped, monkeypatch):
+    folder, opt = stopped
+    assert train(folder, monkeypatch, edited(opt, train__total_iter=4), "--auto_resume") == 0
+    log = logged(folder)
+    assert "iteration 5 and train: total_iter is 4: nothing is left to train" in log and rates(log) == {}

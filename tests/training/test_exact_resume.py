@@ -1,8 +1,12 @@
 import logging
+import re
+import sys
 
 import numpy as np
 import pytest
 
+from tests.cli.runs import losses, write_options
+from tests.support import run_command
 from tests.training.runs import EDSR, SEGSR, cropping_options, cut_off_after, network, train
 
 
@@ -23,6 +27,7 @@ def test_a_run_that_is_killed_and_resumed_ends_with_the_weights_of_one_that_is_n
     opt = cropping_options(
         tmp_path, model_type=model_type, network_g=network_g, workers=workers, prefetch=prefetch, val_freq=4
     )
+    opt["datasets"]["train"]["persistent_workers"] = workers > 0
     assert train(tmp_path, monkeypatch, opt) == 0
     whole = network(tmp_path, "latest")
     cut_off_after(tmp_path, 5)
@@ -58,3 +63,40 @@ def test_a_drawn_seed_is_kept(tmp_path, monkeypatch, caplog):
     assert "takes effect" not in caplog.text
     resumed = network(tmp_path, "latest")
     assert all(np.array_equal(value, resumed[name]) for name, value in whole.items())
+
+
+@pytest.mark.parametrize(("images", "batch", "epochs"), [(3, 2, 12), (5, 3, 12), (4, 2, 6)])
+def test_epochs_go_on_until_all_iterations_are_trained(tmp_path, monkeypatch, images, batch, epochs):
+    """Incomplete batches are not trained: three images in batches of two are one iteration an epoch, not two."""
+    opt = cropping_options(tmp_path, images=images, batch=batch, ema=0)
+    assert train(tmp_path, monkeypatch, opt) == 0
+    assert list(losses(tmp_path)) == [*range(1, 13)]
+    text = next((tmp_path / "experiments/tiny").glob("train_*.log")).read_text()
+    assert len(set(re.findall(r"epoch:\s*(\d+), iter", text))) == epochs
+
+
+def test_a_smaller_batch_in_a_late_epoch_still_trains_to_the_end(tmp_path, monkeypatch):
+    """Twelve epochs of one iteration lie behind it, and of four iterations it would need five in all."""
+    opt = cropping_options(tmp_path, images=4, batch=4)
+    opt["logger"]["save_checkpoint_freq"] = 12
+    assert train(tmp_path, monkeypatch, opt) == 0
+    opt["train"]["total_iter"] = 20
+    opt["datasets"]["train"]["batch_size_per_gpu"] = 1
+    assert train(tmp_path, monkeypatch, opt, "--auto_resume") == 0
+    assert list(losses(tmp_path))[-8:] == [*range(13, 21)]
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_as_if_they_had_not_been_stopped(tmp_path):
+    opt = cropping_options(tmp_path, model_type="SeGSRModel")
+    name = write_options(tmp_path, opt)
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*launch, "-m", "segsr_arch.cli.basicsr", "train", "-opt", name, "--launcher", "pytorch"]
+    weights = []
+    for arguments in ((), ("--auto_resume",)):
+        done = run_command([*command, *arguments], cwd=tmp_path, seconds=240)
+        assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
+        weights.append(network(tmp_path, "latest"))
+        cut_off_after(tmp_path, 5)
+    assert "not exactly" in done.stdout + done.stderr, "the dropout of other processes, had the network one"
+    assert all(np.array_equal(value, weights[1][name]) for name, value in weights[0].items())
