@@ -22,13 +22,15 @@ class Conversion:
         value_range: The values that become 0 and 255 in images of more than 8 bits.
         bands: Numbers, from 1, of the bands that become red, green and blue; a single one becomes grey.
         range_key: How to ask for a range, for messages.
-        bands_key: How to ask for bands, for messages.
+        bands_key: How to ask for three bands, for messages.
+        band_key: How to ask for one.
     """
 
     value_range: tuple[float, float] | None = None
     bands: tuple[int, ...] | None = None
     range_key: str = "--range LO HI"
     bands_key: str = "--bands 3 2 1"
+    band_key: str = "--bands 1"
 
     @classmethod
     def of_data_set(cls, options: Mapping[str, Any]) -> "Conversion":
@@ -39,6 +41,7 @@ class Conversion:
             bands=None if bands is None else tuple(bands),
             range_key="value_range: [LO, HI]",
             bands_key="bands: [3, 2, 1]",
+            band_key="bands: [1]",
         )
 
     @property
@@ -82,11 +85,10 @@ def refusal(header: ImageHeader, conversion: Conversion, *, deep: bool = False) 
     if conversion.bands is not None and max(conversion.bands) > bands:
         return Finding.BANDS, f"it has {header.described_bands}, and band {max(conversion.bands)} is asked for"
     if conversion.bands is None and bands not in (1, 3):
-        return (
-            Finding.BANDS,
-            f"it has {header.described_bands}, and three or one can be used; say with {conversion.bands_key} which "
-            "become red, green and blue",
-        )
+        asking = f"{conversion.bands_key} which become red, green and blue"
+        if bands < 3:
+            asking = f"{conversion.band_key} which becomes grey"
+        return Finding.BANDS, f"it has {header.described_bands}, and three or one can be used; say with {asking}"
     kept = header.dtype == "uint8" or (deep and header.dtype == "uint16")
     if not kept and (conversion.value_range is None or np.dtype(header.dtype).kind not in "uif"):
         return (
