@@ -10,7 +10,7 @@ EXPORT = ["onnx>=1.17", "onnxscript>=0.3", "onnxruntime>=1.20"]
 ZOO = ["spandrel>=0.4.2", "spandrel_extra_arches>=0.2"]
 
 setup(
-    name="segsr",
+    name="segsr-arch",  # the distribution of the public code of SeG-SR is called segsr
     version=VERSION,
     description="Semantic-guided super-resolution of remote-sensing images, as a plugin of BasicSR",
     long_description=(ROOT / "README.md").read_text("utf-8"),

@@ -18,7 +18,7 @@ from segsr_arch.errors import ConfigError, DependencyError
 logger = logging.getLogger(__name__)
 
 PREFIX = "spandrel/"
-_INSTALL = "pip install 'segsr[zoo]'"
+_INSTALL = "pip install 'segsr-arch[zoo]'"
 _EXTRA = "spandrel_extra_arches"
 # What the README in each package's metadata says of all its networks, and whether that allows commercial use.
 _PACKAGES = {

@@ -135,4 +135,4 @@ def _print_list() -> None:
     for name, definition in CATALOGUE.items():
         needs = {"gt": "", "lq": " Needs LR images.", "nothing": " Needs no ground truth."}[definition.needs]
         print(f"  {name}: {definition.description}{needs} Better: {definition.better}.")
-    print("  pyiqa:NAME: any metric of pyiqa (pip install 'segsr[iqa]'; its licence is not commercial).")
+    print("  pyiqa:NAME: any metric of pyiqa (pip install 'segsr-arch[iqa]'; its licence is not commercial).")

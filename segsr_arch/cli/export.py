@@ -47,7 +47,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         choices=("checkpoint", *ENDINGS),
         default="checkpoint",
         help="checkpoint: for basicsr test and segsr evaluate; onnx: a file for onnxruntime and others (needs "
-        "segsr[export]); torch: a program for torch.export.load (default: %(default)s)",
+        "segsr-arch[export]); torch: a program for torch.export.load (default: %(default)s)",
     )
     parser.add_argument(
         "--precision",

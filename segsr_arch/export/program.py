@@ -51,7 +51,7 @@ def check_requirements(kind: str) -> None:
     """
     if kind == "onnx" and (missing := [name for name in _ONNX_PACKAGES if importlib.util.find_spec(name) is None]):
         raise DependencyError(
-            f"--format onnx needs {', '.join(missing)}, not installed here: pip install 'segsr[export]'."
+            f"--format onnx needs {', '.join(missing)}, not installed here: pip install 'segsr-arch[export]'."
         )
 
 

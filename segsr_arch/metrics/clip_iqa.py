@@ -73,7 +73,7 @@ def load_clip_iqa(options: LoadOptions) -> LoadedImageMetric:
         import transformers
     except ImportError as error:
         raise DependencyError(
-            f"clip_iqa: needs transformers ({error}). Install it with: pip install 'segsr[perceptual]'"
+            f"clip_iqa: needs transformers ({error}). Install it with: pip install 'segsr-arch[perceptual]'"
         ) from error
     model, processor = _load(options.clip_iqa_model)
     model = model.to(options.device).eval()

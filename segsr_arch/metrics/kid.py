@@ -97,7 +97,7 @@ def load_kid(options: LoadOptions) -> LoadedSetMetric:
         from torchmetrics.image.fid import NoTrainInceptionV3
     except ImportError as error:
         raise DependencyError(
-            f"kid: needs torch-fidelity ({error}). Install it with: pip install 'segsr[perceptual]'"
+            f"kid: needs torch-fidelity ({error}). Install it with: pip install 'segsr-arch[perceptual]'"
         ) from error
     with hub_file(URL_INCEPTION_V3, metric="kid"):
         network = NoTrainInceptionV3(name="inception-v3-compat", features_list=["2048"])

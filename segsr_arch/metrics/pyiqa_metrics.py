@@ -30,7 +30,7 @@ def _import() -> ModuleType:
         import pyiqa.default_model_configs
     except ImportError as error:
         raise DependencyError(
-            f"metrics named {PREFIX}NAME need pyiqa ({error}). Install it with: pip install 'segsr[iqa]'. "
+            f"metrics named {PREFIX}NAME need pyiqa ({error}). Install it with: pip install 'segsr-arch[iqa]'. "
             f"Note: {LICENCE_NOTICE}"
         ) from error
     return pyiqa

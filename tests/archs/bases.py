@@ -68,7 +68,7 @@ def base_options(name: str, scale: int = 2) -> dict[str, Any]:
     """``base:`` of a tiny network; the test is skipped where a package that it needs is not installed."""
     package = _PACKAGES.get(name)
     if package is not None and importlib.util.find_spec(package) is None:
-        pytest.skip(f"{name} needs {package}: pip install 'segsr[zoo]'")
+        pytest.skip(f"{name} needs {package}: pip install 'segsr-arch[zoo]'")
     return {"type": name, **copy.deepcopy(BASES[name].options), BASES[name].scale_name: scale}
 
 

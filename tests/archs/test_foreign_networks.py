@@ -42,7 +42,7 @@ def test_what_closes_the_body_is_no_unit(monkeypatch):
 
 
 def test_the_units_of_spandrels_rcan_are_its_groups():
-    pytest.importorskip("spandrel", reason="pip install 'segsr[zoo]'")
+    pytest.importorskip("spandrel", reason="pip install 'segsr-arch[zoo]'")
     base = {"type": "spandrel/RCAN", "n_resgroups": 4, "n_resblocks": 1, "n_feats": 8, "reduction": 2, "scale": 2}
     for units, places in ((None, [0, 1, 2, 3]), (2, [1, 3]), (4, [0, 1, 2, 3])):
         network = SemanticSR(base=base, semantics=SEMANTICS, units=units)

@@ -19,7 +19,7 @@ from tests.archs.bases import base_options, build, images
 from tests.archs.test_guided_network import shake
 from tests.support import TINY_SEMANTICS, TINY_VLM
 
-pytest.importorskip("spandrel", reason="pip install 'segsr[zoo]'")
+pytest.importorskip("spandrel", reason="pip install 'segsr-arch[zoo]'")
 
 SEMANTICS = {**TINY_SEMANTICS, "lora_dropout": 0.0}
 PATCH = TINY_VLM["vision_cfg"]["patch_size"]

@@ -44,7 +44,7 @@ def fresh_zoo(monkeypatch):
 @pytest.fixture
 def srformer():
     if importlib.util.find_spec("spandrel_extra_arches") is None:
-        pytest.skip("spandrel_extra_arches is not installed: pip install 'segsr[zoo]'")
+        pytest.skip("spandrel_extra_arches is not installed: pip install 'segsr-arch[zoo]'")
     return dict(TINY_SRFORMER)
 
 
@@ -71,7 +71,7 @@ def test_unknown_names_get_the_nearest():
 
 
 def test_what_is_not_installed_comes_with_the_pip_command(monkeypatch):
-    command = r"pip install 'segsr\[zoo\]'"
+    command = r"pip install 'segsr-arch\[zoo\]'"
     monkeypatch.setitem(sys.modules, "spandrel_extra_arches", None)
     with pytest.raises(DependencyError, match=f"SRFormer needs spandrel_extra_arches.*{command}"):
         zoo.find_network("SRFormer")

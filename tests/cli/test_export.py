@@ -192,4 +192,7 @@ def test_missing_packages_for_onnx_are_named_at_once(here, capsys, monkeypatch):
         program_module.importlib.util, "find_spec", lambda name: None if name == "onnxscript" else object()
     )
     assert main(["export", "-opt", "missing.yml", "--format", "onnx"]) == 2
-    assert "--format onnx needs onnxscript, not installed here: pip install 'segsr[export]'" in capsys.readouterr().err
+    assert (
+        "--format onnx needs onnxscript, not installed here: pip install 'segsr-arch[export]'"
+        in capsys.readouterr().err
+    )

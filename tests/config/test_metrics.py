@@ -104,7 +104,7 @@ def test_the_trial_of_a_set_metric_leaves_no_trace(monkeypatch):
 def test_a_metric_of_pyiqa_without_pyiqa(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyiqa", None)
     (line,) = lines({"type": "calculate_pyiqa", "metric": "niqe", "better": "lower"})
-    assert "pip install 'segsr[iqa]'" in line
+    assert "pip install 'segsr-arch[iqa]'" in line
 
 
 def test_a_metric_of_pyiqa_is_tried_on_images_of_its_size(monkeypatch):

@@ -58,7 +58,9 @@ def test_clip_iqa_of_a_folder_without_model(tmp_path):
 
 def test_clip_iqa_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
-    with pytest.raises(DependencyError, match=r"clip_iqa: needs transformers .* pip install 'segsr\[perceptual\]'"):
+    with pytest.raises(
+        DependencyError, match=r"clip_iqa: needs transformers .* pip install 'segsr-arch\[perceptual\]'"
+    ):
         find_metric("clip_iqa").load(device=CPU)
 
 

@@ -141,5 +141,5 @@ def test_with_the_network(random_hub):
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "torch_fidelity", None)
-    with pytest.raises(DependencyError, match=r"kid: needs torch-fidelity .* pip install 'segsr\[perceptual\]'"):
+    with pytest.raises(DependencyError, match=r"kid: needs torch-fidelity .* pip install 'segsr-arch\[perceptual\]'"):
         find_metric("kid").load(device=CPU)

@@ -86,5 +86,5 @@ def test_weights_that_cannot_be_had_and_images_that_are_too_small(pyiqa):
 
 def test_without_the_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "pyiqa", None)
-    with pytest.raises(DependencyError, match=r"pip install 'segsr\[iqa\]'.*PolyForm Noncommercial"):
+    with pytest.raises(DependencyError, match=r"pip install 'segsr-arch\[iqa\]'.*PolyForm Noncommercial"):
         find_metric("pyiqa:niqe")

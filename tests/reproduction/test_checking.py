@@ -29,14 +29,14 @@ def test_every_row_of_table_4_passes(data):
 
 def test_a_network_whose_package_is_missing_is_left_out_with_the_pip_command(data, monkeypatch):
     def find_network(name):
-        raise DependencyError(f"spandrel/{name} needs spandrel. Install it with: pip install 'segsr[zoo]'")
+        raise DependencyError(f"spandrel/{name} needs spandrel. Install it with: pip install 'segsr-arch[zoo]'")
 
     monkeypatch.setattr(zoo, "find_network", find_network)
     plan = checked("table1", data, rows=[1, 6, 8])
     assert [bool(row.runs) for row in plan.rows] == [True, False, False]
     lines = unavailable_lines(plan.rows)
     assert lines[0].startswith("6 SRFormer: network_g:type: spandrel/SRFormer needs spandrel")
-    assert "pip install 'segsr[zoo]'" in lines[0]
+    assert "pip install 'segsr-arch[zoo]'" in lines[0]
     assert lines[1] == "8 HAUNet: neither in BasicSR nor in spandrel"
 
 
