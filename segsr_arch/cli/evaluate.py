@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from segsr_arch.cli.arguments import whole_number
@@ -10,8 +11,11 @@ from segsr_arch.cli.comparing import print_comparisons
 from segsr_arch.cli.converting import add_conversion, conversion_of
 from segsr_arch.cli.evaluating import evaluate_folders, evaluate_options, evaluation_folder
 from segsr_arch.cli.picturing import write_pictures
+from segsr_arch.config.imports import find_modules, import_modules
+from segsr_arch.config.problems import Problems
 from segsr_arch.errors import ConfigError
 from segsr_arch.metrics.catalogue import CATALOGUE
+from segsr_arch.metrics.own_metrics import own_metrics
 from segsr_arch.metrics.protocols import PROTOCOLS
 
 MISSING = 1
@@ -61,6 +65,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     how.add_argument(
         "--metric", nargs="+", default=["psnr", "ssim"], metavar="NAME", help="default: psnr ssim; see --list"
     )
+    how.add_argument(
+        "--imports",
+        nargs="+",
+        default=[],
+        metavar="FILE.py",
+        help="Python files or modules with metrics of your own, with --sr; this runs them (-opt: imports: of the file)",
+    )
     how.add_argument("--vlm", metavar="NAME", help="open_clip model of clip_cosine (default: the option file's)")
     how.add_argument(
         "--vlm-pretrained", metavar="TAG", help="its weights: a tag or a file (default: the option file's)"
@@ -86,10 +97,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the subcommand; returns 0, or 1 if something could not be measured and ``--allow-missing`` is not given."""
+    if not args.list:
+        _check_arguments(args)
+    _import(args.imports)
     if args.list:
         _print_list()
         return 0
-    _check_arguments(args)
     with contextlib.ExitStack() as held:
         return _evaluate(args, held)
 
@@ -118,6 +131,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
     for name in ("gt", "lq", "scale", "dataset"):
         if args.opt and getattr(args, name) is not None:
             raise ConfigError(f"--{name}: is for --sr; with -opt, data sets and scale stand in the option file.")
+    if args.opt and args.imports:
+        raise ConfigError("--imports: is for --sr; with -opt, imports: stands in the option file.")
     if args.opt and conversion_of(args).asks:
         raise ConfigError("--range, --bands: are for --sr; with -opt, the data sets have value_range: and bands:.")
     for name in ("force_yml", "no_images", "no_cost"):
@@ -125,6 +140,12 @@ def _check_arguments(args: argparse.Namespace) -> None:
             raise ConfigError(f"--{name.replace('no_', 'no-')}: is for -opt.")
     if args.scale is not None and args.scale < 1:
         raise ConfigError(f"--scale: must be at least 1, got {args.scale}.")
+
+
+def _import(entries: Sequence[str]) -> None:
+    problems = Problems()
+    import_modules(problems, find_modules(problems, {"imports": list(entries)}))
+    problems.raise_if_any("--imports")
 
 
 def _print_list() -> None:
@@ -136,3 +157,6 @@ def _print_list() -> None:
         needs = {"gt": "", "lq": " Needs LR images.", "nothing": " Needs no ground truth."}[definition.needs]
         print(f"  {name}: {definition.description}{needs} Better: {definition.better}.")
     print("  pyiqa:NAME: any metric of pyiqa (pip install 'segsr-arch[iqa]'; its licence is not commercial).")
+    print("\nregistered with BasicSR, by itself or by --imports; their options stand under val: metrics::")
+    for name, description in own_metrics().items():
+        print(f"  {name}: {description}")

@@ -18,9 +18,11 @@ from segsr_arch.evaluation.output_folder import whole_folder
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.images.reading import read_header
 from segsr_arch.locking import locked
+from segsr_arch.metrics.catalogue import find_metric
+from segsr_arch.metrics.definition import MetricDefinition
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
 from segsr_arch.models.cost import measure_cost
-from segsr_arch.models.trained import TrainedNetwork, load_trained
+from segsr_arch.models.trained import TrainedNetwork, check_test
 from segsr_arch.names import folder_name_problem, folder_of
 from segsr_arch.results.files import read_record, write_record
 from segsr_arch.results.provenance import describe_run
@@ -66,15 +68,23 @@ def evaluate_options(args: argparse.Namespace, held: contextlib.ExitStack) -> li
     Returns:
         One record a network and data set; they are written, and their problems printed.
     """
-    networks = [load_trained(path, device=args.device, overrides=args.force_yml) for path in args.opt]
-    names = [network.name for network in networks]
+    tests = [check_test(path, device=args.device, overrides=args.force_yml) for path in args.opt]
+    names = [test.opt["name"] for test in tests]
     if len(set(names)) < len(names):
         raise ConfigError(f"-opt: two option files have the same name: ({', '.join(sorted(names))}); rename one.")
+    metrics = [[find_metric(name, test.opt["val"].get("metrics")) for name in args.metric] for test in tests]
     _hold(args.out, names, held)
-    return [record for network in networks for record in _evaluate_network(args, network)]
+    networks = [test.load() for test in tests]
+    return [
+        record
+        for network, chosen in zip(networks, metrics, strict=True)
+        for record in _evaluate_network(args, network, chosen)
+    ]
 
 
-def _evaluate_network(args: argparse.Namespace, network: TrainedNetwork) -> list[EvaluationRecord]:
+def _evaluate_network(
+    args: argparse.Namespace, network: TrainedNetwork, metrics: Sequence[MetricDefinition]
+) -> list[EvaluationRecord]:
     method = Method(
         name=network.name,
         super_resolve=network.super_resolve,
@@ -86,7 +96,7 @@ def _evaluate_network(args: argparse.Namespace, network: TrainedNetwork) -> list
     for dataset_name, dataset in network.datasets():
         check_dataset(dataset)
         figures = FiguresOfMerit(
-            metrics=args.metric,
+            metrics=metrics,
             protocols=args.protocol or [DEFAULT_PROTOCOL],
             scale=network.scale,
             device=network.device,

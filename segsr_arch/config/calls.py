@@ -26,8 +26,10 @@ def find_registered(problems: Problems, path: str, registry: Any, name: Any) -> 
     """
     if not isinstance(name, str):
         return None
+    if problems.names_may_follow and name not in registry:
+        return None  # what is imported later may register it, and a name of this package gives way to that
     found = registration.find(registry, name)
-    if found is None and not problems.names_may_follow:
+    if found is None:
         problems.unknown(path, name, registration.names(registry), f"{name!r} is not registered")
     return found
 

@@ -67,7 +67,7 @@ class FiguresOfMerit:
     :meth:`measure` may be called from several threads.
 
     Args:
-        metrics: Names of metrics, such as ``psnr``, ``lpips``.
+        metrics: Names of metrics, such as ``psnr``, ``lpips``, or their definitions.
         protocols: Names of protocols, for the metrics that depend on one.
         scale: Upscaling factor; ``None`` if it is not known.
         device: Where networks of metrics run.
@@ -88,7 +88,7 @@ class FiguresOfMerit:
     def __init__(
         self,
         *,
-        metrics: Sequence[str] = _FIDELITY,
+        metrics: Sequence[str | MetricDefinition] = _FIDELITY,
         protocols: Sequence[str] = (DEFAULT_PROTOCOL,),
         scale: int | None,
         device: torch.device,
@@ -99,7 +99,7 @@ class FiguresOfMerit:
     ) -> None:
         self._scale = scale
         self._protocols = [find_protocol(name) for name in protocols]
-        definitions = [find_metric(name) for name in metrics]
+        definitions = [find_metric(metric) if isinstance(metric, str) else metric for metric in metrics]
         _refuse_twice("--metric", [definition.name for definition in definitions])
         _refuse_twice("--protocol", [protocol.name for protocol in self._protocols])
         self._check_scale(definitions)

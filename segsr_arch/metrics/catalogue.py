@@ -5,6 +5,9 @@ value = measure(sr, gt, lq, scale)
 print(value, measure.backend)
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from segsr_arch.config.problems import nearest_hint
 from segsr_arch.errors import ConfigError
 from segsr_arch.metrics.clip_cosine import load_clip_cosine
@@ -13,6 +16,7 @@ from segsr_arch.metrics.definition import LoadedImageMetric, LoadOptions, Metric
 from segsr_arch.metrics.fidelity import WINDOW, psnr, ssim
 from segsr_arch.metrics.kid import load_kid
 from segsr_arch.metrics.lr_consistency import load_lr_consistency
+from segsr_arch.metrics.own_metrics import find_own_metric, own_metrics
 from segsr_arch.metrics.perceptual import DISTS_SIDE, LPIPS_SIDE, load_dists, load_lpips
 from segsr_arch.metrics.protocols import find_protocol
 from segsr_arch.metrics.pyiqa_metrics import PREFIX, find_pyiqa_metric
@@ -144,21 +148,25 @@ CATALOGUE: dict[str, MetricDefinition] = {
 }
 
 
-def find_metric(name: str) -> MetricDefinition:
+def find_metric(name: str, section: Mapping[str, Any] | None = None) -> MetricDefinition:
     """Look a metric up by name.
 
     Args:
-        name: A name of :data:`CATALOGUE`, or ``pyiqa:`` and a name of pyiqa.
+        name: A name of :data:`CATALOGUE`, ``pyiqa:`` and a name of pyiqa, or the name of a metric that somebody has
+            registered with BasicSR (:mod:`segsr_arch.metrics.own_metrics`).
+        section: ``val: metrics:`` of an option file, where registered metrics have their options.
 
     Returns:
         The definition; nothing is loaded.
 
     Raises:
-        ConfigError: If there is none of this name; the nearest one is named.
+        ConfigError: If there is none of this name; the nearest one is named. If it lacks an option.
         DependencyError: If it is one of pyiqa's, which is not installed.
     """
     if name.startswith(PREFIX):
         return find_pyiqa_metric(name)
-    if name not in CATALOGUE:
-        raise ConfigError(f"metric {name!r} is not known{nearest_hint(name, [*CATALOGUE, f'{PREFIX}NAME'])}")
-    return CATALOGUE[name]
+    found = CATALOGUE.get(name) or find_own_metric(name, section or {})
+    if found is None:
+        known = [*CATALOGUE, f"{PREFIX}NAME", *own_metrics()]
+        raise ConfigError(f"metric {name!r} is not known{nearest_hint(name, known)}")
+    return found

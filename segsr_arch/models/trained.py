@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -114,10 +115,38 @@ class TrainedNetwork:
         return self.scale / self.network.guide.feature_extraction.patch_size
 
 
+@dataclass(frozen=True, kw_only=True)
+class CheckedTest:
+    """A test's option file that has been checked, and whose ``imports:`` are imported.
+
+    Attributes:
+        opt: Complete options.
+        text: Text of the option file, with what the command line changed in comments in front.
+    """
+
+    opt: dict[str, Any]
+    text: str
+
+    def load(self) -> TrainedNetwork:
+        """Build the network and load its weights; raises what :func:`load_trained` does."""
+        return TrainedNetwork(opt=self.opt, text=self.text)
+
+
 def load_trained(
     option_file: str | Path, *, device: str | None = None, overrides: Sequence[str] = ()
 ) -> TrainedNetwork:
-    """Build the network of a test's option file and load its weights.
+    """Build the network of a test's option file and load its weights; see :func:`check_test`.
+
+    Raises:
+        ConfigError: If the options are wrong, or the device is not there.
+        CheckpointError: If the weights cannot be read or do not fit.
+        WeightsError: If weights of the vision-language model cannot be had.
+    """
+    return check_test(option_file, device=device, overrides=overrides).load()
+
+
+def check_test(option_file: str | Path, *, device: str | None = None, overrides: Sequence[str] = ()) -> CheckedTest:
+    """Read and check a test's option file.
 
     Args:
         option_file: As for ``basicsr test``; it is checked in the same way.
@@ -125,7 +154,7 @@ def load_trained(
         overrides: Changes such as ``path:param_key_g=params``, as for ``--force_yml``.
 
     Returns:
-        The network, ready to run.
+        What is needed to load the network.
 
     Raises:
         ConfigError: If the options are wrong, or the device is not there.
@@ -145,4 +174,4 @@ def load_trained(
         opt, _ = complete_options(opt, parse=basicsr.test.parse_options, source=option_file, is_train=False)
     text = Path(option_file).read_text(encoding="utf-8-sig")
     changes = "".join(f"# changed on the command line: {change}\n" for change in overrides)
-    return TrainedNetwork(opt=opt, text=changes + text)
+    return CheckedTest(opt=opt, text=changes + text)

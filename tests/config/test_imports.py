@@ -13,7 +13,7 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.models.trained import load_trained
 from tests.cli.runs import forget_logger, losses, make_options, make_pairs, network, run_here, start, write_options
 from tests.config.paired_options import good_train
-from tests.support import TINY_SEMANTICS, TINY_VLM
+from tests.support import TINY_HAT, TINY_SEMANTICS, TINY_VLM
 
 TINY_TEXT = {"context_length": 24, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1}
 # A network of a user's own: four convolutions behind one another, x2.
@@ -239,6 +239,17 @@ def test_a_file_may_declare_the_layout_of_its_network(here, monkeypatch):
     assert run_here(["train", "-opt", "tiny.yml"], monkeypatch, here) == 0
     assert ("params", "guide.modulation.1.gain.weight") in network(here, "latest")
     assert ("params", "guide.modulation.2.gain.weight") not in network(here, "latest")
+
+
+def test_a_network_that_is_called_as_one_of_ours_is_the_one_that_is_imported(here):
+    write_module(here / "their_hat.py", NETWORK, name="HAT")
+    opt = {**good_train(here), "imports": "their_hat.py", "network_g": {"type": "HAT", "channels": 4}}
+    check_options(opt, is_train=True, source="some.yml")
+    opt["network_g"] = {"type": "HAT", "embed_dim": 12}
+    with pytest.raises(ConfigError, match="network_g:embed_dim: HAT has no such option"):
+        check_options(opt, is_train=True, source="some.yml")
+    opt["network_g"] = {"type": "HAT_segsr", **TINY_HAT, "upscale": 2}
+    check_options(opt, is_train=True, source="some.yml")
 
 
 def test_imports_may_come_from_the_command_line(here, monkeypatch, capsys):

@@ -1,0 +1,137 @@
+"""Metrics that a user's file registers, as metrics of ``segsr evaluate``."""
+
+import textwrap
+
+import numpy as np
+import pytest
+from basicsr.metrics import calculate_niqe
+from basicsr.utils.registry import METRIC_REGISTRY
+
+from segsr_arch.cli.segsr import main
+from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.metrics.catalogue import CATALOGUE, find_metric
+from segsr_arch.models import trained
+from segsr_arch.results.files import read_record
+from tests.models.test_trained import write_test_options
+from tests.support import make_image, write_image
+
+SHARPNESS = '''
+import numpy as np
+from basicsr.utils.registry import METRIC_REGISTRY
+
+@METRIC_REGISTRY.register()
+def calculate_{name}(img, img2, power=1, **kwargs):
+    """How much steeper the SR image is."""
+    steepness = [np.abs(np.diff(image.astype(float), axis=0)).mean() for image in (img, img2)]
+    return (steepness[0] - steepness[1]) ** power
+'''
+
+
+@pytest.fixture
+def register(monkeypatch):
+    """Register a function with BasicSR for one test."""
+    monkeypatch.setattr(METRIC_REGISTRY, "_obj_map", dict(METRIC_REGISTRY._obj_map))
+    return METRIC_REGISTRY.register
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, register):
+    """A working folder with images, and a file with a metric; its name is new to this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for index in range(2):
+        write_image(tmp_path / f"gt/{index}.png", make_image(index, 32, 32))
+        write_image(tmp_path / f"sr/{index}.png", make_image(index + 5, 32, 32))
+    return tmp_path
+
+
+def write_metric(folder, name):
+    (folder / f"{name}_metric.py").write_text(textwrap.dedent(SHARPNESS).format(name=name))
+    return f"{name}_metric.py"
+
+
+def steeper(sr, gt):
+    return np.subtract(*(np.abs(np.diff(image.astype(float), axis=0)).mean() for image in (sr, gt)))
+
+
+def measure(name, sr, gt, section=None):
+    import torch
+
+    return find_metric(name, section).load(device=torch.device("cpu"))(sr, gt, None, 4)
+
+
+def test_its_options_are_those_of_the_option_file(register):
+    seen = []
+
+    def calculate_made(img, img2, scale, weight=1.0, better="lower"):
+        seen.append((scale, weight, better))
+        return weight * float(img.mean() - img2.mean())
+
+    register(calculate_made)
+    sr, gt = make_image(0), make_image(1)
+    plain = float(sr.mean() - gt.mean())
+    section = {"m": {"type": "calculate_made", "weight": 3.0, "better": "higher"}}
+    assert measure("made", sr, gt) == pytest.approx(plain)
+    for name in ("calculate_made", "m"):
+        assert measure(name, sr, gt, section) == pytest.approx(3 * plain)
+    assert seen == [(4, 1.0, "lower"), (4, 3.0, "higher"), (4, 3.0, "higher")]
+    assert (find_metric("made").better, find_metric("m", section).better) == ("lower", "higher")
+    assert find_metric("m", section).load(device=None).backend.endswith("weight 3.0")
+
+
+def test_names_of_the_catalogue_stay(register):
+    def calculate_lpips(img, img2):
+        return 42.0
+
+    register(calculate_lpips)
+    assert find_metric("lpips") is CATALOGUE["lpips"]
+    assert measure("calculate_lpips", make_image(0), make_image(1)) == 42.0
+    assert find_metric("calculate_dists") is CATALOGUE["dists"]
+
+
+def test_a_metric_of_basicsr_needs_no_ground_truth_and_names_its_option():
+    with pytest.raises(ConfigError, match="--metric niqe: needs crop_border; give it in the option file, under val: m"):
+        find_metric("niqe")
+    section = {"niqe": {"type": "calculate_niqe", "crop_border": 0}}
+    assert find_metric("niqe", section).needs == "nothing"
+    image = make_image(0, 192, 192)
+    assert measure("niqe", image, None, section) == pytest.approx(float(calculate_niqe(image, 0)))
+
+
+def test_one_that_fails_for_an_image_says_so(register):
+    def calculate_broken(img, img2):
+        raise IndexError("band 4")
+
+    register(calculate_broken)
+    with pytest.raises(DataError, match="broken: IndexError: band 4"):
+        measure("broken", make_image(0), make_image(1))
+
+
+def test_images_of_any_method_are_measured_by_a_metric_of_a_file(here, capsys):
+    file = write_metric(here, "steep")
+    arguments = ["evaluate", "--sr", "m=sr", "--gt", "gt", "--scale", "4", "--metric", "psnr", "steep"]
+    assert main(arguments) == 2
+    assert "metric 'steep' is not known" in capsys.readouterr().err and not (here / "results").exists()
+    assert main([*arguments, "--imports", file]) == 0
+    record = read_record(here / "results/m/evaluation/gt")
+    assert [column.name for column in record.columns] == ["psnr_y-crop", "steep"]
+    assert record.columns[1].backend == "calculate_steep of steep_metric"
+    for row in record.images:
+        assert row.values["steep"] == pytest.approx(steeper(row.sr.read(), row.gt.read()))
+    assert main(["evaluate", "--list", "--imports", file]) == 0
+    assert "  calculate_steep: How much steeper the SR image is.\n" in capsys.readouterr().out
+
+
+def test_a_metric_of_imports_is_known_before_the_network_is_built(here, capsys, monkeypatch):
+    val = {"save_img": False, "suffix": None, "metrics": {"slope": {"type": "calculate_slope", "power": 2}}}
+    path = str(write_test_options(here, val=val, imports=[write_metric(here, "slope")]))
+    assert main(["evaluate", "-opt", path, "--metric", "slope", "--no-cost"]) == 0
+    record = read_record(here / "results/tiny/evaluation/made")
+    for row in record.images:
+        assert row.values["slope"] == pytest.approx(steeper(row.sr.read(), row.gt.read()) ** 2)
+    capsys.readouterr()
+    monkeypatch.setattr(trained, "build_model", lambda opt: pytest.fail("the network was built"))
+    assert main(["evaluate", "-opt", path, "--metric", "slop"]) == 2
+    assert "metric 'slop' is not known" in capsys.readouterr().err
+    assert main(["evaluate", "-opt", path, "--imports", "slope_metric.py"]) == 2
+    assert "--imports: is for --sr" in capsys.readouterr().err
