@@ -15,7 +15,7 @@ from segsr_arch.data.synthetic_scenes import write_scenes
 from segsr_arch.errors import ConfigError, SegsrError
 from segsr_arch.locking import locked
 from segsr_arch.processes import child_variables
-from segsr_arch.results.files import read_record
+from segsr_arch.results.reading import read_record
 
 _OPTIONS = Path(__file__).resolve().parents[2] / "options"
 _SCENES = 100

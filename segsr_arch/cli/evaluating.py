@@ -24,8 +24,9 @@ from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
 from segsr_arch.models.cost import measure_cost
 from segsr_arch.models.trained import TrainedNetwork, check_test
 from segsr_arch.names import folder_name_problem, folder_of
-from segsr_arch.results.files import read_record, write_record
+from segsr_arch.results.files import write_record
 from segsr_arch.results.provenance import describe_run
+from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import EvaluationRecord
 
 _SHOWN_PROBLEMS = 20

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.names import is_set_aside
-from segsr_arch.results.files import RECORD_FILE, read_record
+from segsr_arch.results.files import RECORD_FILE
+from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import EvaluationRecord
 
 

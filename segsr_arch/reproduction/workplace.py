@@ -14,7 +14,8 @@ from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.locking import check_free, locked
 from segsr_arch.reproduction.options import write_options
 from segsr_arch.reproduction.plan import Run
-from segsr_arch.results.files import RECORD_FILE, make_folder, read_record, write_json, write_text
+from segsr_arch.results.files import RECORD_FILE, make_folder, write_json, write_text
+from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import EvaluationRecord
 
 # What may differ from the options of before if the contents are known to be the same.

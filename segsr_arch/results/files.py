@@ -10,21 +10,20 @@ import json
 import math
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from segsr_arch.atomic import atomic_write
-from segsr_arch.errors import DataError, SaveError
-from segsr_arch.images.conversion import Conversion
-from segsr_arch.results.record import Column, Cost, EvaluationRecord, ImageRow, SetValue
+from segsr_arch.errors import SaveError
+from segsr_arch.results.record import EvaluationRecord, ImageRow
 from segsr_arch.results.references import ImageReference
 from segsr_arch.results.statistics import Mean
 from segsr_arch.text import csv_cell
 
 RECORD_FILE = "evaluation.json"
-_FORMAT = 1
-_PLACES = ("sr", "gt", "lq", "maps")
+FORMAT = 1
+PLACES = ("sr", "gt", "lq", "maps")
 
 
 def _finite(value: Any) -> Any:
@@ -91,7 +90,7 @@ def _place(reference: ImageReference | None, folder: Path, root: str | os.PathLi
 
 def _conversions(row: ImageRow) -> dict[str, dict]:
     """How its images became RGB, by place, of those that were converted."""
-    places = {place: getattr(row, place) for place in _PLACES}
+    places = {place: getattr(row, place) for place in PLACES}
     return {
         place: reference.conversion.as_record()
         for place, reference in places.items()
@@ -129,15 +128,15 @@ def write_record(folder: str | os.PathLike, record: EvaluationRecord, *, root: s
     names = record.column_names
     images = [
         {"name": row.name, "class": row.class_name}
-        | {place: _place(getattr(row, place), folder, root) for place in _PLACES}
+        | {place: _place(getattr(row, place), folder, root) for place in PLACES}
         | {"gt_digest": row.gt_digest, "values": dict(row.values), "conversions": _conversions(row)}
         for row in record.images
     ]
     write_csv(
         folder / "images.csv",
-        ["name", "class", *names, *_PLACES],
+        ["name", "class", *names, *PLACES],
         (
-            [row["name"], row["class"], *(row["values"].get(name) for name in names), *(row[key] for key in _PLACES)]
+            [row["name"], row["class"], *(row["values"].get(name) for name in names), *(row[key] for key in PLACES)]
             for row in images
         ),
     )
@@ -148,7 +147,7 @@ def write_record(folder: str | os.PathLike, record: EvaluationRecord, *, root: s
     return write_json(
         folder / RECORD_FILE,
         {
-            "format": _FORMAT,
+            "format": FORMAT,
             "method": record.method,
             "dataset": record.dataset,
             "scale": record.scale,
@@ -169,69 +168,3 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
     except OSError as error:
         raise SaveError(f"{path}: cannot be replaced ({error.strerror}).") from error
-
-
-def _read_json(path: Path) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}); give a folder that segsr evaluate or a validation has written."
-        ) from error
-    except ValueError as error:
-        raise DataError(f"{path}: is no JSON ({error}); write it again with segsr evaluate.") from error
-
-
-def _read_place(content: Mapping[str, Any], place: str, folder: Path) -> ImageReference | None:
-    if content[place] is None:
-        return None
-    reference = ImageReference.parse(content[place]).resolved(folder)
-    asked = content.get("conversions", {}).get(place)
-    return reference if asked is None else replace(reference, conversion=Conversion.of_data_set(asked))
-
-
-def _read_row(content: Mapping[str, Any], folder: Path) -> ImageRow:
-    places = {place: _read_place(content, place, folder) for place in _PLACES}
-    values = {name: float(value) for name, value in content["values"].items()}
-    names = {"name": content["name"], "class_name": content["class"], "gt_digest": content["gt_digest"]}
-    return ImageRow(**names, values=values, **places)
-
-
-def read_record(folder: str | os.PathLike) -> EvaluationRecord:
-    """Read an evaluation.
-
-    Args:
-        folder: As :func:`write_record` wrote it.
-
-    Returns:
-        The record; its image references can be read from anywhere.
-
-    Raises:
-        DataError: If the folder holds no evaluation, or one of another format.
-    """
-    folder = Path(folder).absolute()
-    path = folder / RECORD_FILE
-    content = _read_json(path)
-    if not isinstance(content, Mapping) or content.get("format") != _FORMAT:
-        raise DataError(f"{path}: is no evaluation of format {_FORMAT}; write it again with this version.")
-    options = folder / "options.yml"
-    try:
-        cost = content["cost"]
-        return EvaluationRecord(
-            method=content["method"],
-            dataset=content["dataset"],
-            scale=content["scale"],
-            iteration=content["iteration"],
-            columns=tuple(Column(**column) for column in content["columns"]),
-            images=tuple(_read_row(row, folder) for row in _read_json(folder / "images.json")),
-            set_values={
-                name: SetValue(value=float(item["value"]), std=item["std"], n=item["n"])
-                for name, item in content["set_values"].items()
-            },
-            problems=tuple(content["problems"]),
-            cost=None if cost is None else Cost(**{**cost, "lr_size": tuple(cost["lr_size"])}),
-            provenance=content["provenance"],
-            options=options.read_text(encoding="utf-8") if options.is_file() else None,
-        )
-    except (KeyError, TypeError, AttributeError) as error:
-        raise DataError(f"{path}: is not what segsr evaluate writes ({error!r}); write it again.") from error

@@ -13,7 +13,7 @@ import pytest
 from basicsr.metrics import calculate_psnr
 
 from segsr_arch.cli.segsr import main
-from segsr_arch.results.files import read_record
+from segsr_arch.results.reading import read_record
 from tests.models.test_trained import write_test_options
 from tests.support import make_image, write_image
 

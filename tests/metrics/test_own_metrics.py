@@ -11,7 +11,7 @@ from segsr_arch.cli.segsr import main
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.metrics.catalogue import CATALOGUE, find_metric
 from segsr_arch.models import trained
-from segsr_arch.results.files import read_record
+from segsr_arch.results.reading import read_record
 from tests.models.test_trained import write_test_options
 from tests.support import make_image, write_image
 

@@ -9,7 +9,7 @@ import torch
 import yaml
 
 from segsr_arch.archs.semantic_sr_arch import SemanticSR
-from segsr_arch.results.files import read_record
+from segsr_arch.results.reading import read_record
 from tests.cli.runs import largest_difference, losses, run_here
 from tests.cli.runs import network as saved_network
 from tests.models.tiny import tiny_options

@@ -9,7 +9,7 @@ from basicsr.models import build_model
 from segsr_arch.cli.segsr import main
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.models.trained import load_trained
-from segsr_arch.results.files import read_record
+from segsr_arch.results.reading import read_record
 from tests.models.tiny import tiny_options
 from tests.support import TINY_SEMANTICS
 

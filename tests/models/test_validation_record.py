@@ -16,7 +16,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from segsr_arch.errors import DataError, SaveError
 from segsr_arch.models.tensorboard_images import map_strip
 from segsr_arch.models.validation_record import describe_metrics
-from segsr_arch.results.files import read_record
+from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import SetValue
 from tests.cli.runs import make_options, make_pairs, run_here, write_options
 from tests.models.tiny import tiny_options

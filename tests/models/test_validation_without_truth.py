@@ -10,7 +10,7 @@ from basicsr.utils import imfrombytes
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.metrics import registered
-from segsr_arch.results.files import read_record
+from segsr_arch.results.reading import read_record
 from tests.metrics.backbones import write_clip
 from tests.models.tiny import tiny_options
 from tests.support import make_image, write_image

@@ -8,8 +8,9 @@ import pytest
 
 from segsr_arch.errors import DataError, SaveError
 from segsr_arch.results.comparison_files import write_comparison
-from segsr_arch.results.files import read_record, write_record
+from segsr_arch.results.files import write_record
 from segsr_arch.results.provenance import data_digest, describe_run, pixel_digest, split_digest
+from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import Cost, ImageRow, SetValue
 from segsr_arch.results.references import ImageReference, name_below, place_below
 from segsr_arch.weights.digests import file_digest
