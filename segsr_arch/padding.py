@@ -3,13 +3,16 @@
 import torch
 from torch import Tensor
 
+from segsr_arch.tracing import is_exporting
+
 
 def reflected_indices(size: int, padded: int, device: torch.device | None = None) -> Tensor:
     """Indices (padded,) into an axis of ``size`` entries that continue it by reflection, as often as needed.
 
     The edge is not repeated (0 1 2 1 0 1 ...); an axis of one entry repeats it.
     """
-    period = torch.full((), torch.sym_max(2 * (size - 1), 1), dtype=torch.long, device=device)
+    longest = torch.sym_max if is_exporting() else max  # up to torch 2.11, torch.compile cannot read the former
+    period = torch.full((), longest(2 * (size - 1), 1), dtype=torch.long, device=device)
     position = torch.arange(padded, device=device) % period
     return torch.minimum(position, period - position)
 
@@ -27,7 +30,7 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
     height, width = images.shape[-2:]
     # Rounded up without a negative number: ONNX would round its quotient towards zero.
     padded_height, padded_width = ((side + multiple - 1) // multiple * multiple for side in (height, width))
-    any_size = torch.compiler.is_exporting()  # a question about the size would be an assumption of the program
+    any_size = is_exporting()  # a question about the size would be an assumption of the program
     if any_size or padded_height != height:
         images = images.index_select(-2, reflected_indices(height, padded_height, images.device))
     if any_size or padded_width != width:
@@ -37,7 +40,7 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
 
 def crop(images: Tensor, height: int, width: int) -> Tensor:
     """Cut (..., H, W) to its first ``height`` rows and ``width`` columns: what :func:`pad_to_multiple` added."""
-    if torch.compiler.is_exporting():
+    if is_exporting():
         # A slice is asked whether it leaves anything out, and the program would hold for such sizes alone.
         rows, columns = (torch.arange(size, device=images.device) for size in (height, width))
         return images.index_select(-2, rows).index_select(-1, columns)

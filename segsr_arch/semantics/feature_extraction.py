@@ -9,6 +9,7 @@ from segsr_arch.semantics.attention import split_attention
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.lora import add_lora, fold_lora, is_lora, lock_vision_tower
 from segsr_arch.semantics.vision_tower import build_vision_tower
+from segsr_arch.tracing import is_exporting
 
 
 class SemanticFeatureExtraction(nn.Module):
@@ -61,7 +62,7 @@ class SemanticFeatureExtraction(nn.Module):
         """Position embedding (1 + rows * columns, width), its patch grid resized in 2-D, the class entry kept."""
         embedding = self.visual.positional_embedding
         grid_rows, grid_columns = self.visual.grid_size
-        if not torch.compiler.is_exporting() and (rows, columns) == (grid_rows, grid_columns):
+        if not is_exporting() and (rows, columns) == (grid_rows, grid_columns):
             return embedding
         grid = embedding[1:].T.reshape(1, -1, grid_rows, grid_columns)
         with torch.autocast(embedding.device.type, enabled=False):

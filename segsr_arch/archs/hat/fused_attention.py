@@ -13,6 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.flop_counter import register_flop_formula
 
+from segsr_arch.tracing import is_exporting
+
 # Scores that one thread holds at a time: 0.8 MB in float32, twice. Fewer would mean more, shorter pieces between which
 # the threads wait for each other, which costs more than the caches gain.
 _SCORES_PER_THREAD = 200_000
@@ -61,7 +63,7 @@ def window_attention(
     Returns:
         (W, N, heads, d), differentiable once with respect to the first three tensors.
     """
-    if torch.compiler.is_exporting():
+    if is_exporting():
         return _attend_for_export(query, key_value, _looked_up(bias, index, query), mask, kinds, scale)
     if query.device.type == "cpu":
         return _attend(query, key_value, bias, index, mask, list(counts), scale)[0]

@@ -5,6 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from segsr_arch.tracing import is_exporting
+
 # What the public HAT adds to the score of two tokens that only the cyclic shift brought together.
 SHIFT_PENALTY = -100.0
 
@@ -191,7 +193,7 @@ def make_plan(
     key_window = round(cross_index.shape[1] ** 0.5)
     margin = (key_window - window) // 2
     layout = {"batch": batch, "height": height, "width": width, "window": window, "device": device}
-    sort = not torch.compiler.is_exporting()
+    sort = not is_exporting()
     return WindowPlan(
         plain=_order(**layout, shift=0, sort=sort),
         shifted=_order(**layout, shift=window // 2, sort=sort),
