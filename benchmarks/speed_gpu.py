@@ -1,7 +1,9 @@
-"""The rows of the speed benchmark on a GPU: training and inference of batches, float32 and bfloat16, compiled or not.
+"""The rows of the speed benchmark on a GPU: training and inference of batches, float32 and bfloat16, in three forms.
 
+Eager; compiled by torch; recorded, whose kernels are all started at once, so that its time is that of the GPU alone.
 The peer is always float32 and eager, with the same batch, which is on the GPU already. The clock is read when the GPU
-has finished, and compilation and the first runs are not timed. torch's settings, TF32 among them, stay as they are.
+has finished, and compilation, recording and the first runs are not timed. torch's settings, TF32 among them, stay as
+they are.
 """
 
 import argparse
@@ -12,7 +14,7 @@ from itertools import product
 import torch
 from speed_device import allocated, peak_memory
 from speed_measures import alternate
-from speed_networks import build, make_inference, make_training_step
+from speed_networks import FORMS, build, make_inference, make_training_step
 from torch import nn
 
 from segsr_arch.models.cost import count_macs
@@ -24,14 +26,14 @@ _TITLES = {"hat": "HAT", "segsr": "SeG-SR", "fp32": "float32", "bf16": "bfloat16
 _TARGETS = {"gpu-segsr-training-bf16-compiled": 0.25}  # 4 times the peer's images a second
 
 
-def _measure(name: str, task: str, precision: str, compiled: bool) -> Callable[[argparse.Namespace], dict]:
+def _measure(name: str, task: str, precision: str, form: str) -> Callable[[argparse.Namespace], dict]:
     def measure(args: argparse.Namespace) -> dict:
         gc.collect()
         # torch stops to compile a function again after eight versions of it, and the rows share theirs.
         torch.compiler.reset()
         batch = args.batch or BATCHES[task]
-        peer = _prepare("peer", task, args, batch=batch, precision="fp32", compiled=False)
-        ours = _prepare(name, task, args, batch=batch, precision=precision, compiled=compiled)
+        peer = _prepare("peer", task, args, batch=batch, precision="fp32", form="eager")
+        ours = _prepare(name, task, args, batch=batch, precision=precision, form=form)
         found = alternate(peer[0], ours[0], rounds=args.rounds, device=args.device)
         return {
             **found,
@@ -46,22 +48,23 @@ def _measure(name: str, task: str, precision: str, compiled: bool) -> Callable[[
 
 
 def _prepare(
-    name: str, task: str, args: argparse.Namespace, *, batch: int, precision: str, compiled: bool
+    name: str, task: str, args: argparse.Namespace, *, batch: int, precision: str, form: str
 ) -> tuple[Callable[[], None], int, float | None]:
-    """Build, compile and warm up; returns what is to be timed, its FLOPs, and its peak memory in GB."""
+    """Build, compile or record, and warm up; returns what is to be timed, its FLOPs, and its peak memory in GB.
+
+    A recorded run takes its memory when it is recorded, so there is no peak of it to be measured.
+    """
     before = allocated(args.device)
     network = build(name, args.size).to(args.device)
     if task == "training":
-        work = make_training_step(
-            network, args.image, precision=precision, batch=batch, device=args.device, compiled=compiled
-        )
+        work = make_training_step(network, args.image, precision=precision, batch=batch, device=args.device, form=form)
     else:
         lq = torch.rand(batch, 3, args.image, args.image, device=args.device)
-        work = make_inference(network, lq, precision=None if name == "peer" else precision, compiled=compiled)
+        work = make_inference(network, lq, precision=None if name == "peer" else precision, form=form)
     flops = count_flops(network, args.image, task=task, batch=batch)
     for _ in range(_WARM_UP):
         work()
-    return work, flops, peak_memory(work, args.device, before=before)
+    return work, flops, None if form == "recorded" else peak_memory(work, args.device, before=before)
 
 
 def count_flops(network: nn.Module, image: int, *, task: str, batch: int) -> int:
@@ -104,10 +107,10 @@ def shares(found: Mapping, matrix_rates: Mapping[str, float]) -> dict[str, float
 
 
 def _rows() -> Iterator[tuple[str, tuple[str, float | None, Callable[[argparse.Namespace], dict]]]]:
-    for task, name, precision, form in product(BATCHES, ("hat", "segsr"), ("fp32", "bf16"), ("eager", "compiled")):
+    for task, name, precision, form in product(BATCHES, ("hat", "segsr"), ("fp32", "bf16"), FORMS):
         key = f"gpu-{name}-{task}-{precision}-{form}"
         title = f"{_TITLES[name]}, {_TITLES[precision]} {task}, {form}"
-        yield key, (title, _TARGETS.get(key), _measure(name, task, precision, form == "compiled"))
+        yield key, (title, _TARGETS.get(key), _measure(name, task, precision, form))
 
 
 # Key: title, greatest ratio of times that is allowed (or none), and what measures it.

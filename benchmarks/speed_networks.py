@@ -12,6 +12,8 @@ from segsr_arch.archs.hat.network import HATNetwork
 from segsr_arch.archs.inference import to_inference_form
 from segsr_arch.archs.segsr_arch import SeGSR
 
+FORMS = ("eager", "compiled", "recorded")
+_RUNS_BEFORE_RECORDING = 3  # in which libraries choose their kernels and torch makes the optimizer's averages
 _TINY_VLM = {
     "embed_dim": 32,
     "vision_cfg": {"image_size": 32, "layers": 1, "width": 32, "head_width": 16, "patch_size": 8},
@@ -37,7 +39,7 @@ def build(name: str, size: str) -> nn.Module:
 
 
 def make_inference(
-    network: nn.Module, lq: Tensor, *, precision: str | None = None, compiled: bool = False
+    network: nn.Module, lq: Tensor, *, precision: str | None = None, form: str = "eager"
 ) -> Callable[[], None]:
     """Make a forward pass without gradients.
 
@@ -45,18 +47,18 @@ def make_inference(
         network: Where ``lq`` is.
         lq: (B, 3, H, W), the input of every run.
         precision: If given, the network is converted, in place, to its form for inference in this precision.
-        compiled: Compile it as one graph; an error of torch at the first run says where it breaks.
+        form: One of :data:`FORMS`; compiled as one graph: an error of torch at the first run says where it breaks.
     """
     if precision is not None:
         to_inference_form(network, precision=precision)
     network.eval()
-    forward = torch.compile(network, fullgraph=True) if compiled else network
+    forward = torch.compile(network, fullgraph=True) if form == "compiled" else network
 
     def run() -> None:
         with torch.no_grad():
             forward(lq)
 
-    return run
+    return record(run) if form == "recorded" else run
 
 
 def make_training_step(
@@ -66,7 +68,7 @@ def make_training_step(
     precision: str,
     batch: int = 1,
     device: str = "cpu",
-    compiled: bool = False,
+    form: str = "eager",
 ) -> Callable[[], None]:
     """Make a step of training with the same images every time: forward, L1, backward, Adam.
 
@@ -76,13 +78,14 @@ def make_training_step(
         precision: ``fp32``, or ``bf16`` for autocast.
         batch: Number of images.
         device: ``cpu`` or ``cuda``.
-        compiled: Compile the network, in as many graphs as it takes.
+        form: One of :data:`FORMS`; compiled in as many graphs as it takes.
     """
     network.train()
     lq = torch.rand(batch, 3, image, image, device=device)
     gt = torch.rand(batch, 3, 4 * image, 4 * image, device=device)
-    optimizer = torch.optim.Adam([parameter for parameter in network.parameters() if parameter.requires_grad], lr=1e-4)
-    forward = torch.compile(network) if compiled else network
+    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    optimizer = torch.optim.Adam(trained, lr=1e-4, capturable=form == "recorded")
+    forward = torch.compile(network) if form == "compiled" else network
 
     def run() -> None:
         half = torch.autocast(device, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
@@ -92,4 +95,29 @@ def make_training_step(
         loss.backward()
         optimizer.step()
 
-    return run
+    return record(run) if form == "recorded" else run
+
+
+def record(work: Callable[[], None]) -> Callable[[], None]:
+    """Record the kernels that a function starts on a GPU (a CUDA graph).
+
+    Args:
+        work: Does the same with the same tensors at every call.
+
+    Returns:
+        What starts all of these kernels at once, without Python and torch between them.
+    """
+    stream = torch.cuda.Stream()
+    stream.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(stream):
+        for _ in range(_RUNS_BEFORE_RECORDING):
+            work()
+    torch.cuda.current_stream().wait_stream(stream)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        work()
+
+    def replay(_tensors: Callable[[], None] = work) -> None:  # the graph does not keep them
+        graph.replay()
+
+    return replay
