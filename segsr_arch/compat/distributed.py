@@ -36,16 +36,17 @@ def init_dist(launcher, backend="nccl", **kwargs):
             f"--launcher {launcher}: {', '.join(missing)} not set. Start it with: torchrun --nproc_per_node N -m "
             "segsr_arch.cli.basicsr train -opt FILE --launcher pytorch"
         )
-    if torch.cuda.is_available():
-        count = torch.cuda.device_count()
-        local_rank = int(os.environ.get("LOCAL_RANK", int(os.environ["RANK"]) % count))
-        if local_rank >= count:
-            raise ConfigError(f"Process {local_rank} of this machine has no GPU: start at most {count} a machine.")
+    gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    # More processes than GPUs are for a run on the CPU; of another one, the options are refused when they are read.
+    on_cpu = int(os.environ.get("LOCAL_WORLD_SIZE", 1)) > gpus
+    if gpus and not on_cpu:
+        local_rank = int(os.environ.get("LOCAL_RANK", int(os.environ["RANK"]) % gpus))
+        if local_rank >= gpus:
+            raise ConfigError(f"Process {local_rank} of this machine has no GPU: start at most {gpus} a machine.")
         torch.cuda.set_device(local_rank)
     if backend == "nccl":
         # A run with num_gpu: 0 on a machine with GPUs exchanges tensors of the CPU.
-        usable = torch.cuda.is_available() and torch.distributed.is_nccl_available()
-        backend = "cpu:gloo,cuda:nccl" if usable else "gloo"
+        backend = "gloo" if on_cpu or not torch.distributed.is_nccl_available() else "cpu:gloo,cuda:nccl"
     torch.distributed.init_process_group(backend=backend, **kwargs)
 
 

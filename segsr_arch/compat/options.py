@@ -1,12 +1,14 @@
 """Option files and launchers of other machines: no GPU, hyphens in ``--local-rank``; and seeds that BasicSR draws."""
 
 import logging
+import os
 import random
 import sys
 
 import torch
 
 from segsr_arch.compat.patching import is_stock, reach_script, substitute
+from segsr_arch.errors import ConfigError
 from segsr_arch.replacing import replaced
 from segsr_arch.training.trained_options import DrawnSeed
 
@@ -22,10 +24,13 @@ def settle_devices(opt):
 
     Returns:
         The same ``opt``.
+
+    Raises:
+        ConfigError: If a launcher has started more processes than there are GPUs.
     """
-    if torch.cuda.is_available():
-        return opt
     warn = logger.warning if opt.get("rank", 0) == 0 else logger.debug
+    if torch.cuda.is_available():
+        return _settle_gpus(opt, torch.cuda.device_count(), warn)
     if opt.get("num_gpu") not in (0, "auto", None):
         warn("num_gpu: %s, but there is no GPU here: running on the CPU (num_gpu: 0)", opt["num_gpu"])
         opt["num_gpu"] = 0
@@ -38,6 +43,23 @@ def settle_devices(opt):
             dataset["prefetch_mode"] = "cpu"
         if dataset.get("pin_memory"):  # of no use without a GPU; torch would warn at every iterator
             dataset["pin_memory"] = False
+    return opt
+
+
+def _settle_gpus(opt, count, warn):
+    """Take no more GPUs than there are, with a warning; refuse more processes than GPUs."""
+    given = opt.get("num_gpu")
+    if opt.get("dist"):
+        processes = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+        if given != 0 and processes > count:
+            raise ConfigError(
+                f"num_gpu: {given}: {processes} processes were started on this machine, where torch sees {count} "
+                f"GPU{'' if count == 1 else 's'}: start at most {count}, or set num_gpu: 0 to run on the CPU."
+            )
+    elif isinstance(given, int) and given > count:
+        # BasicSR would make the batch so many times larger, and run all of it on those that there are.
+        warn("num_gpu: %s, but torch sees %s here: using num_gpu: %s", given, count, count)
+        opt["num_gpu"] = count
     return opt
 
 

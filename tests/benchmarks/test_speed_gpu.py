@@ -1,6 +1,7 @@
 """Rows of a GPU in ``benchmarks/speed.py``, measured on the CPU with tiny networks; CUDA clock and memory are faked."""
 
 import argparse
+import contextlib
 import functools
 import json
 import types
@@ -13,6 +14,7 @@ pytest.importorskip("spandrel")
 import speed
 import speed_device
 import speed_gpu
+import speed_networks
 from speed_measures import alternate, matrix_rate, seconds_of
 from speed_networks import build
 
@@ -45,7 +47,7 @@ def calls(monkeypatch):
 
 
 def test_there_is_a_row_for_each_task_network_precision_and_form_and_one_has_a_target():
-    assert len(speed_gpu.GPU_ROWS) == 16
+    assert len(speed_gpu.GPU_ROWS) == 24
     assert {key: target for key, (_, target, _) in speed_gpu.GPU_ROWS.items() if target is not None} == {
         "gpu-segsr-training-bf16-compiled": 0.25
     }
@@ -113,6 +115,43 @@ def test_ours_is_compiled_and_the_peer_is_not(monkeypatch, name, task):
     options = {"fullgraph": True} if task == "inference" else {}
     assert compiled == [({"hat": "HATNetwork", "segsr": "SeGSR"}[name], options)]
     assert found["ratio"] > 0
+
+
+def test_ours_is_recorded_and_the_peer_is_not(monkeypatch):
+    recorded = []
+
+    def record(work):
+        recorded.append(work)
+        return work
+
+    monkeypatch.setattr(speed_networks, "record", record)
+    found = speed_gpu.GPU_ROWS["gpu-hat-inference-bf16-recorded"][2](arguments())
+    assert len(recorded) == 1 and found["ratio"] > 0
+
+
+def test_what_is_recorded_runs_a_few_times_before_and_only_its_kernels_afterwards(monkeypatch):
+    done = []
+
+    class Graph:
+        def replay(self):
+            done.append("replay")
+
+    @contextlib.contextmanager
+    def record(graph):
+        done.append("begin")
+        yield
+        done.append("end")
+
+    stream = types.SimpleNamespace(wait_stream=lambda other: None)
+    fakes = {"Stream": lambda: stream, "current_stream": lambda: stream, "CUDAGraph": Graph, "graph": record}
+    for name, fake in {**fakes, "stream": lambda _: contextlib.nullcontext()}.items():
+        monkeypatch.setattr(torch.cuda, name, fake)
+    run = speed_networks.record(lambda: done.append("work"))
+    assert done == ["work", "work", "work", "begin", "work", "end"]
+    done.clear()
+    run()
+    run()
+    assert done == ["replay", "replay"]
 
 
 def test_compilation_and_first_runs_are_not_timed(monkeypatch):

@@ -84,6 +84,18 @@ def test_each_process_takes_the_gpu_of_its_local_rank(launched):
         init_dist("pytorch")
 
 
+def test_more_processes_than_gpus_exchange_tensors_of_the_cpu(launched):
+    chosen, groups = [], []
+    launched.setattr(torch.cuda, "is_available", lambda: True)
+    launched.setattr(torch.cuda, "device_count", lambda: 1)
+    launched.setattr(torch.cuda, "set_device", chosen.append)
+    launched.setattr(torch.distributed, "init_process_group", lambda **options: groups.append(options))
+    for name, value in {"RANK": "1", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}.items():
+        launched.setenv(name, value)
+    init_dist("pytorch")
+    assert chosen == [] and groups == [{"backend": "gloo"}]
+
+
 @pytest.mark.parametrize(
     "launcher, message", [("pytorch", "RANK.*torchrun"), ("slurm", "SLURM_PROCID.*srun"), ("mpi", "unknown")]
 )
@@ -97,7 +109,7 @@ def test_started_without_the_launcher(launched, launcher, message):
 @pytest.mark.parametrize("module", ["torch.distributed.run", "torch.distributed.launch"])
 def test_two_processes_train_validate_and_save(tmp_path, module):
     gt, lq = (make_lmdb(folder, tmp_path / f"{folder.name}.lmdb") for folder in make_pairs(tmp_path))
-    options = write_options(tmp_path / "a.yml", gt, lq, iterations=2, num_gpu="auto")
+    options = write_options(tmp_path / "a.yml", gt, lq, iterations=2, num_gpu=0)
     script = tmp_path / "script.py"
     script.write_text(SCRIPT.format(root=str(tmp_path)))
     launch = ["-m", module, "--nproc_per_node", "2", "--master_port", free_port(), script]

@@ -6,6 +6,7 @@ import torch
 from basicsr.utils.options import parse_options
 
 from segsr_arch.compat.options import settle_devices
+from segsr_arch.errors import ConfigError
 from tests.compat.helpers import write_options
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
@@ -58,10 +59,30 @@ def test_only_the_first_rank_warns(caplog):
     assert caplog.records == []
 
 
-def test_nothing_changes_where_there_is_a_gpu(monkeypatch):
+@pytest.fixture
+def two_gpus(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+
+
+def test_nothing_changes_where_there_are_enough_gpus(two_gpus, caplog):
     opt = {"num_gpu": 2, "datasets": {"train": {"prefetch_mode": "cuda", "pin_memory": True}}}
     assert settle_devices(opt) == {"num_gpu": 2, "datasets": {"train": {"prefetch_mode": "cuda", "pin_memory": True}}}
+    assert caplog.records == []
+
+
+def test_no_more_gpus_are_counted_than_there_are(two_gpus, caplog):
+    assert settle_devices({"num_gpu": 8, "dist": False, "datasets": {}})["num_gpu"] == 2
+    assert [record.getMessage() for record in caplog.records] == ["num_gpu: 8, but torch sees 2 here: using num_gpu: 2"]
+
+
+def test_more_processes_than_gpus_are_for_the_cpu(two_gpus, monkeypatch):
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")  # of four machines, all of whose GPUs the option file counts
+    assert settle_devices({"num_gpu": 8, "dist": True, "datasets": {}})["num_gpu"] == 8
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    assert settle_devices({"num_gpu": 0, "dist": True, "datasets": {}})["num_gpu"] == 0
+    with pytest.raises(ConfigError, match="3 processes .* torch sees 2 GPUs: start at most 2, or set num_gpu: 0"):
+        settle_devices({"num_gpu": 8, "dist": True, "datasets": {}})
 
 
 def test_auto_gives_no_warning(tmp_path, monkeypatch, caplog):
