@@ -11,7 +11,7 @@ def reflected_indices(size: int, padded: int, device: torch.device | None = None
 
     The edge is not repeated (0 1 2 1 0 1 ...); an axis of one entry repeats it.
     """
-    longest = torch.sym_max if is_exporting() else max  # up to torch 2.11, torch.compile cannot read the former
+    longest = torch.sym_max if is_exporting() else max  # torch.compile of 2.11 cannot read the former
     period = torch.full((), longest(2 * (size - 1), 1), dtype=torch.long, device=device)
     position = torch.arange(padded, device=device) % period
     return torch.minimum(position, period - position)
