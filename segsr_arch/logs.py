@@ -4,6 +4,17 @@ import contextlib
 import logging
 from collections.abc import Iterator
 
+from segsr_arch.text import printable
+
+
+class _Escaping(logging.Filter):
+    """Writes control characters, of file names for instance, as escapes: logs are read in terminals."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Change one record in place; it always passes."""
+        record.msg, record.args = printable(record.getMessage(), keep="\n\t"), ()
+        return True
+
 
 class _ToBasicSR(logging.Handler):
     """Hands records to BasicSR's logger once it is set up; before that, to the screen where nobody else listens."""
@@ -20,12 +31,17 @@ class _ToBasicSR(logging.Handler):
 
 
 def connect() -> logging.Logger:
-    """Connect the logger ``segsr_arch`` to BasicSR's, once, and return it."""
+    """Connect the logger ``segsr_arch`` to BasicSR's, once, and return it; what both write is escaped."""
     logger = logging.getLogger("segsr_arch")
+    basicsr = logging.getLogger("basicsr")
+    if not any(isinstance(each, _Escaping) for each in basicsr.filters):
+        basicsr.addFilter(_Escaping())
     if logger.level == logging.NOTSET:  # or the root's level holds, which is above INFO
         logger.setLevel(logging.INFO)
     if not any(isinstance(handler, _ToBasicSR) for handler in logger.handlers):
-        logger.addHandler(_ToBasicSR())
+        handler = _ToBasicSR()
+        handler.addFilter(_Escaping())
+        logger.addHandler(handler)
     return logger
 
 

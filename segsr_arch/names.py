@@ -27,6 +27,11 @@ def folder_name_problem(name: str) -> str | None:
         return f"{name!r} becomes a folder name: it must not contain control characters"
     if len(name.encode()) > LONGEST_FOLDER:
         return f"{name[:20]!r}... becomes a folder name: its {len(name.encode())} bytes are more than {LONGEST_FOLDER}"
+    if is_set_aside(name):
+        return (
+            f"{name!r} becomes a folder name: it must not begin with a point or end like a run that was archived, or "
+            f"nobody would look into it"
+        )
     return None
 
 
@@ -40,10 +45,9 @@ def folder_of(name: str) -> str:
         The name itself; or what can be kept of it and a digest, so that different names get different folders. It is
         never hidden, and never one that :func:`is_set_aside` passes over.
     """
-    fits = len(name.encode(errors="surrogateescape")) <= LONGEST_FOLDER and folder_name_problem(name) is None
-    if fits and not is_set_aside(name):
+    if folder_name_problem(name) is None:
         return name
-    digest = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()[:8]
+    digest = hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:8]
     kept = re.sub(r"[^\w.-]+", "_", name).lstrip(".").encode(errors="replace")[: LONGEST_FOLDER // 2]
     return f"{kept.decode(errors='ignore') or 'method'}-{digest}"
 

@@ -24,6 +24,7 @@ _LINE_END = re.compile(r"\r\n|\n|\r")  # str.splitlines() also cuts at form feed
 _UNSEEN = ("Cc", "Cs", "Zl", "Zp")
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _FORMULA = frozenset("=+-@\uff0b\uff0d\uff1d\uff20")
+_NUMBERS = re.compile(r"(?:(?:^|\s+)[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?)+\s*", re.IGNORECASE | re.ASCII)
 _NEAR = 0.75
 _ZEROS = 0.25
 
@@ -56,13 +57,13 @@ def csv_cell(value: Any) -> Any:
         value: What the cell holds.
 
     Returns:
-        A text with its control characters escaped, and an apostrophe in front if it would be read as a formula;
-        anything else unchanged.
+        A text with its control characters escaped, and an apostrophe in front if it would be read as a formula, which
+        numbers with a sign are not; anything else unchanged.
     """
     if not isinstance(value, str):
         return value
     text = printable(value)
-    return f"'{text}" if text.lstrip()[:1] in _FORMULA and text.strip() else text
+    return f"'{text}" if text.strip() and text.lstrip()[0] in _FORMULA and not _NUMBERS.fullmatch(text) else text
 
 
 def composed(name: str) -> str:

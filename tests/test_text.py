@@ -75,7 +75,10 @@ def test_lines_stay_lines_where_they_are_meant():
     ("value", "cell"),
     [
         ('=HYPERLINK("x")', '\'=HYPERLINK("x")'),
-        ("+1", "'+1"),
+        ("+1", "+1"),
+        ("-0.25 0.5 -1.5e-05", "-0.25 0.5 -1.5e-05"),
+        ("-1 cmd", "'-1 cmd"),
+        ("-", "'-"),
         ("-1+1|cmd", "'-1+1|cmd"),
         ("@SUM(A1)", "'@SUM(A1)"),
         (" =1", "' =1"),

@@ -1,7 +1,7 @@
 """Files below a folder: links to folders are followed, and names are found in whichever form the disk has them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from segsr_arch.errors import DataError
@@ -13,13 +13,16 @@ def _refuse_folder(error: OSError) -> None:
     raise DataError(f"{error.filename}: the folder cannot be read ({error.strerror})") from error
 
 
-def walk(root: str | os.PathLike, left_out: list[tuple[str, str]]) -> Iterator[tuple[str, list[str]]]:
+def walk(
+    root: str | os.PathLike, left_out: list[tuple[str, str]], *, passes_over: Callable[[str], bool] | None = None
+) -> Iterator[tuple[str, list[str]]]:
     """Go through a folder and all below it, those behind symbolic links included, each in the order of the names.
 
     Args:
         root: The folder.
         left_out: Is extended by what is neither file nor folder, and by links that lead back to a folder above them:
             path below the root and what is wrong.
+        passes_over: Tells by its name which folder is not looked into.
 
     Yields:
         Path of a folder below the root (``.`` for itself), and the names of the files in it.
@@ -33,6 +36,8 @@ def walk(root: str | os.PathLike, left_out: list[tuple[str, str]]) -> Iterator[t
         inside, known = os.path.relpath(folder, top), above.pop(folder)
         followed = []
         for name in sorted(below):
+            if passes_over is not None and passes_over(name):
+                continue
             path = os.path.join(folder, name)
             identity = _identity(path)
             if identity in known:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from segsr_arch.data.folder_walk import walk
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.names import is_set_aside
 from segsr_arch.results.files import RECORD_FILE
@@ -15,8 +16,8 @@ def find_records(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]
     """Find all evaluations, of tests and of validations.
 
     Args:
-        path: Folder of one evaluation, or any folder above evaluations. Archived and unfinished folders below it are
-            passed over.
+        path: Folder of one evaluation, or any folder above evaluations, links to them included. Archived and
+            unfinished folders below it are passed over.
 
     Returns:
         Folder and record of each, in the order of the folders; perhaps none.
@@ -27,11 +28,7 @@ def find_records(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]
     path = Path(path)
     if not path.is_dir():
         raise DataError(f"{path}: no such folder; give a folder that segsr evaluate or a training has written.")
-    folders = []
-    for folder, below, files in os.walk(path):
-        below[:] = [name for name in below if not is_set_aside(name)]
-        if RECORD_FILE in files:
-            folders.append(Path(folder))
+    folders = [path / below for below, files in walk(path, [], passes_over=is_set_aside) if RECORD_FILE in files]
     return [(folder, read_record(folder)) for folder in sorted(folders)]
 
 

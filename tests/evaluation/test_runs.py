@@ -46,11 +46,23 @@ def test_several_data_sets_need_a_choice(tmp_path):
         find_methods([tmp_path], dataset="Three")
 
 
-def test_the_same_folder_given_twice_counts_once_but_not_one_method_in_two_folders(tmp_path):
+def test_the_same_folder_given_twice_counts_once(tmp_path):
     folder = write_evaluation(tmp_path / "results", "A", 1.0)
     assert len(find_methods([folder, tmp_path])) == len(find_evaluations(tmp_path, folder)) == 1
     (tmp_path / "link").symlink_to(folder, target_is_directory=True)
-    assert len(find_evaluations(tmp_path / "link", folder)) == 1
+    assert len(find_evaluations(tmp_path / "link", folder, tmp_path)) == 1
+
+
+def test_linked_folders_are_looked_into(tmp_path):
+    folder = write_evaluation(tmp_path / "store", "A", 1.0)
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results/A").symlink_to(folder, target_is_directory=True)
+    (folder / "round").symlink_to(tmp_path / "results", target_is_directory=True)
+    assert [record.method for record in find_evaluations(tmp_path / "results")] == ["A"]
+
+
+def test_one_method_in_two_folders_is_refused(tmp_path):
+    write_evaluation(tmp_path / "results", "A", 1.0)
     shutil.copytree(tmp_path / "results", tmp_path / "archived")
     with pytest.raises(ConfigError, match="A on Set is there twice"):
         find_methods([tmp_path])

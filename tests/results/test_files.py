@@ -61,6 +61,20 @@ def test_csv_files_hold_images_and_class_means(tmp_path):
     ]
 
 
+def test_no_cell_is_a_formula_or_several_lines(tmp_path):
+    names = {"=1+1/a": 30.0, "-x/b\nc": 31.0}
+    rows = tuple(
+        ImageRow(name=name, class_name=name.split("/")[0], values={"psnr_y-crop": v}) for name, v in names.items()
+    )
+    record = make_record(psnr={})
+    write_record(tmp_path, type(record)(**{**vars(record), "images": rows}))
+    for file in ("images.csv", "classes.csv"):
+        with open(tmp_path / file, newline="") as stream:
+            cells = [row[:2] for row in csv.reader(stream)][1:]
+        assert all(row[0][0] in "'m" and "\n" not in "".join(row) for row in cells)
+    assert [row.name for row in read_record(tmp_path).images] == list(names)
+
+
 def test_a_folder_can_be_moved_with_its_images(tmp_path):
     image = make_image(0)
     inside = write_image(tmp_path / "run/sr/a1.png", image)
