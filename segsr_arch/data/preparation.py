@@ -188,6 +188,16 @@ def _make_all(
     return records, dict(written), dict(intact)
 
 
+def _refuse_overlap(source: Path, root: Path, planned: list[PlannedImage]) -> None:
+    """Links may lead from the source to where the data set is to lie: its images would be images of the source."""
+    folders = {(source / image.path).parent for image in planned} if source.is_dir() else set()
+    outputs = {root, *(root / split for split in SPLITS)}
+    for folder in sorted(folders):
+        real = folder.resolve()
+        if real in {*outputs, *root.parents} or outputs.intersection(real.parents) - {root}:
+            raise DataError(f"{root} and {folder}, a folder of the source, lie in one another: choose another folder")
+
+
 def prepare(options: PreparationOptions) -> Outcome:
     """Prepare a data set, or go on with one, or add scales to one.
 
@@ -221,6 +231,7 @@ def prepare(options: PreparationOptions) -> Outcome:
         problems=problems,
     )
     source.close()
+    _refuse_overlap(source_path, root, plan.images)
     if plan.split_folders and options.rule_is_asked:
         raise DataError(
             f"{options.source}: the folders {', '.join(plan.split_folders)} are the split, so there is no place for "

@@ -153,6 +153,24 @@ def test_links_to_folders_are_followed_and_what_leads_nowhere_is_named(tmp_path)
     }
 
 
+def test_a_link_to_where_the_data_set_is_to_lie_is_refused(tmp_path):
+    make_source(tmp_path / "src")
+    make_source(tmp_path / "elsewhere", classes=("c",))
+    (tmp_path / "src/more").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    for place in ("elsewhere/c", "elsewhere/c/dst"):
+        with pytest.raises(DataError, match=r"src/more/c, a folder of the source, lie in one another"):
+            prepare(options(tmp_path / "src", tmp_path / place, val=0, test=0))
+    assert prepare(options(tmp_path / "src", tmp_path / "elsewhere", val=0, test=0)).written == {4: 15}
+    with pytest.raises(DataError, match="src/more/train/HR_x4, a folder of the source"):
+        prepare(options(tmp_path / "src", tmp_path / "elsewhere", val=0, test=0))
+
+
+def test_a_data_set_may_lie_above_its_source(tmp_path):
+    make_source(tmp_path / "src")
+    for written in ({4: 10}, {}):
+        assert prepare(options(tmp_path / "src", tmp_path, val=0, test=0)).written == written
+
+
 def test_backslashes_in_the_names_of_files_divide_folders_too(tmp_path):
     (tmp_path / "src").mkdir()
     for index, name in enumerate(("beach", "forest")):
