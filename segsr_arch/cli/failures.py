@@ -66,7 +66,8 @@ def _sentence(error: BaseException) -> str | None:
     if isinstance(error, SegsrError):
         return text
     if isinstance(error, OSError):
-        places = [os.fsdecode(name) for name in (error.filename, error.filename2) if _is_path(name)]
+        places = ["TensorBoard's log"] * _is_of_tensorboard(error)
+        places += [os.fsdecode(name) for name in (error.filename, error.filename2) if _is_path(name)]
         reason = error.strerror or text or type(error).__name__
         return " ".join([f"{': '.join([*places, reason])}.", *filter(None, [_REMEDIES.get(error.errno)])])
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
@@ -74,6 +75,12 @@ def _sentence(error: BaseException) -> str | None:
     if isinstance(error, RuntimeError) and "can't start new thread" in text:
         return f"No more threads can be started. {_LIMIT}"
     return None
+
+
+def _is_of_tensorboard(error: BaseException) -> bool:
+    """Whether it failed in TensorBoard, whose errors name no file."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__", "").startswith("tensorboard.") for frame, _ in frames)
 
 
 def _is_path(name: object) -> bool:
@@ -108,7 +115,10 @@ def flushed() -> Iterator[None]:
 
 @contextlib.contextmanager
 def told_once() -> Iterator[None]:
-    """Say once that a log cannot be written, where ``logging`` would print a traceback for each of its lines."""
+    """Say once that a log cannot be written, where ``logging`` would print a traceback for each of its lines.
+
+    A thread that nothing is left for says nothing either: whoever waits for it tells the same error.
+    """
     told: set[str] = set()
     stock = logging.Handler.handleError
 
@@ -123,7 +133,13 @@ def told_once() -> Iterator[None]:
             with contextlib.suppress(OSError):
                 print(f"warning: {place} cannot be written ({error.strerror}); it is not whole.", file=sys.stderr)
 
-    with replaced(logging.Handler, "handleError", handle_error):
+    thread_ended = threading.excepthook
+
+    def end_thread(arguments: threading.ExceptHookArgs) -> None:
+        if not issubclass(arguments.exc_type, OSError):
+            thread_ended(arguments)
+
+    with replaced(logging.Handler, "handleError", handle_error), replaced(threading, "excepthook", end_thread):
         yield
 
 

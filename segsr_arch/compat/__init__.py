@@ -25,6 +25,7 @@ from segsr_arch.compat.lmdb_environments import repair_lmdb_sharing
 from segsr_arch.compat.loading import repair_load_network
 from segsr_arch.compat.named_failures import repair_sample_errors, repair_validation_errors
 from segsr_arch.compat.optimizers import repair_get_optimizer
+from segsr_arch.compat.option_copy import repair_option_copy
 from segsr_arch.compat.options import repair_parse_options
 from segsr_arch.compat.prefetch import repair_double_iterator, repair_prefetch_errors
 from segsr_arch.compat.progress_bars import repair_progress_bars
@@ -64,6 +65,7 @@ REPAIRS = {
     "get_optimizer": repair_get_optimizer,
     "saving": repair_saving,
     "image_saving": repair_image_saving,
+    "option_copy": repair_option_copy,
     "progress_bars": repair_progress_bars,
     "load_network": repair_load_network,
     "degrading_models": repair_degrading_models,

@@ -4,6 +4,7 @@ import errno
 import logging
 import os
 import sys
+import threading
 
 import pytest
 import torch
@@ -174,3 +175,34 @@ def test_where_nothing_can_be_written_a_run_says_so(tmp_path, monkeypatch, capsy
     told = capsys.readouterr().err
     assert "/tiny: cannot be written to (Read-only file system); choose another folder." in told
     assert "Traceback" not in told
+
+
+def test_a_thread_that_the_disk_refuses_prints_nothing_of_its_own(capsys, monkeypatch):
+    monkeypatch.setattr(threading, "excepthook", threading.__excepthook__)  # not pytest's
+
+    def fail(error):
+        raise error
+
+    with told_once():
+        for error in (refusal(errno.ENOSPC), ValueError("a defect")):
+            thread = threading.Thread(target=fail, args=(error,))
+            thread.start()
+            thread.join()
+    told = capsys.readouterr().err
+    assert "a defect" in told and "No space" not in told
+
+
+def test_tensorboard_on_a_full_disk_is_named(tmp_path, monkeypatch, capsys):
+    from tensorboard.compat.tensorflow_stub.io.gfile import LocalFileSystem
+
+    def refuse(*_):
+        raise refusal(errno.ENOSPC)
+
+    make_pairs(tmp_path)
+    opt = make_options(tmp_path, iterations=2)
+    opt["logger"]["use_tb_logger"] = True
+    write_options(tmp_path, opt)
+    monkeypatch.setattr(LocalFileSystem, "_write", refuse)
+    assert run_here(["train", "-opt", "tiny.yml"], monkeypatch, tmp_path) == 2
+    told = capsys.readouterr().err
+    assert "error: TensorBoard's log: No space left on device. Free some space" in told and "Traceback" not in told

@@ -1,0 +1,45 @@
+"""The copy of the option file that a training keeps, whole or not there, in whatever encoding."""
+
+import sys
+import time
+from pathlib import Path
+
+from segsr_arch.atomic import atomic_write
+from segsr_arch.compat.patching import is_stock, substitute
+from segsr_arch.text import printable
+
+
+def copy_opt_file(opt_file, experiments_root):
+    """Copy an option file below a comment with time and command; takes the place of BasicSR's function of that name.
+
+    Args:
+        opt_file: The option file.
+        experiments_root: Folder of the experiment.
+
+    Raises:
+        SaveError: If the copy cannot be written.
+    """
+    source = Path(opt_file)
+    command = printable(" ".join(sys.argv))  # a line break in an argument would end the comment
+    with atomic_write(Path(experiments_root, source.name)) as file:
+        file.write(f"# GENERATE TIME: {time.asctime()}\n# CMD:\n# {command}\n\n".encode())
+        file.write(source.read_bytes())
+
+
+def repair_option_copy():
+    """Keep a whole copy of the option file, written by the first process.
+
+    Cause: ``copy_opt_file`` copies, then writes over the copy; a full disk or a kill leaves it empty or cut short. It
+    reads in the locale's encoding. All processes of a distributed run write the same copy, some before the first one
+    has made the folder.
+
+    Returns:
+        True if it was stock.
+    """
+    from basicsr.utils import options
+    from basicsr.utils.dist_util import master_only
+
+    if not is_stock(options.copy_opt_file, "copyfile", "writelines"):
+        return False
+    substitute(options.copy_opt_file, master_only(copy_opt_file))
+    return True
