@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -15,6 +14,8 @@ from torchvision.transforms import ColorJitter
 from segsr_arch.data.preparation_worker import digest_pixels
 from segsr_arch.data.splits import SPLITS, read_split_list
 from segsr_arch.errors import DataError
+from segsr_arch.images.errors import ImageReadError
+from segsr_arch.images.reading import read_rgb
 from segsr_arch.results.classes import class_of
 
 _KEYS = ("name", "listed", "sha256")  # by which an image is known
@@ -99,10 +100,13 @@ def read_scenes(root: Path, manifest: Mapping, *, split: str, scale: int, sides:
         pixels = {}
         for side in sides:
             path = root / split / f"{side}_x{scale}" / f"{image['name']}.png"
-            bgr = cv2.imread(str(path), cv2.IMREAD_COLOR) if path.is_file() else None
-            if bgr is None or digest_pixels(bgr[:, :, ::-1]) != image["outputs"][f"x{scale}"][side]["sha256"]:
+            try:
+                rgb, _ = read_rgb(path.read_bytes())
+            except (OSError, ImageReadError):
+                rgb = None
+            if rgb is None or digest_pixels(rgb) != image["outputs"][f"x{scale}"][side]["sha256"]:
                 raise DataError(f"{path}: is missing, or not the image that manifest.json describes; prepare it again")
-            pixels[side] = np.ascontiguousarray(bgr[:, :, ::-1])
+            pixels[side] = rgb
         label = class_of(image["listed"])
         if not label:
             raise DataError(f"{path}: {image['listed']} has no class, neither by a folder nor by letters and a number")

@@ -5,6 +5,7 @@ import os
 from functools import lru_cache
 from typing import BinaryIO
 
+import cv2
 import numpy as np
 
 from segsr_arch.images.conversion import AS_STORED, Conversion, Note, convert
@@ -141,7 +142,7 @@ def read_bgr(
     except ImageReadError as error:
         raise error.of(source) from error
     say_once(notes, source, folder)
-    return np.ascontiguousarray(image[..., ::-1])
+    return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
 
 
 def read_unchanged(data: bytes, source: str) -> np.ndarray:
