@@ -69,6 +69,25 @@ def underscore_local_rank(arguments):
     return [new + text[len(old) :] if text.partition("=")[0] == old else text for text in arguments]
 
 
+def share_drawn_seed(opt):
+    """Let all processes have the seed that the first one has drawn, and seed them anew; changes ``opt`` in place.
+
+    Args:
+        opt: Parsed options; left alone where the option file names a seed or there is one process.
+
+    Returns:
+        The same ``opt``.
+    """
+    from basicsr.utils import set_random_seed
+
+    if opt.get("dist") and isinstance(opt.get("manual_seed"), DrawnSeed):
+        seeds = [opt["manual_seed"]]
+        torch.distributed.broadcast_object_list(seeds)
+        opt["manual_seed"] = seeds[0]
+        set_random_seed(seeds[0] + opt["rank"])
+    return opt
+
+
 class _MarkedDraw:
     """Stands in for the module ``random`` where BasicSR draws the seed that an option file does not name."""
 
@@ -82,7 +101,7 @@ def repair_parse_options():
 
     Cause: ``torch.distributed.launch`` spells ``--local-rank`` with a hyphen since torch 2.0; ``num_gpu: 1`` and
     ``prefetch_mode: cuda`` end in errors of the CUDA runtime where there is no GPU. A run without ``manual_seed`` that
-    is resumed draws another one, which nobody can tell from one that was given.
+    is resumed draws another one, which nobody can tell from one that was given; each process draws its own.
 
     Returns:
         True if it was stock.
@@ -102,7 +121,7 @@ def repair_parse_options():
                 opt, args = stock(root_path, is_train)
         finally:
             sys.argv = given
-        return settle_devices(opt), args
+        return share_drawn_seed(settle_devices(opt)), args
 
     substitute(stock, parse_options)
     return True

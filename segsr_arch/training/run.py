@@ -23,6 +23,8 @@ class TrainingRun:
 
     Its states also hold the options that it is trained with, the place in the order of images, the states of the
     generators of random numbers, and the best figures. Validation draws no random numbers from those of the training.
+    In a distributed run the state has those of the first process; the others are seeded anew at each save, so that they
+    can be seeded in the same way when the run is resumed.
 
     Args:
         opt: Options of the training, before a model takes parts out of them.
@@ -51,8 +53,8 @@ class TrainingRun:
         """Watch a model that was just built; returns it, its methods changed."""
         self._model, model.training_run = model, self
         watch = LearningWatch(model)
-        optimize_parameters, validation, resume_training = (
-            getattr(model, name) for name in ("optimize_parameters", "validation", "resume_training")
+        optimize_parameters, validation, save, resume_training = (
+            getattr(model, name) for name in ("optimize_parameters", "validation", "save", "resume_training")
         )
 
         @functools.wraps(optimize_parameters)
@@ -66,13 +68,19 @@ class TrainingRun:
                 validation(dataloader, current_iter, *args, **options)
             self._note_validation(dataloader, current_iter)
 
+        @functools.wraps(save)
+        def seeded_save(epoch: int, current_iter: int) -> None:
+            save(epoch, current_iter)
+            if current_iter != -1 and model.opt.get("rank", 0) > 0:  # the state has the numbers of the first process
+                self._reseed(current_iter)
+
         @functools.wraps(resume_training)
         def completed_resume(resume_state: Mapping[str, Any]) -> None:
             resume_training(resume_state)
             self._resume(resume_state)
 
         model.optimize_parameters, model.validation = watched_step, marked_validation
-        model.resume_training = completed_resume
+        model.save, model.resume_training = seeded_save, completed_resume
         return model
 
     def state(self, epoch: int, iteration: int) -> dict[str, Any]:
@@ -120,8 +128,6 @@ class TrainingRun:
 
     def _restore(self, state: Mapping[str, Any], *, reseed: bool) -> list[str]:
         """Restore order, random numbers and best figures; returns what could not be restored exactly."""
-        from basicsr.utils import set_random_seed
-
         opt, differences = self._model.opt, []
         problem = self._order.resume(state) if self._order else None
         if problem:
@@ -131,11 +137,10 @@ class TrainingRun:
         rank, random_numbers = opt.get("rank", 0), state.get("random")
         if random_numbers is None:
             differences.append("the state has no states of random number generators")
-        elif opt.get("dist") and opt["world_size"] > 1:
-            differences.append("the state has the random numbers of the first process only (dropout of the others)")
+        elif opt.get("dist") and opt["world_size"] > 1 and state["iter"] % opt["logger"]["save_checkpoint_freq"]:
+            differences.append("saved between regular saves, it lacks random numbers of other processes (dropout)")
         if reseed or random_numbers is None or rank > 0:
-            if opt.get("manual_seed") is not None:
-                set_random_seed(opt["manual_seed"] + state["iter"] + rank)
+            self._reseed(state["iter"])
         elif not restore_random_state(random_numbers):
             differences.append("the random numbers of other GPUs were saved than are in use")
         self._mark.read()
@@ -144,6 +149,14 @@ class TrainingRun:
         if best and metrics:
             self._model.best_metric_results = {name: _best_of(record, metrics) for name, record in best.items()}
         return differences
+
+    def _reseed(self, iteration: int) -> None:
+        """Seed all generators by seed, iteration and process."""
+        from basicsr.utils import set_random_seed
+
+        opt = self._model.opt
+        if opt.get("manual_seed") is not None:
+            set_random_seed(opt["manual_seed"] + iteration + opt.get("rank", 0))
 
     def _make_up_for_validation(self, iteration: int) -> None:
         """Validate a network that was to be validated before the run was stopped."""
