@@ -139,7 +139,7 @@ def _check_sizes(
     patches_from: str | None,
 ) -> Mapping[str, tuple[int, int]]:
     """Check the sizes of all images; returns those of the LR images by name."""
-    if options["type"] in PAIRED_TYPES:
+    if options.get("type") in PAIRED_TYPES:
         if len(listings) < 2:
             return {}
         return check_pairs(problems, path, options, listings["dataroot_lq"], listings["dataroot_gt"], scale, phase)

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from segsr_arch.errors import ConfigError
 
 _NAMED_IMAGES = 3
+# of what is printed: a file's keys and values may be of any length
+_LONGEST_PATH, _LONGEST, _MOST_LINES = 200, 2000, 100
 
 
 def nearest_hint(name: str, known: Iterable[str]) -> str:
@@ -18,9 +20,9 @@ def nearest_hint(name: str, known: Iterable[str]) -> str:
     Returns:
         A clause that continues a sentence: the nearest known name, or all of them if there are few.
     """
-    known = sorted(known)
+    known, name = sorted(known), str(name)[:_LONGEST_PATH]
     by_lower = {candidate.lower(): candidate for candidate in known}
-    near = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
+    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
     if near:
         return f"; did you mean {by_lower[near[0]]}?"
     if 0 < len(known) <= 12:
@@ -55,7 +57,7 @@ class Problems:
             path: Key path with colons, as ``--force_yml`` writes it (``datasets:train:gt_size``).
             text: What is wrong and what to do.
         """
-        line = f"{path}: {text}" if path else text
+        line = f"{_cut(path, _LONGEST_PATH)}: {_cut(text, _LONGEST)}" if path else _cut(text, _LONGEST)
         if line not in self.lines:
             self.lines.append(line)
 
@@ -89,7 +91,14 @@ class Problems:
         """
         if self.lines:
             count = f"{len(self.lines)} problem{'s' if len(self.lines) > 1 else ''}"
-            raise ConfigError(f"{source}: {count}\n" + "\n".join(f"  - {line}" for line in self.lines))
+            lines = self.lines[:_MOST_LINES]
+            if len(self.lines) > _MOST_LINES:
+                lines.append(f"and {len(self.lines) - _MOST_LINES} more")
+            raise ConfigError(f"{source}: {count}\n" + "\n".join(f"  - {line}" for line in lines))
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 3]}..."
 
 
 def join_path(*parts: str) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import operator
+import reprlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,9 @@ EXPECTED = {
     "texts": "text or a list of texts",
 }
 PLURALS = {"int": "whole numbers", "count": "whole numbers", "number": "numbers", "text": "texts", "bool": "true/false"}
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
+_SHORT.maxlevel = 3
 _BOUNDS: tuple[tuple[str, str, Callable[[float, float], bool]], ...] = (
     ("minimum", "at least", operator.ge),
     ("above", "above", operator.gt),
@@ -105,14 +109,14 @@ def has_kind(value: Any, kind: str) -> bool:
 
 
 def describe(value: Any) -> str:
-    """Name a value and its type as someone writing YAML would."""
+    """Name a value and its type as someone writing YAML would, however long it is."""
     if isinstance(value, Mapping):
         return "a mapping"
     if isinstance(value, bool):
         return f"{str(value).lower()} (true/false)"
     if isinstance(value, str):
-        return f"{value!r} (text)"
-    return "nothing (~)" if value is None else repr(value)
+        return f"{_SHORT.repr(value)} (text)"
+    return "nothing (~)" if value is None else _SHORT.repr(value)
 
 
 def check_value(problems: Problems, path: str, value: Any, key: Key) -> bool:
@@ -140,7 +144,7 @@ def check_value(problems: Problems, path: str, value: Any, key: Key) -> bool:
         return False
     demands = key.demands(value) if is_number(value) else []
     if demands:
-        problems.add(path, f"must be {' and '.join(demands)}, got {value}")
+        problems.add(path, f"must be {' and '.join(demands)}, got {describe(value)}")
         return False
     if key.keys is not None:
         check_mapping(problems, path, value, key.keys)
