@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from segsr_arch.archs.guided_network import GuidedNetwork
 from segsr_arch.archs.hat.network import HATNetwork
-from segsr_arch.archs.unit_layouts import find_layout, size_multiple
+from segsr_arch.archs.unit_layouts import find_layout, padded_size
 from segsr_arch.errors import ConfigError
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
@@ -58,8 +58,7 @@ def _trial_size(base: nn.Module) -> tuple[int, int]:
     layout = find_layout(base)
     if layout is not None and layout.probe_size is not None:
         return layout.probe_size
-    side = -(-_SIDE // size_multiple(base)) * size_multiple(base)
-    return side, side
+    return padded_size(base, (_SIDE, _SIDE))
 
 
 def _ends(base: nn.Module, image: Tensor) -> list[nn.Conv2d]:

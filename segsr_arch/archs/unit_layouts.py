@@ -117,6 +117,13 @@ def size_multiple(network: nn.Module) -> int:
     return 1 if layout is None else _multiple(layout, network)
 
 
+def padded_size(network: nn.Module, lr_size: tuple[int, int]) -> tuple[int, int]:
+    """Give the height and width that an LR image of this size is padded to for a network."""
+    multiple = size_multiple(network)
+    height, width = (-(-side // multiple) * multiple for side in lr_size)
+    return height, width
+
+
 @dataclass(frozen=True, kw_only=True)
 class Stack:
     """Modules of one class side by side, which may be units.

@@ -26,7 +26,7 @@ from segsr_arch.compat.loading import repair_load_network
 from segsr_arch.compat.named_failures import repair_sample_errors, repair_validation_errors
 from segsr_arch.compat.optimizers import repair_get_optimizer
 from segsr_arch.compat.option_copy import repair_option_copy
-from segsr_arch.compat.options import repair_parse_options
+from segsr_arch.compat.options import repair_parse_options, repair_seeds
 from segsr_arch.compat.prefetch import repair_double_iterator, repair_prefetch_errors
 from segsr_arch.compat.progress_bars import repair_progress_bars
 from segsr_arch.compat.registration import repair_registries
@@ -62,6 +62,7 @@ REPAIRS = {
     "init_dist": repair_init_dist,
     "model_to_device": repair_model_to_device,
     "parse_options": repair_parse_options,
+    "seeds": repair_seeds,
     "get_optimizer": repair_get_optimizer,
     "saving": repair_saving,
     "image_saving": repair_image_saving,

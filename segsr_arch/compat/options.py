@@ -5,12 +5,15 @@ import os
 import random
 import sys
 
+import numpy as np
 import torch
 
 from segsr_arch.compat.patching import is_stock, reach_script, substitute
 from segsr_arch.errors import ConfigError
 from segsr_arch.replacing import replaced
 from segsr_arch.training.trained_options import DrawnSeed
+
+SEEDS = 2**32  # that numpy takes
 
 # Not get_root_logger(): it would leave the coming training without a log file.
 logger = logging.getLogger(__name__)
@@ -94,6 +97,40 @@ class _MarkedDraw:
     @staticmethod
     def randint(low, high):
         return DrawnSeed(random.randint(low, high))
+
+
+def repair_seeds():
+    """Let every seed up to 2^32 - 1 be one, also where BasicSR adds to it.
+
+    Cause: the number of a process or of a worker is added to ``manual_seed``, and numpy refuses a sum of 2^32.
+
+    Returns:
+        True if it was stock.
+    """
+    from basicsr import data
+    from basicsr.utils import misc
+
+    set_seed, init_worker = misc.set_random_seed, data.worker_init_fn
+    if not (is_stock(set_seed, "manual_seed") and is_stock(init_worker, "seed", "random")):
+        return False
+    substitute(set_seed, set_random_seed)
+    substitute(init_worker, worker_init_fn)
+    return True
+
+
+def set_random_seed(seed):
+    """Seed Python's, numpy's and torch's generators; takes the place of BasicSR's. A seed is taken modulo 2^32."""
+    seed %= SEEDS
+    random.seed(seed)
+    np.random.seed(seed)
+    torch.manual_seed(seed)  # of all GPUs, too
+
+
+def worker_init_fn(worker_id, num_workers, rank, seed):
+    """Seed the generators of a worker of a data loader; takes the place of BasicSR's, with the same seeds."""
+    seed = (num_workers * rank + worker_id + seed) % SEEDS
+    random.seed(seed)
+    np.random.seed(seed)
 
 
 def repair_parse_options():

@@ -9,6 +9,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from segsr_arch.archs.hat import fused_attention  # noqa: F401  tells the counter what its operators cost
+from segsr_arch.archs.unit_layouts import padded_size
 from segsr_arch.results.record import Cost
 
 LR_SIZE = (64, 64)
@@ -20,7 +21,7 @@ def count_macs(network: nn.Module, lr_size: tuple[int, int] = LR_SIZE) -> int:
 
     Args:
         network: Maps (1, 3, H, W) to (1, 3, sH, sW).
-        lr_size: H and W in pixels.
+        lr_size: H and W in pixels of the image, which is padded to what the network takes.
 
     Returns:
         Half of the floating-point operations that torch's ``FlopCounterMode`` counts, as they are
@@ -37,7 +38,7 @@ def measure_cost(network: nn.Module, *, lr_size: tuple[int, int] = LR_SIZE, repe
 
     Args:
         network: Maps (1, 3, H, W) to (1, 3, sH, sW); timed where it is, in evaluation mode.
-        lr_size: H and W in pixels.
+        lr_size: H and W in pixels of the image, which is padded to what the network takes.
         repeats: Number of timed passes after one that is not timed; the median counts.
 
     Returns:
@@ -66,7 +67,7 @@ def measure_cost(network: nn.Module, *, lr_size: tuple[int, int] = LR_SIZE, repe
 def _input(network: nn.Module, lr_size: tuple[int, int]) -> torch.Tensor:
     first = next(network.parameters(), torch.zeros(()))
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(1, 3, *lr_size, generator=generator).to(first.device, first.dtype)
+    return torch.rand(1, 3, *padded_size(network, lr_size), generator=generator).to(first.device, first.dtype)
 
 
 def _run(network: nn.Module, image: torch.Tensor) -> None:

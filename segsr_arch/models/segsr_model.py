@@ -1,6 +1,7 @@
 """Training and testing of SeG-SR, and of any network beside it, in BasicSR's loops."""
 
 import contextlib
+import functools
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,12 +25,13 @@ from segsr_arch.models.divergence import stop_unless_finite
 from segsr_arch.models.ema import MovingAverage
 from segsr_arch.models.losses import ImageLosses
 from segsr_arch.models.optimization import choose_kernels, parameter_groups
+from segsr_arch.models.padded import super_resolve_padded
 from segsr_arch.models.tensorboard_images import DEFAULT_IMAGES, ValidationImages
 from segsr_arch.models.tiling import TileOptions, super_resolve_tiled
 from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions, check_training
 from segsr_arch.models.validation import ValidationResult, validate
 from segsr_arch.models.validation_record import make_record, record_folder
-from segsr_arch.padding import pad_to_multiple
+from segsr_arch.padding import crop, pad_to_multiple
 from segsr_arch.results.files import write_record
 
 _SHOWN_PROBLEMS = 3
@@ -189,14 +191,14 @@ class SeGSRModel(SRModel):
         network.eval()
         try:
             scale = self.opt["scale"]
+            run = functools.partial(super_resolve_padded, network, scale=scale)
             with torch.no_grad():
-                lq = pad_to_multiple(self.lq, size_multiple(network))  # SwinIR and RRDBNet leave that to the caller
                 if self.tile is None:
-                    output = network(lq.clone())
-                else:
-                    output = super_resolve_tiled(network, lq, scale=scale, options=self.tile)
-            height, width = (side * scale for side in self.lq.shape[-2:])
-            self.output = output[..., :height, :width]
+                    self.output = run(self.lq)
+                else:  # padded first, so that the grid of tiles fits as long as a tile's side does
+                    lq = pad_to_multiple(self.lq, size_multiple(network))
+                    output = super_resolve_tiled(run, lq, scale=scale, options=self.tile)
+                    self.output = crop(output, *(side * scale for side in self.lq.shape[-2:]))
         finally:
             network.train(was_training)
 

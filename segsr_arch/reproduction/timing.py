@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from segsr_arch.archs.base_networks import build_base
-from segsr_arch.archs.unit_layouts import size_multiple
+from segsr_arch.archs.unit_layouts import padded_size
 from segsr_arch.errors import ConfigError
 from segsr_arch.reproduction.execution import Slot
 from segsr_arch.reproduction.plan import Run
@@ -164,9 +164,7 @@ def _time_steps(network: nn.Module, opt: Mapping[str, Any], device: torch.device
 
 
 def _time_image(network: nn.Module, lr_size: tuple[int, int], device: torch.device) -> float:
-    multiple = size_multiple(getattr(network, "base", network))
-    height, width = (-(-side // multiple) * multiple for side in lr_size)
-    lq = torch.rand(1, 3, height, width, device=device)
+    lq = torch.rand(1, 3, *padded_size(getattr(network, "base", network), lr_size), device=device)
     network.eval()
     with torch.no_grad():
         return _timed(lambda: network(lq), device)

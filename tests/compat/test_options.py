@@ -1,13 +1,15 @@
 import logging
+import random
 import sys
 
+import numpy as np
 import pytest
 import torch
 from basicsr.utils.options import parse_options
 
 from segsr_arch.compat.options import settle_devices
 from segsr_arch.errors import ConfigError
-from tests.compat.helpers import write_options
+from tests.compat.helpers import make_pairs, train, write_options
 
 without_gpu = pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 
@@ -90,3 +92,30 @@ def test_auto_gives_no_warning(tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(sys, "argv", ["train.py", "-opt", str(path)])
     assert parse_options(str(tmp_path))[0]["num_gpu"] == torch.cuda.device_count()
     assert caplog.records == []
+
+
+def test_seeds_are_those_of_basicsr_and_go_round_at_their_largest(stock):
+    import basicsr.data
+    from basicsr.utils import set_random_seed
+
+    def drawn():
+        return random.random(), float(np.random.rand()), float(torch.rand(()))
+
+    stock("basicsr.utils.misc").set_random_seed(7)
+    expected = drawn()
+    for seed in (7, 2**32 + 7):
+        set_random_seed(seed)
+        assert drawn() == expected
+    stock("basicsr.data").worker_init_fn(1, 4, 1, 3)
+    expected = drawn()[:2]
+    for seed in (3, 2**32 + 3):
+        basicsr.data.worker_init_fn(1, 4, 1, seed)
+        assert drawn()[:2] == expected
+
+
+def test_the_largest_seed_trains_with_workers(tmp_path, monkeypatch):
+    gt, lq = make_pairs(tmp_path)
+    workers = {"num_worker_per_gpu": 2}
+    path = write_options(tmp_path / "a.yml", gt, lq, iterations=1, save_every=1, train=workers, manual_seed=2**32 - 1)
+    train(monkeypatch, tmp_path, "-opt", path)
+    assert (tmp_path / "experiments/tiny/models/net_g_1.pth").exists()

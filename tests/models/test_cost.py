@@ -43,6 +43,14 @@ def test_cost_counts_what_is_trained_and_leaves_the_mode(tmp_path):
     assert plain.macs < cost.macs
 
 
+def test_an_image_that_is_no_multiple_of_the_window_costs_what_its_padding_costs():
+    swin = {"type": "SwinIR", "upscale": 2, "img_size": 24, "window_size": 12, "embed_dim": 12, "depths": [2]}
+    network = build_network({**swin, "num_heads": [2], "upsampler": "pixelshuffledirect"})
+    cost = measure_cost(network, repeats=1)
+    assert cost.lr_size == (64, 64)
+    assert cost.macs == count_macs(network, (72, 72)) > count_macs(network, (60, 60))
+
+
 @pytest.mark.slow
 def test_full_size_network_has_the_known_cost():
     """HAT x4 of the paper: about 104 GMAC for 64 x 64, and 2 % more for heads padded from 30 to 32."""
