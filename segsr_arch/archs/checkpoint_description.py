@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from segsr_arch.errors import CheckpointError
-from segsr_arch.semantics import SemanticsConfig, VlmIdentity
+from segsr_arch.semantics import SemanticGuide, SemanticsConfig, VlmIdentity
 
 TRAINING_FORM = "training"
 # Fixed, because BasicSR compares the sizes of equally named entries of two checkpoints.
@@ -28,6 +28,8 @@ _GUIDE_OPTIONS = (
     "map_upsampling",
     "layer_norm",
 )
+_CLASS = "class"
+_STANDARD_CLASS = {_CLASS: SemanticGuide.__name__}
 
 
 def describe_network(
@@ -36,6 +38,7 @@ def describe_network(
     upscale: int,
     unit_paths: Sequence[str],
     semantics: SemanticsConfig,
+    guide: type[nn.Module] = SemanticGuide,
     form: str = TRAINING_FORM,
 ) -> dict[str, Any]:
     """Describe what must be equal for a checkpoint to mean the same.
@@ -45,15 +48,17 @@ def describe_network(
         upscale: Its scale.
         unit_paths: Modules that end a unit each.
         semantics: Options of its guide.
+        guide: Class of its guide.
         form: ``training``, or the form for inference that it has been given.
 
     Returns:
         ``upscale``, ``base``, ``units`` (number and digest of their paths), ``guide``: its options that are not the
-        paper's, and ``form``.
+        paper's, and its class if it is not this package's, and ``form``.
     """
     digest = hashlib.sha256("\n".join(unit_paths).encode()).hexdigest()[:8]
     defaults = {item.name: item.default for item in fields(semantics)}
-    values = {name: getattr(semantics, name) for name in _GUIDE_OPTIONS}
+    values = {name: getattr(semantics, name) for name in _GUIDE_OPTIONS} | {_CLASS: guide.__name__}
+    defaults |= _STANDARD_CLASS
     return {
         "upscale": upscale,
         "base": type(base).__name__,
@@ -141,6 +146,7 @@ def check_description(state_dict: Mapping[str, Any], own: Mapping[str, Any], *, 
 def _entries(description: Mapping[str, Any]) -> dict[str, Any]:
     """Put the options of the guide, those with the paper's values included, beside the other entries."""
     defaults = {item.name: item.default for item in fields(SemanticsConfig) if item.name in _GUIDE_OPTIONS}
+    defaults |= _STANDARD_CLASS
     guide = {f"semantics: {name}": value for name, value in {**defaults, **description["guide"]}.items()}
     return {**{key: value for key, value in description.items() if key != "guide"}, **guide}
 

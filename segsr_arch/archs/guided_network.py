@@ -87,6 +87,7 @@ class GuidedNetwork(nn.Module):
     """
 
     nested_options = {"semantics": SemanticsConfig}
+    guide_class: type[SemanticGuide] = SemanticGuide  # a subclass of a network may have a guide of its own
 
     takes_any_size = True
 
@@ -107,7 +108,7 @@ class GuidedNetwork(nn.Module):
         self._size_multiple = size_multiple(base)
         self.form = TRAINING_FORM
         self.base = base
-        self.guide = SemanticGuide(
+        self.guide = self.guide_class(
             config=SemanticsConfig.from_options(semantics),
             unit_channels=[output.channels for output in probe.outputs],
             scale=probe.scale,
@@ -200,6 +201,7 @@ class GuidedNetwork(nn.Module):
             upscale=self.upscale,
             unit_paths=self.unit_paths,
             semantics=self.guide.config,
+            guide=type(self.guide),
             form=self.form,
         )
 

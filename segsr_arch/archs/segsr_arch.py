@@ -58,10 +58,10 @@ class SeGSR(GuidedNetwork):
         """As ``SemanticSR.check_options``, with HAT's arguments beside those of the guide."""
         check_guided(_hat(options), options)
 
-    @staticmethod
-    def check_checkpoint(options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
+    @classmethod
+    def check_checkpoint(cls, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
         """As ``SemanticSR.check_checkpoint``, with HAT's arguments beside those of the guide."""
-        check_guided_checkpoint(_hat(options), options, state, strict)
+        check_guided_checkpoint(_hat(options), options, state, strict, guide=cls.guide_class)
 
     def __init__(
         self,

@@ -15,7 +15,7 @@ from segsr_arch.archs.unit_layouts import select_units
 from segsr_arch.archs.unit_probe import NoValuesError, Probe, probe_network
 from segsr_arch.compat.registration import register
 from segsr_arch.errors import CheckpointError, ConfigError
-from segsr_arch.semantics import SemanticsConfig, check_available
+from segsr_arch.semantics import SemanticGuide, SemanticsConfig, check_available
 from segsr_arch.semantics.vision_tower import known_identity
 
 logger = logging.getLogger(__name__)
@@ -68,8 +68,8 @@ class SemanticSR(GuidedNetwork):
         """
         check_guided(_unguided(options["base"]), options)
 
-    @staticmethod
-    def check_checkpoint(options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
+    @classmethod
+    def check_checkpoint(cls, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
         """Find out whether a checkpoint fits options that :meth:`check_options` has passed.
 
         Args:
@@ -81,7 +81,7 @@ class SemanticSR(GuidedNetwork):
             CheckpointError: If it belongs to another scale, base, guide or vision-language model. A large one's digest
                 is left to the constructor.
         """
-        check_guided_checkpoint(_unguided(options["base"]), options, state, strict)
+        check_guided_checkpoint(_unguided(options["base"]), options, state, strict, guide=cls.guide_class)
 
     def __init__(
         self,
@@ -114,11 +114,13 @@ def check_guided(base: Base, options: Mapping[str, Any]) -> None:
         load_base_weights(network.to_empty(device="cpu"), options["pretrain_base"])
 
 
-def check_guided_checkpoint(base: Base, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
+def check_guided_checkpoint(
+    base: Base, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool, *, guide: type[SemanticGuide]
+) -> None:
     """Check a checkpoint against a base and the options of its guide, see :meth:`SemanticSR.check_checkpoint`."""
     network, paths, probe = _outline(base, options.get("units"))
     semantics = SemanticsConfig.from_options(options.get("semantics"))
-    own = describe_network(base=network, upscale=probe.scale, unit_paths=paths, semantics=semantics)
+    own = describe_network(base=network, upscale=probe.scale, unit_paths=paths, semantics=semantics, guide=guide)
     description = check_description(state, own, strict=strict)
     identity = known_identity(semantics)
     if identity is not None:
