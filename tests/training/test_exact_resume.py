@@ -1,10 +1,13 @@
 import logging
+import os
 import re
+import signal
 import sys
 
 import numpy as np
 import pytest
 
+from segsr_arch.models.segsr_model import SeGSRModel
 from tests.cli.runs import losses, write_options
 from tests.support import run_command
 from tests.training.runs import EDSR, SEGSR, cropping_options, cut_off_after, network, train
@@ -102,3 +105,23 @@ def test_two_processes_go_on_as_if_they_had_not_been_stopped(tmp_path):
         cut_off_after(tmp_path, 5)
     assert "not exactly" not in done.stdout + done.stderr
     assert all(np.array_equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+def test_a_run_that_is_terminated_between_two_saves_and_resumed_is_exact_too(tmp_path, monkeypatch):
+    """By SIGTERM in the fourth step, before the validation of that iteration."""
+    opt = cropping_options(tmp_path, network_g=SEGSR, val_freq=4)
+    assert train(tmp_path, monkeypatch, {**opt, "name": "whole"}) == 0
+    step = SeGSRModel.optimize_parameters
+
+    def terminated_step(model, current_iter):
+        step(model, current_iter)
+        if current_iter == 4:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(SeGSRModel, "optimize_parameters", terminated_step)
+        assert train(tmp_path, patched, opt) == 128 + signal.SIGTERM
+    assert train(tmp_path, monkeypatch, opt, "--auto_resume") == 0
+    assert (tmp_path / "experiments/tiny/validation/few/00000004").is_dir()
+    whole, resumed = network(tmp_path, "latest", "whole"), network(tmp_path, "latest")
+    assert all(np.array_equal(value, resumed[name]) for name, value in whole.items())
