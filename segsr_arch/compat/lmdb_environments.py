@@ -87,6 +87,29 @@ class SharedEnvironment:
         self.__init__(**state)
 
 
+def stored_keys(folder):
+    """Keys that an LMDB holds; their values are not read.
+
+    Args:
+        folder: The LMDB's folder.
+
+    Returns:
+        A list of texts, in the order of the LMDB.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    import lmdb
+
+    environment = SharedEnvironment(folder, {"readonly": True, "lock": False, "readahead": True})
+    try:
+        with environment.begin() as transaction:
+            keys = list(transaction.cursor().iternext(keys=True, values=False))
+    except lmdb.Error as error:
+        raise DataError(f"{folder}: its keys cannot be read ({error}); copy the LMDB again") from error
+    return [key.decode(errors="backslashreplace") for key in keys]
+
+
 # BasicSR has readahead off, so that an image is fetched from a disk page by page: a value of 128 KiB in 32 reads, each
 # waited for. With it on, LMDB's own default, the system fetches an image in one go, or a few.
 def _init(self, db_paths, client_keys="default", readonly=True, lock=False, readahead=True, **kwargs):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from segsr_arch.compat.lmdb_environments import stored_keys
 from segsr_arch.config.header_cache import read_headers, read_lmdb_headers
 from segsr_arch.config.problems import Problems
 from segsr_arch.data.image_sources import folders_with_images
@@ -81,8 +82,14 @@ def _list_lmdb(problems: Problems, path: str, root: Path) -> Listing | None:
         return None
     try:
         sizes = read_whole_list(root)
+        absent = sorted(sizes.keys() - set(stored_keys(root)))
     except DataError as error:
         problems.add(path, str(error))
+        return None
+    if absent:
+        problems.add(
+            path, f"{root}: meta_info.txt lists images that the LMDB does not hold: {first_few(absent)}; {_PREPARE}"
+        )
         return None
     return Listing(root, sorted(sizes), sizes)
 

@@ -169,6 +169,22 @@ def test_an_lmdb_that_was_copied_in_part_is_refused(tmp_path):
     assert "dataroot_gt" in line and "HR.lmdb/data.mdb: has" in line and "copy it again" in line
 
 
+def test_an_lmdb_must_hold_the_images_of_its_list(tmp_path):
+    opt = lmdb_options(tmp_path, sizes(32), sizes(16))
+    for name in ("HR", "LR"):
+        listing = tmp_path / f"{name}.lmdb" / "meta_info.txt"
+        listing.write_text(listing.read_text().replace("img02", "other"))
+    lines = problems(opt)
+    assert len(lines) == 2 and all("lists images that the LMDB does not hold: other; " in line for line in lines)
+
+
+def test_an_lmdb_with_damaged_pages_is_named(tmp_path):
+    opt = lmdb_options(tmp_path, sizes(32), sizes(16))
+    data = tmp_path / "HR.lmdb" / "data.mdb"
+    data.write_bytes(data.read_bytes()[:8192] + bytes(data.stat().st_size - 8192))  # all but the two meta pages
+    assert "HR.lmdb: its keys cannot be read" in problems(opt)[0] and "copy the LMDB again" in problems(opt)[0]
+
+
 def test_an_lmdb_must_hold_as_many_images_as_its_list(tmp_path):
     opt = lmdb_options(tmp_path, sizes(32), sizes(16))
     listing = tmp_path / "LR.lmdb" / "meta_info.txt"
