@@ -138,7 +138,8 @@ def repair_parse_options():
 
     Cause: ``torch.distributed.launch`` spells ``--local-rank`` with a hyphen since torch 2.0; ``num_gpu: 1`` and
     ``prefetch_mode: cuda`` end in errors of the CUDA runtime where there is no GPU. A run without ``manual_seed`` that
-    is resumed draws another one, which nobody can tell from one that was given; each process draws its own.
+    is resumed draws another one, which nobody can tell from one that was given; each process draws its own. And model
+    classes such as ``SwinIRModel`` look for ``window_size`` in ``network_g``, which may leave it to its default.
 
     Returns:
         True if it was stock.
@@ -149,6 +150,8 @@ def repair_parse_options():
     if not is_stock(stock, "--local_rank", "num_gpu"):
         return False
 
+    from segsr_arch.archs.window_sizes import knowing_window  # which imports basicsr
+
     def parse_options(root_path, is_train=True):
         reach_script()  # a script that is BasicSR's own train.py calls this first, and has defined all it has by now
         given = sys.argv
@@ -158,6 +161,8 @@ def repair_parse_options():
                 opt, args = stock(root_path, is_train)
         finally:
             sys.argv = given
+        if isinstance(opt.get("network_g"), dict):
+            opt["network_g"] = knowing_window(opt["network_g"])
         return share_drawn_seed(settle_devices(opt)), args
 
     substitute(stock, parse_options)

@@ -12,7 +12,7 @@ from segsr_arch.config.ground_truth import check_ground_truth
 from segsr_arch.config.image_sizes import check_metric_sizes, check_network_sizes
 from segsr_arch.config.imports import find_modules, import_modules
 from segsr_arch.config.metrics import check_metrics
-from segsr_arch.config.networks import check_needs, check_networks
+from segsr_arch.config.networks import check_needs, check_networks, check_window
 from segsr_arch.config.paths import check_paths
 from segsr_arch.config.problems import Problems
 from segsr_arch.config.schema import Key, check_mapping, needed
@@ -78,6 +78,8 @@ def check_options(
     if not problems.lines:
         unread = unread_keys(opt, is_train=is_train, states=states)
         check_metric_sizes(problems, opt, images)
+        if model is not None and isinstance(opt.get("network_g"), Mapping):
+            check_window(problems, opt["network_g"], model)
         networks = check_needs(problems, opt, model, is_train=is_train)
         check_network_sizes(problems, opt, model, networks.get("network_g"), images, is_train=is_train)
         check_checkpoints(problems, opt, model, networks, unread=unread)

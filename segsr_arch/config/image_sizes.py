@@ -7,6 +7,7 @@ from torch import nn
 
 from segsr_arch.archs.size_rules import SizeRule, SizeTrial
 from segsr_arch.archs.unit_layouts import size_multiple
+from segsr_arch.archs.window_sizes import window_size_of
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.datasets import LrImages
 from segsr_arch.config.problems import Problems, join_path
@@ -95,7 +96,7 @@ def _handed_on(
     if getattr(model, "pads_images", False):
         multiple = size_multiple(network)
     elif getattr(model, "test", None) is SwinIRModel.test:
-        multiple = opt["network_g"].get("window_size", 1)
+        multiple = window_size_of(opt["network_g"]) or 1
     elif getattr(model, "test", None) is SRModel.test:
         multiple, tile = 1, None
     else:

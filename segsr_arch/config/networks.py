@@ -10,6 +10,7 @@ from torch import nn
 
 from segsr_arch.archs import zoo
 from segsr_arch.archs.guided_network import GuidedNetwork
+from segsr_arch.archs.window_sizes import reads_window_size, window_size_of
 from segsr_arch.config.calls import check_call, check_dataclass, find_registered
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import describe, is_whole
@@ -94,6 +95,22 @@ def check_needs(
         if len(problems.lines) == before:
             right[key] = module
     return right
+
+
+def check_window(problems: Problems, options: Mapping[str, Any], model: type) -> None:
+    """Check that a model class which reads ``network_g: window_size`` finds one there.
+
+    Args:
+        problems: Where problems go.
+        options: Options of ``network_g``.
+        model: The model class.
+    """
+    if reads_window_size(model) and window_size_of(options) is None:
+        problems.add(
+            "model_type",
+            f"{model.__name__} reads network_g: window_size, which {options['type']} does not have; take model_type: "
+            "SeGSRModel, which pads images to what the network takes, or SRModel",
+        )
 
 
 def _build(problems: Problems, key: str, options: Mapping[str, Any], network: type) -> nn.Module | None:
