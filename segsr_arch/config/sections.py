@@ -11,10 +11,17 @@ Keys of base classes are inherited. Without the attribute its unknown keys are a
 from segsr_arch.config.schema import Key
 from segsr_arch.config.tables import MODEL_KEYS
 
+_TABLED = ("basicsr", "segsr_arch")
+
 
 def is_declared(model: type | None) -> bool:
     """Tell whether all keys of a model type are known, so that any other is a mistake."""
-    return model is not None and (model.__name__ in MODEL_KEYS or "option_keys" in vars(model))
+    return model is not None and (_table(model) is not None or "option_keys" in vars(model))
+
+
+def _table(cls: type) -> dict[str, dict[str, Key]] | None:
+    """The table of a class of BasicSR or of this package; another package may have one of the same name."""
+    return MODEL_KEYS.get(cls.__name__) if cls.__module__.partition(".")[0] in _TABLED else None
 
 
 def model_keys(model: type | None, section: str) -> dict[str, Key]:
@@ -29,6 +36,6 @@ def model_keys(model: type | None, section: str) -> dict[str, Key]:
     """
     keys = dict(MODEL_KEYS["BaseModel"].get(section, {}))
     for cls in reversed(model.__mro__ if model is not None else ()):
-        keys |= MODEL_KEYS.get(cls.__name__, {}).get(section, {})
+        keys |= (_table(cls) or {}).get(section, {})
         keys |= vars(cls).get("option_keys", {}).get(section, {})
     return keys

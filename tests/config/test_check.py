@@ -164,6 +164,18 @@ def test_models_from_elsewhere_may_have_keys_of_their_own(train_opt, model_from_
     assert "train:ema_decay: expected a number" in problems(changed(opt, "train:ema_decay", "x"))[0]
 
 
+def test_models_from_elsewhere_may_have_the_name_of_one_of_ours(train_opt, monkeypatch):
+    from basicsr.models.sr_model import SRModel
+    from basicsr.utils.registry import MODEL_REGISTRY
+
+    monkeypatch.setattr(MODEL_REGISTRY, "_obj_map", dict(MODEL_REGISTRY._obj_map))
+    opt = changed(changed(train_opt, "model_type", "SeGSRModel"), "train:novel", 3)
+    assert "train:novel: unknown key" in problems(opt)[0]
+    MODEL_REGISTRY.register(type("SeGSRModel", (SRModel,), {"__module__": "elsewhere"}))
+    check_options(opt, is_train=True, source="some.yml")
+    assert "train:novel: unknown key" in problems(changed(opt, "model_type", "SeGSRModel_segsr"))[0]
+
+
 def test_models_from_elsewhere_may_declare_their_keys(train_opt, model_from_elsewhere):
     model_from_elsewhere(option_keys={"train": {"novel": Key("int", minimum=2)}})
     opt = changed(changed(train_opt, "model_type", "ModelFromElsewhere"), "train:novel", 3)
