@@ -4,7 +4,9 @@ import ctypes
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 _PARENT = "SEGSR_PARENT"  # variable by which a command learns who has started it
 _PR_SET_PDEATHSIG = 1
@@ -43,9 +45,28 @@ def end_with_parent(parent: int, *, signum: int = signal.SIGKILL) -> bool:
         return False
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0) != 0:
         return False
-    if os.getppid() != parent:  # it ended before the kernel was asked
+    # It may have ended before the kernel was asked; one that runs and is none of ours has a fork server between us.
+    if os.getppid() != parent and not is_running(parent):
         os.kill(os.getpid(), signum)
     return True
+
+
+class WorkerOfThis:
+    """Start-up function of the workers of a data loader that end with the process that has made it.
+
+    Args:
+        then: Start-up function that the loader had; called afterwards.
+    """
+
+    def __init__(self, then: Callable[[int], Any] | None) -> None:
+        self._main = os.getpid()
+        self._then = then
+
+    def __call__(self, worker_id: int) -> None:
+        """Run in the worker when it starts."""
+        end_with_parent(self._main)
+        if self._then is not None:
+            self._then(worker_id)
 
 
 def child_variables() -> dict[str, str]:

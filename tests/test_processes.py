@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from segsr_arch.processes import child_variables, end_with_parent, heed_parent, is_running
+from segsr_arch.processes import WorkerOfThis, child_variables, end_with_parent, heed_parent, is_running
 from tests.support import runs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
@@ -71,6 +71,18 @@ def test_a_process_that_ended_runs_no_more_though_nobody_has_asked():
     wait_for_end(child.pid)
     assert not is_running(child.pid)
     child.join()
+
+
+def test_workers_of_a_loader_begin_as_they_did_and_end_with_who_made_it(gone):
+    seen = []
+    WorkerOfThis(seen.append)._then(3)
+    assert seen == [3]
+    start = WorkerOfThis(None)
+    start._main = gone
+    child = FORK.Process(target=start, args=(0,))
+    child.start()
+    child.join(20)
+    assert child.exitcode == -signal.SIGKILL
 
 
 def test_running(gone):

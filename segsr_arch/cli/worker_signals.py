@@ -1,4 +1,4 @@
-"""Workers of a data loader that leave Ctrl-C and SIGTERM to the main process, and end with it."""
+"""Workers of a data loader that leave Ctrl-C and SIGTERM to the main process."""
 
 import os
 import signal
@@ -7,8 +7,6 @@ from collections.abc import Callable
 from multiprocessing.sharedctypes import RawValue
 from types import TracebackType
 from typing import Any
-
-from segsr_arch.processes import end_with_parent
 
 
 def report_uncaught(kind: type[BaseException], error: BaseException, traceback: TracebackType | None) -> None:
@@ -26,7 +24,7 @@ class WorkerSignals:
 
     A terminal sends Ctrl-C to the whole process group, and torchrun its SIGTERM too. Workers that died of it would
     take the run down before its state is saved, so they ignore both until :meth:`release`; from then on SIGTERM ends
-    them, which is how torch clears up workers that are left. A main process that is killed takes them along at once.
+    them, which is how torch clears up workers that are left.
 
     Args:
         worker_init_fn: Start-up function that the loader had; called afterwards.
@@ -34,12 +32,10 @@ class WorkerSignals:
 
     def __init__(self, worker_init_fn: Callable[[int], Any] | None) -> None:
         self._then = worker_init_fn
-        self._main = os.getpid()
         self._released = RawValue("b", 0)  # shared with the workers, forked or spawned
 
     def __call__(self, worker_id: int) -> None:
         """Run in the worker when it starts."""
-        end_with_parent(self._main)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._on_terminate)
         sys.excepthook = report_uncaught

@@ -34,7 +34,7 @@ from segsr_arch.compat.resume import repair_resume
 from segsr_arch.compat.saving import repair_saving
 from segsr_arch.compat.tensor_images import repair_tensor2img
 from segsr_arch.compat.training_runs import repair_epoch_count, repair_sample_order, repair_training_models
-from segsr_arch.compat.workers import repair_spawned_workers
+from segsr_arch.compat.workers import repair_orphaned_workers, repair_spawned_workers
 
 REPAIRS = {
     "functional_tensor": repair_functional_tensor,  # first: basicsr cannot be imported without these two
@@ -42,6 +42,7 @@ REPAIRS = {
     "library_loading": repair_library_loading,
     "registries": repair_registries,
     "spawned_workers": repair_spawned_workers,
+    "orphaned_workers": repair_orphaned_workers,
     "resume": repair_resume,
     "sample_order": repair_sample_order,
     "epoch_count": repair_epoch_count,

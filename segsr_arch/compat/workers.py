@@ -1,8 +1,11 @@
-"""Worker processes that start with an empty interpreter: data sets bring this package, and its repairs, with them."""
+"""Worker processes: they bring this package and its repairs with them, and end with the process that started them."""
 
+import functools
 from multiprocessing.reduction import ForkingPickler
 
+from segsr_arch.compat.patching import is_stock, substitute
 from segsr_arch.failures import name_samples
+from segsr_arch.processes import WorkerOfThis
 
 
 def repair_spawned_workers():
@@ -20,6 +23,30 @@ def repair_spawned_workers():
 
     for _, dataset_class in DATASET_REGISTRY:
         ForkingPickler.register(dataset_class, _reduce)
+    return True
+
+
+def repair_orphaned_workers():
+    """Let the workers of a data loader end with a main process that is killed.
+
+    Cause: they look after it every five seconds, between two images, and not at all while one is being read.
+
+    Returns:
+        True if BasicSR's function that makes loaders was stock.
+    """
+    from basicsr import data
+
+    stock = data.build_dataloader
+    if not is_stock(stock, "PrefetchDataLoader", "DataLoader"):
+        return False
+
+    @functools.wraps(stock)
+    def build_dataloader(*args, **options):
+        loader = stock(*args, **options)
+        loader.worker_init_fn = WorkerOfThis(loader.worker_init_fn)
+        return loader
+
+    substitute(stock, build_dataloader)
     return True
 
 

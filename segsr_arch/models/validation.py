@@ -67,7 +67,13 @@ def _share(dataloader: DataLoader, rank: int, world_size: int) -> tuple[list[int
     if world_size == 1:
         return indices, dataloader
     subset = Subset(dataloader.dataset, indices)
-    return indices, DataLoader(subset, batch_size=1, shuffle=False, num_workers=dataloader.num_workers)
+    return indices, DataLoader(
+        subset,
+        batch_size=1,
+        shuffle=False,
+        num_workers=dataloader.num_workers,
+        worker_init_fn=dataloader.worker_init_fn,
+    )
 
 
 def _image_path(opt: Mapping[str, Any], dataset_name: str, name: str, current_iter: int | str) -> Path:

@@ -21,7 +21,7 @@ from tests.support import processes_with
 # $1 -m  $2 module  $3 command  $4 -opt  $5 option file, seen from the workplace
 SCRIPT = """#!/bin/sh
 name=$(basename "$5" .yml)
-echo "$2 $3 $name threads=$OMP_NUM_THREADS" >> calls
+echo "$2 $3 $name threads=$OMP_NUM_THREADS" >> calls; echo "$SEGSR_PARENT" >> parents
 [ -f "$5" ] || exit 9
 if [ -f "fail_$name" ]; then echo "line before"; echo "boom: $name" >&2; exit 3; fi
 case "$name" in
@@ -77,6 +77,7 @@ def test_a_run_is_trained_and_measured_and_both_are_noted(place):
         f"segsr_arch.cli.basicsr train train_{run.name} threads=3",
         f"segsr_arch.cli.segsr evaluate final_{run.name} threads=3",
     ]
+    assert set((place.folder / "parents").read_text().split()) == {str(os.getpid())}, "they end with this process"
     assert reported == [100, 2000] and ended == [(run.name, None)]
     progress = place.progress(run)
     assert progress.trained and progress.measured and progress.train_seconds > 0
