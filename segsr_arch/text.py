@@ -43,11 +43,13 @@ def printable(text: str, *, keep: str = "") -> str:
         The text with ``\x1b``, ``\u202e`` and the like in the place of such characters.
     """
     return "".join(
-        character.encode("unicode_escape").decode()
-        if character not in keep and (unicodedata.category(character) in _UNSEEN or character in _DIRECTIONS)
-        else character
+        character.encode("unicode_escape").decode() if character not in keep and _acts(character) else character
         for character in text
     )
+
+
+def _acts(character: str) -> bool:
+    return unicodedata.category(character) in _UNSEEN or character in _DIRECTIONS
 
 
 def csv_cell(value: Any) -> Any:
@@ -78,17 +80,18 @@ def listed_name(name: str) -> str:
         name: As it is on the disk or in a line of a list; parts are divided by slashes of either kind.
 
     Returns:
-        One line: composed, forward slashes, without spaces around it or ``./`` in front, control characters escaped.
+        One line: composed, forward slashes, without spaces around it or ``./`` in front; control characters and the
+        like as ``%0A`` (not as :func:`printable` has them, since a backslash divides folders where lists come from).
     """
-    name = printable(composed(name.replace("\\", "/") if not _is_escaped(name) else name).strip())
+    name = composed(name.replace("\\", "/")).strip()
     while name.startswith("./"):
         name = name[2:]
-    return name
+    return "".join(_percent(character) if _acts(character) else character for character in name)
 
 
-def _is_escaped(name: str) -> bool:
-    r"""Whether backslashes of a name are those of :func:`printable`, as in ``a\x07b``."""
-    return re.fullmatch(r"(?:[^\\]|\\(?:[nrt]|x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8}))*", name) is not None
+def _percent(character: str) -> str:
+    code = ord(character) - 0xDC00 if "\udc80" <= character <= "\udcff" else ord(character)  # a byte of a file name
+    return f"%{code:02X}" if code < 0x100 else f"%u{code:04X}"
 
 
 def difference(one: str, other: str) -> str:

@@ -109,7 +109,10 @@ def test_names_are_compared_composed():
         ("beach\\beach01", "beach/beach01"),
         ("  ./beach/beach01 ", "beach/beach01"),
         (unicodedata.normalize("NFD", "forêt"), "forêt"),
-        ("beach/a\x07b", "beach/a\\x07b"),
+        ("beach/a\x07b\nc", "beach/a%07b%0Ac"),
+        ("caf\udce9\u202e", "caf%E9%u202E"),
+        ("land\\new\\river\\town1", "land/new/river/town1"),
+        ("tiles\\x10_y20", "tiles/x10_y20"),
         ("#1", "#1"),
     ],
 )
