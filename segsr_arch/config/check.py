@@ -17,6 +17,7 @@ from segsr_arch.config.paths import check_paths
 from segsr_arch.config.problems import Problems
 from segsr_arch.config.schema import Key, check_mapping, needed
 from segsr_arch.config.sections import is_declared, model_keys
+from segsr_arch.config.stock_models import check_stock_model
 from segsr_arch.config.tables import LOGGER, TOP, TOP_INTERNAL, VAL_NEEDED
 from segsr_arch.config.training import check_some_loss, check_training
 from segsr_arch.names import folder_name_problem
@@ -78,6 +79,8 @@ def check_options(
     if not problems.lines:
         unread = unread_keys(opt, is_train=is_train, states=states)
         check_metric_sizes(problems, opt, images)
+        if model is not None:
+            check_stock_model(problems, opt, model, is_train=is_train)
         if model is not None and isinstance(opt.get("network_g"), Mapping):
             check_window(problems, opt["network_g"], model)
         networks = check_needs(problems, opt, model, is_train=is_train)
@@ -159,4 +162,8 @@ def _check_val(problems: Problems, opt: Mapping[str, Any], model: type | None, *
     keys = model_keys(model, "val")
     keys |= {name: dataclasses.replace(keys[name], required=True) for name in VAL_NEEDED[is_train]}
     check_mapping(problems, "val", val, keys, strict=strict)
+    suffix = val.get("suffix")
+    problem = folder_name_problem(suffix) if isinstance(suffix, str) else None
+    if problem:
+        problems.add("val:suffix", problem.replace("becomes a folder name", "becomes a part of file names"))
     check_metrics(problems, val.get("metrics"), opt.get("scale"))

@@ -66,11 +66,17 @@ _EMA = Key("number", nullable=False, minimum=0, below=1)
 _COUNT = Key("count", nullable=False, minimum=0)
 _GAN = {"gan_opt": _LOSS, "net_d_iters": _COUNT, "net_d_init_iters": _COUNT, "optim_d": needed("mapping")}
 _SECOND_ORDER = ("resize_prob", "resize_range", "gaussian_noise_prob", "noise_range", "poisson_scale_range")
+DEGRADATION_NEEDED = (
+    *(f"{name}{order}" for name in (*_SECOND_ORDER, "gray_noise_prob", "jpeg_range") for order in ("", 2)),
+    "second_blur_prob",
+    "gt_size",
+)  # by a training that degrades
+GT_USM = ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm")
 _DEGRADATION = {
-    **{f"{name}{order}": Key("any") for name in (*_SECOND_ORDER, "gray_noise_prob", "jpeg_range") for order in ("", 2)},
+    **dict.fromkeys(DEGRADATION_NEEDED, Key("any")),
     "second_blur_prob": Key("number"),
-    "gt_size": Key("int"),
-    "queue_size": Key("int"),
+    "gt_size": Key("int", minimum=1),
+    "queue_size": Key("int", minimum=1),
     "high_order_degradation": Key("bool"),
 }
 _TILE = {
@@ -99,7 +105,7 @@ MODEL_KEYS: dict[str, dict[str, dict[str, Key]]] = {
     "SRGANModel": {"train": {**_GAN, "ldl_opt": _LOSS}},
     "RealESRNetModel": {"": {**_DEGRADATION, "gt_usm": Key("bool")}},
     "RealESRGANModel": {
-        "": {**_DEGRADATION, **{f"{loss}_gt_usm": Key("bool") for loss in ("l1", "percep", "gan")}},
+        "": {**_DEGRADATION, **dict.fromkeys(GT_USM, Key("bool"))},
     },
     "HiFaceGANModel": {"train": {**_GAN, "feature_matching_opt": _LOSS}},
     "EDVRModel": {"train": {"tsa_iter": _COUNT, "dcn_lr_mul": Key("number")}},
