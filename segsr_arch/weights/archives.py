@@ -29,7 +29,7 @@ class DamagedArchiveError(Exception):
 def check_archive(path: Path) -> bool:
     """Compare an archive with its checksums, and all around its records with what torch writes.
 
-    One pass over the file in pieces of 4 MB, at about the speed of a disk. In archives that something else than torch
+    One pass over the file in pieces of 4 MB, which costs what computing CRC-32 costs (about 1.5 s a GB on one slow core). In archives that something else than torch
     has written, the bytes that no reader looks at are left alone.
 
     Args:
