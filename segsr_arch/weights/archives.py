@@ -29,8 +29,8 @@ class DamagedArchiveError(Exception):
 def check_archive(path: Path) -> bool:
     """Compare an archive with its checksums, and all around its records with what torch writes.
 
-    One pass over the file in pieces of 4 MB, which costs what computing CRC-32 costs (about 1.5 s a GB on one slow core). In archives that something else than torch
-    has written, the bytes that no reader looks at are left alone.
+    One pass over the file in pieces of 4 MB takes what computing CRC-32 takes, about 1.5 s a GB on a slow core. In
+    archives that something else than torch has written, the bytes that no reader looks at are left alone.
 
     Args:
         path: A zip archive.
