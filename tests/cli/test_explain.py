@@ -226,7 +226,7 @@ def test_a_missing_matplotlib_is_found_before_anything_is_loaded(monkeypatch):
 
 
 def test_wrong_arguments_are_found_before_anything_is_loaded(tmp_path, capsys):
-    with pytest.raises(DataError, match="gone.txt cannot be read"):
+    with pytest.raises(DataError, match="gone.txt: cannot be read as a vocabulary"):
         run("-opt", "gone.yml", "--vocabulary", tmp_path / "gone.txt")
     with pytest.raises(ConfigError, match="--template: 'a photo' must contain {}"):
         run("-opt", "gone.yml", "--template", "a photo")
