@@ -1,7 +1,7 @@
 """SeG-SR as a plugin of BasicSR.
 
 Importing this package repairs stock ``basicsr`` 1.4.2 on today's Python stack and registers the project's networks,
-models and metrics with it, so that they can be named in option files. Import it before or after ``basicsr``.
+models, data sets and metrics with it, so that they can be named in option files. Import it before or after ``basicsr``.
 """
 
 from segsr_arch import compat, logs

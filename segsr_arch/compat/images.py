@@ -7,7 +7,8 @@ from contextvars import ContextVar
 import cv2
 import numpy as np
 
-from segsr_arch.compat.patching import is_stock, substitute
+from segsr_arch.compat.patching import is_stock, module_or_none, substitute
+from segsr_arch.compat.registration import find
 from segsr_arch.images.conversion import AS_STORED, Conversion
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.findings import Finding
@@ -169,21 +170,23 @@ def repair_images():
         True if they were stock.
     """
     import basicsr.data  # noqa: F401 - fills the registry
-    from basicsr.data import data_util
-    from basicsr.utils import img_util, lmdb_util
     from basicsr.utils.file_client import FileClient
     from basicsr.utils.registry import DATASET_REGISTRY
 
-    readers = (
-        (img_util.imfrombytes, "imdecode", imfrombytes),
-        (data_util.read_img_seq, "img2tensor", read_img_seq),
-        (lmdb_util.read_img_worker, "imread", read_img_worker),
+    places = (
+        ("basicsr.utils.img_util", "imdecode", imfrombytes),
+        ("basicsr.data.data_util", "img2tensor", read_img_seq),
+        ("basicsr.utils.lmdb_util", "imread", read_img_worker),
     )
+    found = [(getattr(module_or_none(place), new.__name__, None), name, new) for place, name, new in places]
+    readers = [reader for reader in found if reader[0] is not None]
     if not (all(is_stock(old, name) for old, name, _ in readers) and is_stock(FileClient.get, "backend")):
         return False
     FileClient.get = _sourced(FileClient.get)
     for old, _, new in readers:
         substitute(old, new)
     for name in CONVERTING_DATASETS:
-        converting(DATASET_REGISTRY.get(name))
+        dataset = find(DATASET_REGISTRY, name)
+        if dataset is not None and dataset.__module__.startswith("basicsr."):
+            converting(dataset)
     return True

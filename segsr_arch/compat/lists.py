@@ -1,11 +1,10 @@
 """Lists of images and folders are read as they are meant: any encoding, names in any letters, links said."""
 
-import importlib
 import io
 import logging
 import os
 
-from segsr_arch.compat.patching import is_stock, substitute
+from segsr_arch.compat.patching import is_stock, module_or_none, substitute
 from segsr_arch.data.folder_walk import on_disk, walk
 from segsr_arch.data.image_sources import folders_with_images
 from segsr_arch.data.lmdb_reading import read_meta_info
@@ -56,7 +55,8 @@ def repair_list_reading():
     Returns:
         True if a module read its lists in that way.
     """
-    modules = [importlib.import_module(f"basicsr.data.{name}") for name in _READERS]
+    there = [module_or_none(f"basicsr.data.{name}") for name in _READERS]
+    modules = [module for module in there if module is not None]
     stock = [module for module in modules if not hasattr(module, "open")]
     for module in stock:
         module.open = _open_list

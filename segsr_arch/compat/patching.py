@@ -1,5 +1,6 @@
 """How a repair recognises what is broken, and puts a working function in its place."""
 
+import importlib
 import inspect
 import sys
 from types import ModuleType
@@ -22,6 +23,16 @@ def is_stock(function, *names):
         return False
     code = function.__code__
     return set(names) <= {*code.co_names, *code.co_consts}
+
+
+def module_or_none(name):
+    """Import a module of basicsr; ``None`` where a copy of it leaves that one out."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if f"{name}.".startswith(f"{error.name}."):
+            return None
+        raise
 
 
 def substitute(old, new):

@@ -1,5 +1,6 @@
 """Which basicsr is used: copies of other versions beside a program, cut down to what it needs."""
 
+import re
 import shutil
 import sys
 from importlib import metadata
@@ -136,6 +137,8 @@ def test_a_cut_down_copy_trains_and_resumes_with_one_more_line(tmp_path):
         process = run_command(command, cwd=tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}")
         assert process.returncode == 0, process.stderr
         assert f"basicsr 1.3.5 in {tmp_path}/basicsr is used" in process.stderr
+        repaired = re.search(r"Repaired in it: (.+?)\.", process.stderr)[1].split(", ")
+        assert {"version", "images", "list_reading", "resume", "saving"} <= set(repaired)
     assert [path.name for path in (tmp_path / "experiments").iterdir()] == ["tiny"], "the run went on"
     states = tmp_path / "experiments/tiny/training_states"
     assert {path.name for path in states.iterdir()} == {"2.state", "4.state"}
