@@ -1,5 +1,6 @@
 import pickle
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -94,3 +95,18 @@ def test_training_stops_and_names_the_image(pairs, tmp_path, monkeypatch, deadli
     path = break_image(pairs[0])
     with pytest.raises(DataError, match=rf"^{path} does not decode"):
         train(monkeypatch, tmp_path, "-opt", options)
+
+
+def test_workers_convert_as_the_data_set_was_asked_to(pairs, deadline):
+    def whole(**asked):
+        return PairedImageDataset({**paired_options(*pairs), "phase": "val", **asked})
+
+    expected = list(whole())
+    for folder in pairs:
+        for path in folder.iterdir():
+            write_image(path, cv2.imread(str(path)).astype(np.uint16) * 16)
+    dataset = whole(value_range=[0, 4080])
+    for item, batch in zip(expected, torch.utils.data.DataLoader(dataset, num_workers=2), strict=True):
+        assert torch.equal(batch["lq"][0], item["lq"]) and torch.equal(batch["gt"][0], item["gt"])
+    with pytest.raises(DataError, match=r"16 bits a sample; say with value_range: \[LO, HI\]"):
+        next(iter(torch.utils.data.DataLoader(whole(), num_workers=1)))
