@@ -56,7 +56,7 @@ def processes_with(variable):
 
 
 @contextlib.contextmanager
-def started(command, *, cwd, seconds=120, stderr=subprocess.PIPE, **environment):
+def started(command, *, cwd, seconds=120, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **environment):
     """Start a command; neither it nor anything that it starts outlives the block or so many seconds.
 
     Whoever reads its output needs no time limit: the output ends where the processes are killed.
@@ -64,7 +64,7 @@ def started(command, *, cwd, seconds=120, stderr=subprocess.PIPE, **environment)
     # torchrun's workers are in sessions of their own and lose their parent if it is killed; a variable stays with them
     mark = f"tree-{os.getpid()}-{next(_serial)}"
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment}
-    pipes = {"stdout": subprocess.PIPE, "stderr": stderr, "text": True}
+    pipes = {"stdout": stdout, "stderr": stderr, "text": True}
     command = [str(part) for part in command]
     late = threading.Event()
 

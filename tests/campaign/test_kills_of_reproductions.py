@@ -1,0 +1,55 @@
+"""Reproductions that are killed at any moment; the same command goes on to the same table."""
+
+import json
+import sys
+
+import pytest
+
+from segsr_arch.cli import segsr
+from segsr_arch.reproduction.presets import PRESETS
+from tests.campaign.killing import killed, partial, unreadable
+from tests.campaign.tally import dice, series
+from tests.cli.test_reproduce import COMMAND
+from tests.reproduction.made import prepare_images, tiny_preset
+
+pytestmark = [pytest.mark.campaign, pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="uses /proc")]
+WHAT = "kills of a reproduction"
+ARGUMENTS = ["table4", "--base", "EDSR", "--data", "data", "--rows", "1", "2", "--seeds", "0", "--iters", "60"]
+LARGEST_DIFFERENCE = 1e-6  # dB
+
+
+def figures(folder):
+    """Row by row, PSNR of each run of the table in a folder."""
+    (table,) = folder.glob("table4*.json")
+    rows = json.loads(table.read_text())["rows"]
+    return [[run["psnr"] for run in row["runs"]] for row in rows]
+
+
+def written(folder):
+    return sum(path.is_file() for path in folder.rglob("*")) if folder.is_dir() else 0
+
+
+@pytest.mark.parametrize(("number", "count"), series(10, each=5))
+def test_the_table_is_that_of_an_uninterrupted_run(tally, tmp_path, monkeypatch, number, count):
+    prepare_images(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    command = ["-c", COMMAND, *ARGUMENTS]
+    was_killed, output = killed([*command, "--out", "whole"], cwd=tmp_path, when=lambda _: False, seconds=200)
+    assert not was_killed and "table4" in output, output
+    most, bad = written(tmp_path / "whole"), []
+    random = dice("reproduction", number)
+    for attempt in range(count):
+        aim = (attempt + random.random()) * most / count
+        was_killed, output = killed(command, cwd=tmp_path, when=lambda _, a=aim: written(tmp_path / "reproduction") >= a)
+        if not was_killed or "Traceback" in output:
+            bad.append(f"attempt {attempt}: killed {was_killed}: {output[-500:]}")
+        bad += unreadable(tmp_path / "reproduction")
+    monkeypatch.setitem(PRESETS, "small", tiny_preset())
+    if segsr.main(["reproduce", *ARGUMENTS]) != 0:
+        bad.append("the last command did not end with 0")
+    else:
+        pairs = zip(figures(tmp_path / "reproduction"), figures(tmp_path / "whole"), strict=True)
+        if any(abs(a - b) > LARGEST_DIFFERENCE for here, there in pairs for a, b in zip(here, there, strict=True)):
+            bad.append("the figures are others")
+        bad += partial(tmp_path / "reproduction")
+    tally.series(WHAT, count, f"reproduction/{number}", bad)
