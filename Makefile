@@ -1,5 +1,6 @@
 # make demo   the main job on data that it makes itself
 # make test   everything; CI runs this
+# make campaign   what happens when things break: kills, full disks, damaged images, wrong options
 # Both install what they need into .venv; PYTHON=... chooses the interpreter, VENV=... the folder.
 
 VENV ?= .venv
@@ -11,7 +12,7 @@ RUN := $(VENV)/bin/python
 JOBS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: demo test lint clean
+.PHONY: demo test campaign lint clean
 
 $(VENV)/installed: setup.py segsr_arch/compat/install_basicsr.py
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.10 to 3.14 with the venv module was found; install one or give PYTHON=/path/to/python"; exit 1; }
@@ -30,6 +31,12 @@ demo: $(VENV)/installed
 test: export OMP_NUM_THREADS = 1
 test: $(VENV)/installed
 	$(RUN) -m pytest -n $(JOBS) $(PYTEST_ARGS)
+
+# Breaks things at random for ten minutes; `make test` tries a tenth of it. CAMPAIGN_SEED=N breaks other things.
+campaign: export OMP_NUM_THREADS = 1
+campaign: export CAMPAIGN = 1
+campaign: $(VENV)/installed
+	$(RUN) -m pytest -n $(JOBS) -m campaign tests/campaign $(PYTEST_ARGS)
 
 lint: $(VENV)/installed
 	$(RUN) -m ruff check .

@@ -1,4 +1,4 @@
-"""Attempts in processes of their own: a crash, a hang or a wish for all of the memory ends one attempt, not the tests."""
+"""Attempts in processes of their own: a crash, a hang or a wish for all memory ends one attempt, not the tests."""
 
 import contextlib
 import os
@@ -55,7 +55,8 @@ def _run(function, descriptor):
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
         # pytest has put objects of its own in their place
-        sys.stdout, sys.stderr = (open(number, "w", encoding="utf-8", closefd=False) for number in (1, 2))
+        sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115 (the process ends with it)
+        sys.stderr = open(2, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
         limit = _data_size() + _MORE_MEMORY
         resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
         code = function()

@@ -29,9 +29,12 @@ def killed(command, *, cwd, when, seconds=120):
     mark = f"campaign-{time.monotonic_ns()}"
     begin = time.monotonic()
     log = Path(cwd, f"{mark}.log")
-    with open(log, "w") as printed, started(
-        [sys.executable, *command], cwd=cwd, seconds=seconds, stdout=printed, stderr=printed, CAMPAIGN_RUN=mark
-    ) as process:
+    with (
+        open(log, "w") as printed,
+        started(
+            [sys.executable, *command], cwd=cwd, seconds=seconds, stdout=printed, stderr=printed, CAMPAIGN_RUN=mark
+        ) as process,
+    ):
         while process.poll() is None and not when(time.monotonic() - begin):
             time.sleep(0.005)
         process.kill()

@@ -40,7 +40,9 @@ def test_the_table_is_that_of_an_uninterrupted_run(tally, tmp_path, monkeypatch,
     random = dice("reproduction", number)
     for attempt in range(count):
         aim = (attempt + random.random()) * most / count
-        was_killed, output = killed(command, cwd=tmp_path, when=lambda _, a=aim: written(tmp_path / "reproduction") >= a)
+        was_killed, output = killed(
+            command, cwd=tmp_path, when=lambda _, a=aim: written(tmp_path / "reproduction") >= a
+        )
         if not was_killed or "Traceback" in output:
             bad.append(f"attempt {attempt}: killed {was_killed}: {output[-500:]}")
         bad += unreadable(tmp_path / "reproduction")

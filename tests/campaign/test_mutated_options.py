@@ -75,7 +75,9 @@ def mutate(opt, random):
     lines = dump(opt).splitlines(keepends=True)
     number = random.randrange(len(lines))
     if kind == "line":
-        lines[number : number + 1] = random.choice([[], [lines[number]] * 2, [" " + lines[number]], ["\t" + lines[number]]])
+        lines[number : number + 1] = random.choice(
+            [[], [lines[number]] * 2, [" " + lines[number]], ["\t" + lines[number]]]
+        )
     elif kind == "character":
         at = random.randrange(len(lines[number]))
         lines[number] = lines[number][:at] + random.choice(":-#{}[]&*!|>'\"%@`\0é ") + lines[number][at + 1 :]
