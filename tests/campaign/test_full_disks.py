@@ -7,7 +7,10 @@ import os
 import subprocess
 from pathlib import Path
 
+import cv2
 import pytest
+import torch
+from basicsr.archs import build_network
 from PIL import Image
 
 from tests.campaign.children import in_child
@@ -15,6 +18,7 @@ from tests.campaign.killing import partial, unreadable
 from tests.campaign.tally import dice, shared
 from tests.cli.runs import forget_logger, make_options, make_pairs, write_options
 from tests.data.test_preparation import make_source
+from tests.support import write_image
 
 pytestmark = [pytest.mark.campaign, pytest.mark.slow]
 WHAT = "full disks"
@@ -51,14 +55,29 @@ def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     make_source(folder / "src", count=12, size=64)
     make_pairs(folder / "pairs", count=6, size=64)
+    for path in (folder / "pairs/HR").iterdir():
+        for sigma in (1, 2):
+            image = cv2.GaussianBlur(cv2.imread(str(path)), (5, 5), sigma)
+            write_image(folder / f"sr{sigma}" / path.name, image)
     opt = make_options(folder / "pairs", iterations=8, val_freq=4)
     opt["model_type"] = "SeGSRModel"
     opt["logger"]["save_checkpoint_freq"] = 2
     opt["val"]["save_img"] = True
     write_options(folder, opt, "train.yml")
+    torch.save({"params": build_network(dict(opt["network_g"])).state_dict()}, folder / "net.pth")
     test = {key: opt[key] for key in ("model_type", "scale", "num_gpu", "network_g")}
     datasets = {"test": {**opt["datasets"]["val"], "name": "few"}}
-    write_options(folder, {"name": "tiny", **test, "datasets": datasets, "path": {}, "val": opt["val"]}, "test.yml")
+    write_options(
+        folder,
+        {
+            "name": "tiny",
+            **test,
+            "datasets": datasets,
+            "path": {"pretrain_network_g": str(folder / "net.pth")},
+            "val": {**opt["val"], "suffix": None},
+        },
+        "test.yml",
+    )
     return folder
 
 
@@ -77,7 +96,8 @@ def basicsr(*arguments):
 def command(name, inputs):
     """One of the commands that write."""
     pairs = inputs / "pairs"
-    evaluate = ("evaluate", "--sr", f"near={pairs / 'HR'}", "--gt", pairs / "HR", "--scale", 2, "--out", "out")
+    methods = [part for sigma in (1, 2) for part in ("--sr", inputs / f"sr{sigma}")]
+    evaluate = ("evaluate", *methods, "--gt", pairs / "HR", "--scale", 2, "--out", "out")
     return {
         "prepare": segsr("prepare", "folder", inputs / "src", "dst", "--patch", 8, "--jobs", 1),
         "train": basicsr("train", "-opt", inputs / "train.yml", "--auto_resume"),

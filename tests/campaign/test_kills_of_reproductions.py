@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from segsr_arch.cli import segsr
+from segsr_arch.reproduction import options
 from segsr_arch.reproduction.presets import PRESETS
 from tests.campaign.killing import killed, partial, unreadable
 from tests.campaign.tally import dice, series
@@ -36,22 +37,22 @@ def test_the_table_is_that_of_an_uninterrupted_run(tally, tmp_path, monkeypatch,
     command = ["-c", COMMAND, *ARGUMENTS]
     was_killed, output = killed([*command, "--out", "whole"], cwd=tmp_path, when=lambda _: False, seconds=200)
     assert not was_killed and "table4" in output, output
+    place = tmp_path / "reproduction"
     most, bad = written(tmp_path / "whole"), []
     random = dice("reproduction", number)
     for attempt in range(count):
         aim = (attempt + random.random()) * most / count
-        was_killed, output = killed(
-            command, cwd=tmp_path, when=lambda _, a=aim: written(tmp_path / "reproduction") >= a
-        )
+        was_killed, output = killed(command, cwd=tmp_path, when=lambda _, aim=aim: written(place) >= aim)
         if not was_killed or "Traceback" in output:
             bad.append(f"attempt {attempt}: killed {was_killed}: {output[-500:]}")
-        bad += unreadable(tmp_path / "reproduction")
+        bad += unreadable(place)
     monkeypatch.setitem(PRESETS, "small", tiny_preset())
+    monkeypatch.setattr(options, "_PRINT_FREQ", 1)  # as in the command, whose option files these are
     if segsr.main(["reproduce", *ARGUMENTS]) != 0:
         bad.append("the last command did not end with 0")
     else:
-        pairs = zip(figures(tmp_path / "reproduction"), figures(tmp_path / "whole"), strict=True)
+        pairs = zip(figures(place), figures(tmp_path / "whole"), strict=True)
         if any(abs(a - b) > LARGEST_DIFFERENCE for here, there in pairs for a, b in zip(here, there, strict=True)):
             bad.append("the figures are others")
-        bad += partial(tmp_path / "reproduction")
+        bad += partial(place)
     tally.series(WHAT, count, f"reproduction/{number}", bad)
