@@ -22,6 +22,7 @@ from segsr_arch.semantics.vision_weights import draw_random_weights, find_weight
 
 # Only the vision tower is used, so the text tower is built as small as open_clip allows and dropped at once.
 _SMALLEST_TEXT_TOWER = {"context_length": 4, "vocab_size": 4, "width": 8, "heads": 1, "layers": 1}
+_SIZES = ("patch_size", "width", "head_width", "image_size")
 _QUICKLY_BUILT = 100_000_000  # parameters
 
 
@@ -125,8 +126,9 @@ def _build_visual(name: str, architecture: Mapping[str, Any]) -> VisionTransform
     if unknown or not {"embed_dim", "vision_cfg"} <= set(architecture):
         raise ConfigError(
             f"semantics: vlm: {name}: a configuration holds embed_dim and vision_cfg, and may hold quick_gelu and "
-            f"text_cfg; found {', '.join(sorted(architecture)) or 'nothing'}."
+            f"text_cfg; found {', '.join(sorted(map(str, architecture))) or 'nothing'}."
         )
+    _check_sizes(name, architecture)
     try:
         with torch.random.fork_rng(devices=[]):  # these draws are overwritten; the caller's stream must not move
             visual = open_clip.CLIP(
@@ -149,6 +151,19 @@ def _build_visual(name: str, architecture: Mapping[str, Any]) -> VisionTransform
             f"({type(visual).__name__}). Use a ViT of open_clip, for instance ViT-B-16-quickgelu, ViT-B-32 or ViT-L-14."
         )
     return visual
+
+
+def _check_sizes(name: str, architecture: Mapping[str, Any]) -> None:
+    """Refuse sizes with which open_clip builds a tower that has no patch or no features, and fails when it runs."""
+    vision = architecture["vision_cfg"]
+    if not isinstance(vision, Mapping):
+        raise ConfigError(f"semantics: vlm: {name}: vision_cfg: expected a mapping of keys, got {vision!r:.80}.")
+    sizes = {"embed_dim": architecture["embed_dim"]} | {f"vision_cfg: {key}": vision.get(key) for key in _SIZES}
+    for key, value in sizes.items():
+        least = vision.get("patch_size") or 1 if key.endswith("image_size") else 1
+        sides = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
+        if any(isinstance(side, bool) or not isinstance(side, (int, float)) or side < least for side in sides):
+            raise ConfigError(f"semantics: vlm: {name}: {key}: must be a whole number from {least}, got {value!r:.80}.")
 
 
 def model_config(content: Mapping[str, Any]) -> Mapping[str, Any]:

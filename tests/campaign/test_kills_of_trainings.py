@@ -73,7 +73,9 @@ def test_the_network_is_that_of_an_uninterrupted_run(tally, tmp_path, monkeypatc
             bad.append(f"weights differ by {difference}")
         if opt["model_type"] == "SeGSRModel":
             records = folder / "experiments/tiny/validation/few"
-            missing = [i for i in range(VALIDATIONS, ITERATIONS + 1, VALIDATIONS) if not (records / f"{i:08d}").is_dir()]
+            missing = [
+                i for i in range(VALIDATIONS, ITERATIONS + 1, VALIDATIONS) if not (records / f"{i:08d}").is_dir()
+            ]
             bad += [f"no validation of iteration {i}" for i in missing]
         bad += partial(folder)
     tally.series(WHAT, count, f"training/{number} {KINDS[number % len(KINDS)]}", bad)

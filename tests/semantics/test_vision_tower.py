@@ -158,6 +158,14 @@ def test_weights_of_another_architecture_name_what_differs(tmp_path):
         ("RN50", "no plain ViT"),
         ({"embed_dim": 32}, "holds embed_dim and vision_cfg"),
         ({**TINY_VLM, "vision_cfg": {"widht": 3}}, "cannot build this vision_cfg"),
+        ({**TINY_VLM, "vision_cfg": [3]}, "vision_cfg: expected a mapping"),
+        ({**TINY_VLM, 7: True}, "found 7, embed_dim"),
+        (
+            {**TINY_VLM, "vision_cfg": {**TINY_VLM["vision_cfg"], "image_size": 1}},
+            "image_size: must be .* from 8",
+        ),
+        ({**TINY_VLM, "vision_cfg": {**TINY_VLM["vision_cfg"], "patch_size": True}}, "patch_size: must be .* from 1"),
+        ({**TINY_VLM, "embed_dim": 0}, "embed_dim: must be a whole number from 1, got 0"),
     ],
 )
 def test_unusable_models_are_explained(vlm, message):
