@@ -6,6 +6,7 @@ import os
 import cv2
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image
 
 from segsr_arch.errors import DataError
@@ -32,13 +33,32 @@ def encoded(kind):
         name = {"jpeg": "JPEG", "progressive": "JPEG", "webp": "WEBP", "palette": "PNG", "bmp": "BMP", "lzw": "TIFF"}
         picture.save(buffer, name[kind], **options)
         return buffer.getvalue()
+    if kind in ("bands", "float"):
+        samples = np.concatenate([image] * 5, 2)[..., :13] if kind == "bands" else image.astype(np.float32)
+        buffer = io.BytesIO()
+        tifffile.imwrite(buffer, samples, photometric="minisblack", compression="zlib", rowsperstrip=16)
+        return buffer.getvalue()
     ending, samples = {"png": (".png", image), "png16": (".png", wide), "grey": (".png", image[..., 0])}.get(
         kind, (".tif", wide if kind == "tiff16" else image)
     )
     return cv2.imencode(ending, samples)[1].tobytes()
 
 
-KINDS = ["png", "png16", "grey", "palette", "jpeg", "progressive", "webp", "bmp", "lzw", "tiff", "tiff16"]
+KINDS = [
+    "png",
+    "png16",
+    "grey",
+    "palette",
+    "jpeg",
+    "progressive",
+    "webp",
+    "bmp",
+    "lzw",
+    "tiff",
+    "tiff16",
+    "bands",
+    "float",
+]
 NUMBERS = [b"\0\0\0\0", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\0\0\x80\0"]
 
 
@@ -123,7 +143,7 @@ def test_readers_agree_and_the_others_go_on(tally, tmp_path, number, count):
         kind = random.choice(KINDS)
         data, change = mutate(encoded(kind), random)
         ending = {"jpeg": "jpg", "progressive": "jpg", "webp": "webp", "bmp": "bmp"}.get(kind, kind[:3])
-        ending = {"lzw": "tif", "gre": "png", "pal": "png"}.get(ending, ending)
+        ending = {"lzw": "tif", "gre": "png", "pal": "png", "ban": "tif", "flo": "tif"}.get(ending, ending)
         name = f"a{attempt:03}"
         changes[name] = f"{kind}, {change}"
         (tmp_path / f"{name}.bin").write_bytes(data)
