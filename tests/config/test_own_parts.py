@@ -1,5 +1,6 @@
 """A metric, a loss, a model and a guide in a file of a user's own, as the README shows them."""
 
+import re
 import sys
 
 import numpy as np
@@ -14,57 +15,10 @@ from segsr_arch.errors import CheckpointError
 from segsr_arch.results.reading import read_record
 from tests.cli.runs import make_pairs, write_options
 from tests.config.paired_options import good_test, good_train
-from tests.support import TINY_SEMANTICS
+from tests.support import ROOT, TINY_SEMANTICS
 
-MY_PARTS = '''
-import numpy as np
-import torch
-from basicsr.utils.registry import ARCH_REGISTRY, LOSS_REGISTRY, METRIC_REGISTRY, MODEL_REGISTRY
-from torch import nn
-
-from segsr_arch.archs.semantic_sr_arch import SemanticSR
-from segsr_arch.models.segsr_model import SeGSRModel
-from segsr_arch.semantics import SemanticGuide
-
-
-@METRIC_REGISTRY.register()
-def calculate_mae(img, img2, *, better="lower"):
-    """Mean absolute difference of two images (H, W, 3), 0 to 255, B, G, R."""
-    return float(np.abs(img.astype(float) - img2.astype(float)).mean())
-
-
-@LOSS_REGISTRY.register()
-class LogCoshLoss(nn.Module):
-    def __init__(self, *, loss_weight=1.0):
-        super().__init__()
-        self.loss_weight = loss_weight
-
-    def forward(self, sr, gt):
-        return self.loss_weight * torch.log(torch.cosh(sr - gt)).mean()
-
-
-@MODEL_REGISTRY.register()
-class FlippedModel(SeGSRModel):
-    """Tests each image as it is and mirrored, and takes the mean."""
-
-    def test(self):
-        super().test()
-        straight, self.lq = self.output, self.lq.flip(-1)
-        super().test()
-        self.output, self.lq = (straight + self.output.flip(-1)) / 2, self.lq.flip(-1)
-
-
-class BlindGuide(SemanticGuide):
-    """Shows every unit an empty map: what is left is the modulation."""
-
-    def forward(self, lq):
-        return torch.zeros_like(super().forward(lq))
-
-
-@ARCH_REGISTRY.register()
-class BlindSR(SemanticSR):
-    guide_class = BlindGuide
-'''
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+MY_PARTS = re.search(r"```python\n(# my_parts\.py.*?)```", README, re.DOTALL)[1]
 BASE = {"type": "MSRResNet", "num_feat": 4, "num_block": 2, "upscale": 2}
 BLIND = {"type": "BlindSR", "base": BASE, "units": 2, "semantics": TINY_SEMANTICS}
 

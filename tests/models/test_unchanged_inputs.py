@@ -63,7 +63,7 @@ class Scribbler(nn.Module):
 def make(name):
     package = "spandrel_extra_arches" if name == "spandrel/SRFormer" else "spandrel"
     if name.startswith(zoo.PREFIX) and importlib.util.find_spec(package) is None:
-        pytest.skip(f"{name} needs {package}: pip install 'segsr[zoo]'")
+        pytest.skip(f"{name} needs {package}: pip install 'segsr-arch[zoo]'")
     torch.manual_seed(0)
     if name == "Scribbler":
         return Scribbler().eval()
