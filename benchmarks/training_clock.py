@@ -121,7 +121,6 @@ def _watch_model(clock, model):
     optimizer = model.optimizer_g
     methods = {
         "feed_data": "device",
-        "_losses": "loss",
         "_clip_gradients": "clipping",
         "model_ema": "average",
         "get_current_log": "logging",
@@ -130,8 +129,9 @@ def _watch_model(clock, model):
     }
     for method, name in methods.items():
         setattr(model, method, clock.timed(name, getattr(model, method)))
-    model.net_g.register_forward_pre_hook(lambda *_: _nothing(clock.begin("forward")))
-    model.net_g.register_forward_hook(lambda *_: clock.end("forward"), always_call=True)
+    for module, part in ((model.net_g, "forward"), (model.losses, "loss")):
+        module.register_forward_pre_hook(lambda *_, part=part: _nothing(clock.begin(part)))
+        module.register_forward_hook(lambda *_, part=part: clock.end(part), always_call=True)
     optimizer.register_step_pre_hook(lambda *_: _nothing(clock.begin("optimizer")))
     optimizer.register_step_post_hook(lambda *_: clock.end("optimizer"))
     optimizer.zero_grad = clock.timed("optimizer", optimizer.zero_grad)

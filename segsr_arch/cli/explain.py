@@ -30,6 +30,7 @@ from segsr_arch.progress import progress
 from segsr_arch.results.classes import NO_CLASS, class_of
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.record import ImageRow
+from segsr_arch.results.references import places_of_item
 from segsr_arch.semantics import SemanticGuide
 from segsr_arch.semantics.text_tower import build_text_tower
 
@@ -93,15 +94,9 @@ def _given_sample(path: Path, conversion: Conversion) -> Sample:
     return Sample(name=str(path), class_name=class_of(path.stem), lq=_read_image(path, conversion))
 
 
-def _item_name(lq_path: str, root: str) -> str:
-    """Name of an image of a data set: below its folder, without ending; or its key in an LMDB."""
-    path = Path(lq_path)
-    return path.relative_to(root).with_suffix("").as_posix() if path.is_relative_to(root) else lq_path
-
-
 def _dataset_sample(dataset: Dataset, index: int) -> Sample:
     item = dataset[index]
-    name = _item_name(item["lq_path"], dataset.opt["dataroot_lq"])
+    name = places_of_item(dataset.opt, lq_path=item["lq_path"], gt_path=item.get("gt_path")).name
     return Sample(name=name, class_name=class_of(name), lq=item["lq"])
 
 

@@ -76,12 +76,13 @@ class BicubicPairedDataset(Dataset):
         self._client: FileClient | None = None  # opened by the process that reads
         root = opt["dataroot_gt"]
         if opt["io_backend"]["type"] == "lmdb":
-            self.paths = paths_from_lmdb(root)
+            paths = paths_from_lmdb(root)
         elif opt.get("meta_info_file") is not None:
             lines = read_lines(opt["meta_info_file"], "a list of images")
-            self.paths = [str(Path(root, line.split(" ")[0])) for line in lines if line.strip()]
+            paths = [str(Path(root, line.split(" ")[0])) for line in lines if line.strip()]
         else:
-            self.paths = sorted(scandir(root, full_path=True))
+            paths = sorted(scandir(root, full_path=True))
+        self.paths = [{"lq_path": path, "gt_path": path} for path in paths]  # as those of a paired data set
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -99,7 +100,7 @@ class BicubicPairedDataset(Dataset):
         Raises:
             DataError: If the image cannot be read, is not of 8 bits, or is smaller than ``gt_size``.
         """
-        path = self.paths[index]
+        path = self.paths[index]["gt_path"]
         image = imfrombytes(self._read(path), float32=False)
         try:
             gt, lq = self._patch(image) if self.opt["phase"] == "train" else self._whole(image)

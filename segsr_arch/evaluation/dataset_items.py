@@ -12,7 +12,7 @@ from segsr_arch.evaluation.methods import Item
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.names import leads_out
 from segsr_arch.results.classes import classes_of
-from segsr_arch.results.references import check_encodable, name_below, place_below
+from segsr_arch.results.references import check_encodable, places_of_item
 
 
 def check_dataset(dataset: Dataset) -> None:
@@ -47,24 +47,21 @@ def dataset_items(dataset: Dataset) -> Iterator[Item]:
     Raises:
         ConfigError: If two images have one name, or one has a path instead.
     """
-    roots = {role: dataset.opt.get(f"dataroot_{role}") for role in ("lq", "gt")}
-    paths = list(_paths(dataset))
-    names = [name_below(roots["lq" if gt is None else "gt"], lq if gt is None else gt) for lq, gt in paths]
-    classes = classes_of(names)
     conversion = Conversion.of_data_set(dataset.opt)
+    items = [
+        places_of_item(dataset.opt, lq_path=lq_path, gt_path=gt_path, conversion=conversion)
+        for lq_path, gt_path in _paths(dataset)
+    ]
+    classes = classes_of([item.name for item in items])
     seen: set[str] = set()
-    for index, (name, (lq_path, gt_path)) in enumerate(zip(names, paths, strict=True)):
+    for index, places in enumerate(items):
+        name = places.name
         check_encodable(name, f"datasets: {dataset.opt['name']}")
         if leads_out(name):
             raise ConfigError(f"datasets: {dataset.opt['name']}: {name!r} is a path out of the data set; rename it.")
         if name in seen:
             raise ConfigError(f"datasets: {dataset.opt['name']}: two images are called {name}; rename one.")
         seen.add(name)
-
-        places = {
-            "LR": place_below(roots["lq"], lq_path, conversion),
-            "GT": place_below(roots["gt"], gt_path, conversion),
-        }
 
         def read(index: int = index) -> tuple[Any, np.ndarray, np.ndarray | None]:
             item = dataset[index]
@@ -75,8 +72,8 @@ def dataset_items(dataset: Dataset) -> Iterator[Item]:
             name=name,
             class_name=classes[name],
             read=read,
-            lq=places["LR"],
-            gt=places["GT"],
+            lq=places.lq,
+            gt=places.gt,
         )
 
 

@@ -24,7 +24,7 @@ from segsr_arch.progress import progress
 from segsr_arch.results.classes import class_of
 from segsr_arch.results.provenance import pixel_digest
 from segsr_arch.results.record import ImageRow, SetValue
-from segsr_arch.results.references import name_below, place_below
+from segsr_arch.results.references import place_below, places_of_item
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +137,8 @@ def validate(
                     f"datasets: {dataset_name}: has no ground truth to compute val: metrics: {', '.join(comparing)} "
                     f"with; give a data set with dataroot_gt, or remove these metrics."
                 )
-            name = name_below(dataset_options.get("dataroot_gt" if gt_path else "dataroot_lq"), gt_path or lq_path)
+            places = places_of_item(dataset_options, lq_path=lq_path, gt_path=gt_path, conversion=conversion)
+            name = places.name
             if show is not None and opt["rank"] == 0:
                 show(count, name, tensors)
             model.lq = model.output = model.gt = None
@@ -150,8 +151,8 @@ def validate(
                 class_name=class_of(name),
                 values=values,
                 sr=place_below(None, sr_path and str(sr_path)),
-                gt=place_below(dataset_options.get("dataroot_gt"), gt_path, conversion),
-                lq=place_below(dataset_options.get("dataroot_lq"), lq_path, conversion),
+                gt=places.gt,
+                lq=places.lq,
                 gt_digest=pixel_digest(images["img2"]) if "img2" in images else None,
             )
             problems = tuple(f"{name}: {line}" for line in problems)

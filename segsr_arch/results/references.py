@@ -1,6 +1,7 @@
 """Where the pixels of an image lie: a file, or an entry of an LMDB as BasicSR lays it out."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -107,6 +108,41 @@ def check_encodable(name: str, place: str) -> None:
 
 def _is_lmdb(root: str | None) -> bool:
     return root is not None and str(root).rstrip("/").endswith(".lmdb")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ItemPlaces:
+    """What an item of a BasicSR data set is called, and where its images lie.
+
+    Attributes:
+        name: See :func:`name_below`; that of the ground truth, if there is one.
+        lq: The LR image; ``None`` for one that is made of the ground truth when it is read.
+        gt: The ground truth, if there is one.
+    """
+
+    name: str
+    lq: ImageReference | None
+    gt: ImageReference | None
+
+
+def places_of_item(
+    options: Mapping[str, Any], *, lq_path: str, gt_path: str | None, conversion: Conversion = AS_STORED
+) -> ItemPlaces:
+    """Tell where the images of an item of a BasicSR data set lie.
+
+    Args:
+        options: Options of the data set.
+        lq_path: As the item says. Where it is ``gt_path``, there is no LR image to lie anywhere.
+        gt_path: As the item says, ``None`` without ground truth.
+        conversion: How the images of the data set become RGB.
+    """
+    gt_root, lq_root = options.get("dataroot_gt"), options.get("dataroot_lq")
+    made = lq_path == gt_path and lq_root is None
+    return ItemPlaces(
+        name=name_below(lq_root, lq_path) if gt_path is None else name_below(gt_root, gt_path),
+        lq=None if made else place_below(lq_root, lq_path, conversion),
+        gt=place_below(gt_root, gt_path, conversion),
+    )
 
 
 def place_below(root: str | None, path: str | None, conversion: Conversion = AS_STORED) -> ImageReference | None:

@@ -332,7 +332,7 @@ def test_weights_of_the_base_alone_belong_elsewhere(tmp_path):
     with pytest.raises(CheckpointError, match="does not fit the HAT"):
         segsr(pretrain_base=str(path), upscale=4)
     path.write_bytes(b"not a checkpoint")
-    with pytest.raises(CheckpointError, match="hat.pth: cannot be read"):
+    with pytest.raises(CheckpointError, match="hat.pth cannot be read as weights: it is text"):
         segsr(pretrain_base=str(path))
 
 

@@ -92,7 +92,7 @@ def refused(folder, monkeypatch, capsys):
         ("network_g:semantics:vlm", "RN50", "network_g: semantics: vlm: RN50: its vision tower is no plain ViT"),
         ("network_g:semantics:vlm", "ViT-B-61", "network_g: semantics: vlm: 'ViT-B-61' is no open_clip model"),
         ("network_g:semantics:vlm", {**TINY_VLM, "vision_cfg": {"widht": 3}}, "open_clip cannot build this vision_cfg"),
-        ("network_g:semantics:vlm:vision_cfg:width", -32, "open_clip cannot build this vision_cfg"),
+        ("network_g:semantics:vlm:vision_cfg:width", -32, "vision_cfg: width: must be a whole number from 1, got -32"),
         ("network_g:semantics:vlm:preprocess_cfg", {"mean": ["a"]}, "preprocess_cfg: mean and std must be lists of"),
         ("network_g:semantics:num_heads", 5, "num_heads: 5 does not divide the vision-language model's joint width 32"),
         ("network_g:semantics:pretrained", "gone.pt", "'gone.pt' is neither a file nor a weights tag"),
@@ -363,4 +363,4 @@ def test_random_weights_are_named_in_a_test(folder, monkeypatch, capsys):
 def test_configuration_file_of_a_vision_language_model_is_checked_too(folder, refused):
     (folder / "vlm.json").write_text(json.dumps({**TINY_VLM, "embed_dim": "wide"}))
     opt = changed(guided_train(folder), "network_g:semantics:vlm", "vlm.json")
-    assert "semantics: vlm: vlm: open_clip cannot build this vision_cfg" in refused(opt)
+    assert "semantics: vlm: vlm: embed_dim: must be a whole number from 1, got 'wide'" in refused(opt)

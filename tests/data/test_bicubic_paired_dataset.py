@@ -11,6 +11,7 @@ from segsr_arch.cli import basicsr, segsr
 from segsr_arch.config import check_options
 from segsr_arch.data.lr_generation import make_lr, mod_crop
 from segsr_arch.errors import DataError
+from segsr_arch.results.reading import read_record
 from tests.cli.runs import write_options
 from tests.config.paired_options import changed, good_train
 from tests.config.test_check import problems
@@ -94,7 +95,10 @@ def test_names_from_a_list(tmp_path, encoding):
         write_image(tmp_path / "gt" / f"{name}.png", make_image(0, 16, 16))
     (tmp_path / "names.txt").write_text("c.png (16,16,3)\n\na.png\n", encoding=encoding)
     dataset = build_dataset(options(tmp_path / "gt", meta_info_file=str(tmp_path / "names.txt")))
-    assert dataset.paths == [str(tmp_path / "gt" / "c.png"), str(tmp_path / "gt" / "a.png")]
+    assert [pair["gt_path"] for pair in dataset.paths] == [
+        str(tmp_path / "gt" / "c.png"),
+        str(tmp_path / "gt" / "a.png"),
+    ]
     assert dataset[1]["lq"].shape == (3, 4, 4)
 
 
@@ -151,3 +155,20 @@ def test_a_training_and_its_validation_run(opt, tmp_path, monkeypatch):
     assert basicsr.main(["train", "-opt", str(write_options(tmp_path, opt))]) == 0
     log = next((tmp_path / "experiments/tiny").glob("*.log")).read_text()
     assert "psnr" in log and "End of training" in log
+
+
+@pytest.mark.parametrize("command", ["basicsr test", "segsr evaluate"])
+def test_an_evaluation_knows_the_ground_truth_and_that_no_file_holds_the_lr_image(tmp_path, monkeypatch, command):
+    monkeypatch.chdir(tmp_path)
+    write_image(tmp_path / "HR/roads/roads01.png", make_image(0, 64, 64))
+    opt = {"name": "run", "model_type": "SeGSRModel", "scale": 4, "num_gpu": 0, "path": {}}
+    opt["network_g"] = {"type": "Bicubic", "upscale": 4}
+    opt["datasets"] = {"test": {key: value for key, value in options("HR/roads").items() if key != "phase"}}
+    metrics = {"psnr": {"type": "calculate_psnr", "crop_border": 0}}
+    opt["val"] = {"save_img": True, "suffix": None, "metrics": metrics}
+    path = str(write_options(tmp_path, opt))
+    ran = basicsr.main(["test", "-opt", path]) if command == "basicsr test" else segsr.main(["evaluate", "-opt", path])
+    assert ran == 0
+    (row,) = read_record(tmp_path / "results/run/evaluation/gt").images
+    assert (row.name, row.class_name, row.lq) == ("roads01", "roads", None)
+    assert row.gt.path.endswith("HR/roads/roads01.png") and row.gt.read().shape == (64, 64, 3)
