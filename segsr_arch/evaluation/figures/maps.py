@@ -98,9 +98,9 @@ def choose_mapped_images(record: EvaluationRecord) -> list[str]:
             contrasts[row.name] = float(maps.flatten(1).std(dim=1).mean())
     if not contrasts:
         raise DataError(
-            f"{record.method} on {record.dataset}: no image has guidance maps and an LR image on the disk. Only networks "
-            f"whose guide has a localization (semantics: modules: sfem+slm+lmm) have maps, evaluated with segsr evaluate "
-            f"-opt, their images kept; LR images that are made when they are read lie nowhere."
+            f"{record.method} on {record.dataset}: no image has guidance maps and an LR image on the disk. Only "
+            f"networks whose guide has a localization (semantics: modules: sfem+slm+lmm) have maps, evaluated with "
+            f"segsr evaluate -opt, their images kept; LR images that are made when they are read lie nowhere."
         )
     return sorted(contrasts, key=lambda name: (-contrasts[name], name))[:DEFAULT_COUNT]
 
