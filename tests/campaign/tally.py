@@ -59,6 +59,11 @@ class Tally:
         if bad:
             self.lost.append(f"{key}: {'; '.join(bad)}")
 
+    @property
+    def told(self):
+        """What was lost, for the message of a test."""
+        return f"{self._lost} of {self.tried} lost:\n" + "\n".join(self.lost)
+
     def row(self):
         """The test's part of the table."""
         return [self.what, self.tried, self.tried - self._lost, time.monotonic() - self._since]

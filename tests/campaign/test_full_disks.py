@@ -152,3 +152,4 @@ def test_a_full_disk_is_a_sentence_and_costs_nothing_that_was_whole(tally, tmp_p
                 bad.append(f"then exit {again.code}: {again.output[-500:]}")
             bad += damaged(place) + partial(place)
         tally.series(WHAT, 1, f"disk/{name}/{number}, {size} of {needed} bytes", bad)
+    assert not tally.lost, tally.told

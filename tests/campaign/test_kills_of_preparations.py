@@ -37,3 +37,4 @@ def test_the_data_set_is_that_of_an_uninterrupted_run(tally, tmp_path, monkeypat
         bad.append("the files are others")
     bad += partial(tmp_path)
     tally.series(WHAT, count, f"preparation/{number}", bad)
+    assert not tally.lost, tally.told

@@ -60,3 +60,4 @@ def test_the_table_is_that_of_an_uninterrupted_run(tally, tmp_path, monkeypatch,
             bad.append("the figures are others")
         bad += partial(place)
     tally.series(WHAT, count, f"reproduction/{number}", bad)
+    assert not tally.lost, tally.told

@@ -79,3 +79,4 @@ def test_the_network_is_that_of_an_uninterrupted_run(tally, tmp_path, monkeypatc
             bad += [f"no validation of iteration {i}" for i in missing]
         bad += partial(folder)
     tally.series(WHAT, count, f"training/{number} {KINDS[number % len(KINDS)]}", bad)
+    assert not tally.lost, tally.told

@@ -175,3 +175,4 @@ def test_readers_agree_and_the_others_go_on(tally, tmp_path, number, count):
     ended = in_child(command(tmp_path, *evaluate), seconds=SECONDS)
     rows = (tmp_path / "out/sr/evaluation/gt/images.csv").read_text()
     assert ended.code == 1 and all(name in rows for name in good) and "Traceback" not in ended.output, ended.output
+    assert not tally.lost, tally.told

@@ -121,3 +121,4 @@ def test_each_trains_or_is_refused_in_a_sentence(tally, template, tmp_path, numb
             tally.failed(WHAT, f"options/{number}/{attempt}", reason)
         else:
             tally.survived(WHAT)
+    assert not tally.lost, tally.told
