@@ -29,20 +29,21 @@ def is_running(pid: int) -> bool:
     return state not in ("Z", "X")  # has ended, and whoever started it has not asked yet how
 
 
-def end_with_parent(parent: int, *, signum: int = signal.SIGKILL) -> bool:
+def end_with_parent(parent: int, *, signum: int | None = None) -> bool:
     """Let this process get a signal when its parent ends, however that ends.
 
     The kernel watches the thread that has started this process; it must live as long as the parent is meant to.
 
     Args:
         parent: Process that has started this one. If it has ended already, the signal comes at once.
-        signum: The signal.
+        signum: The signal; ``None`` takes SIGKILL.
 
     Returns:
         Whether the system can do that; it is Linux's ``prctl``.
     """
     if sys.platform != "linux":
         return False
+    signum = signal.SIGKILL if signum is None else signum  # Windows has no signal of that name
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, int(signum), 0, 0, 0) != 0:
         return False
     # It may have ended before the kernel was asked; one that runs and is none of ours has a fork server between us.

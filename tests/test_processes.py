@@ -1,11 +1,13 @@
 import multiprocessing
 import os
+import runpy
 import signal
 import sys
 import time
 
 import pytest
 
+from segsr_arch import processes
 from segsr_arch.processes import WorkerOfThis, child_variables, end_with_parent, heed_parent, is_running
 from tests.support import runs
 
@@ -87,3 +89,10 @@ def test_workers_of_a_loader_begin_as_they_did_and_end_with_who_made_it(gone):
 
 def test_running(gone):
     assert is_running(os.getpid()) and is_running(1) and not is_running(gone) and not is_running(2**40)
+
+
+def test_it_can_be_imported_where_there_is_no_sigkill(monkeypatch):
+    monkeypatch.delattr(signal, "SIGKILL")  # Windows
+    monkeypatch.setattr(sys, "platform", "win32")
+    names = runpy.run_path(processes.__file__)
+    assert names["end_with_parent"](1) is False
