@@ -85,7 +85,12 @@ def _below_process_limit() -> int | None:
 
 def _below_group_limit() -> int | None:
     limit, used = (" ".join(_lines(f"/sys/fs/cgroup/memory.{name}")) for name in ("max", "current"))
-    return max(0, int(limit) - int(used)) if limit.isdecimal() and used.isdecimal() else None
+    if not (limit.isdecimal() and used.isdecimal()):
+        return None
+    kinds = dict(line.split() for line in _lines("/sys/fs/cgroup/memory.stat"))
+    # What the system keeps of files that were read counts as used, up to the limit, and makes room for what is asked.
+    kept = sum(int(kinds.get(kind, 0)) for kind in ("active_file", "inactive_file"))
+    return max(0, int(limit) - int(used) + kept)
 
 
 def _lines(path: str) -> list[str]:

@@ -174,3 +174,15 @@ def test_memory_is_the_bound_for_what_a_file_may_hold(monkeypatch):
 def test_available_memory_is_that_of_this_machine():
     available = limits.available_memory()
     assert available is None or 1 << 20 < available < 1 << 50
+
+
+def test_what_is_kept_of_files_that_were_read_counts_as_free(monkeypatch):
+    content = {
+        "/sys/fs/cgroup/memory.max": ["4000"],
+        "/sys/fs/cgroup/memory.current": ["3990"],
+        "/sys/fs/cgroup/memory.stat": ["anon 490", "file 3500", "active_file 1000", "inactive_file 2500"],
+    }
+    monkeypatch.setattr(limits, "_lines", lambda path: content.get(path, []))
+    assert limits.available_memory() == 3510
+    content["/sys/fs/cgroup/memory.max"] = ["max"]
+    assert limits.available_memory() is None
