@@ -8,6 +8,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from segsr_arch.errors import ConfigError
 from segsr_arch.training.seeded_samples import SampleIndex
 
 
@@ -71,7 +72,17 @@ class SampleOrder:
         }
 
     def last_epoch(self, total_iter: int) -> int:
-        """Number of the epoch in which a training reaches ``total_iter``; the first one is 0."""
+        """Number of the epoch in which a training reaches ``total_iter``; the first one is 0.
+
+        Raises:
+            ConfigError: If an epoch has no whole batch, so that no epoch trains anything.
+        """
+        if self.batches == 0:
+            raise ConfigError(
+                f"datasets: train: batch_size_per_gpu: a batch of {self._batch} is larger than an epoch of "
+                f"{len(self._sampler)} images (a process), so nothing would be trained; take a smaller batch or a "
+                f"larger dataset_enlarge_ratio."
+            )
         epoch, iteration = self._start
         rest = total_iter - iteration - self._batches_left()
         return epoch + max(math.ceil(rest / self.batches), 0)

@@ -8,6 +8,7 @@ from basicsr.data import build_dataloader
 from basicsr.data.data_sampler import EnlargedSampler
 from torch.utils.data import DataLoader, Dataset
 
+from segsr_arch.errors import ConfigError
 from segsr_arch.training.sample_order import SampleOrder
 from segsr_arch.training.seeded_samples import SampleIndex, SeededSamples
 
@@ -149,3 +150,9 @@ def test_iterating_a_loader_draws_nothing_from_the_networks_random_numbers():
     drawn = torch.rand(1)
     torch.manual_seed(0)
     assert torch.equal(drawn, torch.rand(1))
+
+
+def test_a_batch_that_no_epoch_fills_is_refused_before_the_training():
+    order, _ = make_order(batch=12)
+    with pytest.raises(ConfigError, match="batch_size_per_gpu: a batch of 12 is larger than an epoch of 11 images"):
+        order.last_epoch(total_iter=10)
