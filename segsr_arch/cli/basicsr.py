@@ -26,6 +26,7 @@ from segsr_arch.logs import write_traceback
 from segsr_arch.processes import end_with_parent, heed_parent
 from segsr_arch.replacing import replaced
 
+_OF_TORCHRUN = "TORCHELASTIC_RUN_ID"  # a variable that torchrun sets
 # names under which a launcher tells a process who it is, before it has joined the others
 _RANK_NAMES = {"pytorch": ("RANK", "WORLD_SIZE"), "slurm": ("SLURM_PROCID", "SLURM_NTASKS")}
 
@@ -72,9 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _end_with_starter(args: argparse.Namespace) -> None:
-    """End by SIGTERM, which saves the state, with a command of this package that started this one, or torchrun."""
+    """End by SIGTERM, which saves the state, with a command of this package that started this one, or torchrun.
+
+    A process that somebody has started by hand, with the variables of a launcher, outlives the shell.
+    """
     heed_parent()
-    if args.launcher == "pytorch":
+    if args.launcher == "pytorch" and _OF_TORCHRUN in os.environ:
         end_with_parent(os.getppid(), signum=signal.SIGTERM)
 
 
