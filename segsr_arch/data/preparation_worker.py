@@ -117,14 +117,15 @@ class Workshop:
 
         Args:
             path: File in the source.
-            known: What an earlier run found; returned again if the file has not changed since.
+            known: What an earlier run found; returned again if the file has not changed since. One that could not be
+                used is looked at again, since that may have been for lack of memory.
         """
         try:
             data = self._source.read(path)
         except DataError as error:
             return _unusable(path, "", Finding.BROKEN, str(error))
         file_digest = digest_bytes(data)
-        if known is not None and known.file_digest == file_digest and known.rules == RULES:
+        if known is not None and known.pixel_digest and (known.file_digest, known.rules) == (file_digest, RULES):
             return known
         try:
             pixels, notes = read_rgb(data, self._conversion)

@@ -7,6 +7,7 @@ import pytest
 from segsr_arch.data.preparation import prepare
 from segsr_arch.data.splits import published_lists
 from segsr_arch.errors import DataError
+from segsr_arch.images import limits
 from segsr_arch.images.conversion import Conversion
 from tests.data.test_preparation import make_source, options
 from tests.support import make_image, write_image
@@ -162,3 +163,16 @@ def test_unlisted_images_are_named(tmp_path):
     assert outcome.missing == ["b/b77"]
     assert {problem.kind.value for problem in outcome.problems.items} == {"not on any split list"}
     assert len(outcome.problems.items) == 8
+
+
+def test_an_image_that_memory_did_not_hold_is_prepared_once_it_does(tmp_path, monkeypatch):
+    source = make_source(tmp_path / "src", classes=("a",))
+    with monkeypatch.context() as little:
+        little.setattr(limits, "_ALWAYS_THERE", 48 * 50 * 3)
+        little.setattr(limits, "available_memory", lambda: 0)
+        first = prepare(options(source, tmp_path / "dst", val=0, test=0))
+    assert [problem.file for problem in first.problems.items] == ["a/a03.png", "a/a04.png"]
+    assert first.written == {4: 3}
+    second = prepare(options(source, tmp_path / "dst", val=0, test=0))
+    assert second.problems.items == []
+    assert second.written == {4: 2}
