@@ -41,7 +41,9 @@ def name_samples(dataset_class: type) -> type:
         try:
             return read(self, index)
         except Exception as error:  # data sets from elsewhere raise any kind
-            ends = isinstance(error, IndexError) and not 0 <= index < len(self)  # that is how iterating over it ends
+            ends = (
+                isinstance(error, IndexError) and isinstance(index, int) and not 0 <= index < len(self)
+            )  # as iterating does
             files = _files_of_sample(self, index)
             if ends or isinstance(error, SampleError) or _names_one_of(error, files):
                 error.is_of_a_sample = True  # and not of the image before, which was fed to the network

@@ -10,16 +10,17 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import Dataset
 
 from segsr_arch.archs.guided_network import GuidedNetwork
 from segsr_arch.cli.arguments import whole_number
 from segsr_arch.cli.converting import add_conversion, conversion_of
 from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.evaluation.dataset_items import dataset_items
 from segsr_arch.evaluation.explanation import Sample, embed_terms, explain, observe
 from segsr_arch.evaluation.explanation_figure import draw_explanation
 from segsr_arch.evaluation.explanation_files import Subject, format_explanation, write_explanation
 from segsr_arch.evaluation.figures.style import figure_style, save_figure
+from segsr_arch.evaluation.methods import Item
 from segsr_arch.evaluation.vocabulary import DEFAULT_TEMPLATES, build_vocabulary
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.images.errors import ImageReadError
@@ -27,10 +28,9 @@ from segsr_arch.images.reading import read_rgb
 from segsr_arch.locking import locked
 from segsr_arch.models.trained import TrainedNetwork, load_trained
 from segsr_arch.progress import progress
-from segsr_arch.results.classes import NO_CLASS, class_of
+from segsr_arch.results.classes import NO_CLASS, classes_of
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.record import ImageRow
-from segsr_arch.results.references import places_of_item
 from segsr_arch.semantics import SemanticGuide
 from segsr_arch.semantics.text_tower import build_text_tower
 
@@ -90,14 +90,13 @@ def _read_image(path: Path, conversion: Conversion) -> Tensor:
     return torch.from_numpy(pixels.astype(np.float32) / 255).permute(2, 0, 1)
 
 
-def _given_sample(path: Path, conversion: Conversion) -> Sample:
-    return Sample(name=str(path), class_name=class_of(path.stem), lq=_read_image(path, conversion))
+def _given_sample(path: Path, class_name: str, conversion: Conversion) -> Sample:
+    return Sample(name=str(path), class_name=class_name, lq=_read_image(path, conversion))
 
 
-def _dataset_sample(dataset: Dataset, index: int) -> Sample:
-    item = dataset[index]
-    name = places_of_item(dataset.opt, lq_path=item["lq_path"], gt_path=item.get("gt_path")).name
-    return Sample(name=name, class_name=class_of(name), lq=item["lq"])
+def _dataset_sample(item: Item) -> Sample:
+    sample, *_ = item.read()
+    return Sample(name=item.name, class_name=item.class_name, lq=sample["lq"])
 
 
 def _guide_of(trained: TrainedNetwork) -> SemanticGuide:
@@ -119,11 +118,12 @@ def _collect(
 ) -> list[tuple[str, Callable[[], Sample]]]:
     """Give of each image the name of its data set, and what reads it."""
     if images is not None:
-        return [(_GIVEN, partial(_given_sample, path, conversion)) for path in images]
+        classes = classes_of([path.stem for path in images])
+        return [(_GIVEN, partial(_given_sample, path, classes[path.stem], conversion)) for path in images]
     return [
-        (name, partial(_dataset_sample, dataset, index))
+        (name, partial(_dataset_sample, item))
         for name, dataset in trained.datasets()
-        for index in range(len(dataset))
+        for item in dataset_items(dataset)
     ]
 
 

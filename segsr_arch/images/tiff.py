@@ -114,5 +114,5 @@ def pixels(data: bytes, header: ImageHeader) -> np.ndarray:
         if page.bitspersample < 8:
             stored = (stored.astype(np.uint16) * 255 // (2**page.bitspersample - 1)).astype(np.uint8)
         if page.photometric == _WHITE_IS_ZERO and stored.dtype.kind == "u":
-            stored = np.iinfo(stored.dtype).max - stored
+            stored = (255 if page.bitspersample < 8 else 2**page.bitspersample - 1) - stored
     return stored

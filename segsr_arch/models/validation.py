@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from segsr_arch.images.conversion import Conversion
 from segsr_arch.metrics.ground_truth import needs_ground_truth
 from segsr_arch.models.output_checks import check_finite
 from segsr_arch.progress import progress
-from segsr_arch.results.classes import class_of
+from segsr_arch.results.classes import NO_CLASS, classes_of
 from segsr_arch.results.provenance import pixel_digest
 from segsr_arch.results.record import ImageRow, SetValue
 from segsr_arch.results.references import place_below, places_of_item
@@ -148,7 +148,7 @@ def validate(
             values, features, problems = ({}, {}, unmeasured) if unmeasured else _measure(images, metric_options)
             row = ImageRow(
                 name=name,
-                class_name=class_of(name),
+                class_name=NO_CLASS,  # so far
                 values=values,
                 sr=place_below(None, sr_path and str(sr_path)),
                 gt=places.gt,
@@ -162,6 +162,8 @@ def validate(
         shares: list[list[ImageResult]] = [[] for _ in range(opt["world_size"])]
         dist.all_gather_object(shares, results)
         results = [result for share in shares for result in share]
+    classes = classes_of([result.row.name for result in results])  # which only the names of the whole set tell
+    results = [replace(one, row=replace(one.row, class_name=classes[one.row.name])) for one in results]
     return _combine(sorted(results, key=lambda result: result.index), metric_options)
 
 

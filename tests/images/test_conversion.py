@@ -1,5 +1,8 @@
+import io
+
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageOps
 
 from segsr_arch.images import reading
@@ -60,6 +63,15 @@ def test_few_bits_are_spread_over_eight():
         expected = image.astype(np.uint8) * (255 // (2**bits - 1))
         assert np.array_equal(pixels[..., 1], expected)
         assert findings(notes) == [Finding.GRAYSCALE]
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_white_of_any_depth_is_the_largest_value_where_it_is_zero(bits):
+    stored = np.array([[0, 1, 2**bits - 1]], np.uint16)
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, stored, photometric="miniswhite", bitspersample=bits)
+    pixels, _ = decode(buffer.getvalue())
+    assert pixels.ravel().tolist() == [2**bits - 1, 2**bits - 2, 0]
 
 
 def test_white_is_light_also_where_it_is_zero():

@@ -241,3 +241,14 @@ def test_a_set_metric_that_cannot_be_computed_does_not_end_the_training(tmp_path
     model.validation(loader_of(model), 1, None, False)
     record = read_record(tmp_path / "validation/made_val/00000001")
     assert record.problems == ("lonely: needs at least 2 image pairs, got 1",) and record.set_values == {}
+
+
+def test_classes_are_told_by_the_names_of_the_whole_set(tmp_path):
+    model = build_model(tiny_options(tmp_path, images=2))
+    for folder in ("HR", "LR"):  # all end in the scale, which is no number of an image
+        for index, name in enumerate(("babyx4", "forest7x4")):
+            (tmp_path / f"data/{folder}/im{index}.png").rename(tmp_path / f"data/{folder}/{name}.png")
+    model.trained_iter = 1
+    model.validation(loader_of(model), 1, None, False)
+    record = read_record(tmp_path / "validation/made_val/00000001")
+    assert [row.class_name for row in record.images] == ["", "forest"]
