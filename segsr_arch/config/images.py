@@ -27,11 +27,13 @@ class Listing:
         folder: Where they are.
         names: File names, or keys of an LMDB, sorted.
         known_sizes: (height, width) by name, where they are listed.
+        partners: Name of the LR image by that of the HR image, where a list says both.
     """
 
     folder: Path
     names: list[str]
     known_sizes: dict[str, tuple[int, int]] = field(default_factory=dict)
+    partners: dict[str, str] = field(default_factory=dict)
 
     @cached_property
     def headers(self) -> tuple[dict[str, ImageHeader], dict[str, str]]:

@@ -26,7 +26,7 @@ def list_named(
         names_key: ``meta_info_file``, with a name a line, or ``meta_info``, with two, of HR and LR image.
 
     Returns:
-        Listing by key of the data root, of those whose files are all there; none for ``meta_info``.
+        Listing by key of the data root, of those whose files are all there.
     """
     here, file = join_path(path, names_key), options[names_key]
     try:
@@ -48,8 +48,11 @@ def list_named(
         if missing:
             missed = f"{len(missing)} files that {file} names are not in {root}, first: {missing[0]}"
             problems.add(join_path(path, key), missed)
-        elif names_key == "meta_info_file":
-            listings[key] = Listing(root, [os.path.relpath(place, root) for place in found.values()])
+        else:
+            listings[key] = Listing(root, [os.path.relpath(found[name], root) for name in wanted])
+    if names_key == "meta_info" and len(listings) == 2:
+        hr, lr = listings["dataroot_gt"], listings["dataroot_lq"]
+        hr.partners.update(zip(hr.names, lr.names, strict=True))
     return listings
 
 

@@ -62,6 +62,8 @@ def _pair_names(
     problems: Problems, path: str, options: Mapping[str, Any], lr: Listing, hr: Listing
 ) -> dict[str, str] | None:
     """Give the LR name for each HR name, or ``None`` if the two sets do not fit together."""
+    if hr.partners:
+        return hr.partners
     template = options.get("filename_tmpl", "{}")
     if not takes_a_name(template):
         problems.add(

@@ -54,6 +54,9 @@ def test_a_list_of_pairs_must_name_pairs_that_are_there(tmp_path, monkeypatch):
     assert "dataroot_lq: 1 files that pairs.txt names are not in" in line and "first: 99.png" in line
     (tmp_path / "pairs.txt").write_text("00.png, 01.png\n02.png, 03.png\n")
     assert check(opt) == []
+    write_image(tmp_path / "LR/03.png", make_image(3, 9, 8))
+    line = problems(opt)[0]  # that of the validation set is told, too
+    assert "1 of 2 are not: 02.png is 16x16, its LR image 8x9" in line
 
 
 @pytest.mark.parametrize(
