@@ -135,8 +135,15 @@ def test_as_many_at_a_time_as_there_are_slots(place, deadline):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
 def test_a_signal_lets_trainings_save_their_states_and_leaves_no_process(place, deadline, number, monkeypatch):
+    # who runs the tests may ignore some of them, as nohup does
+    handlers = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGHUP: signal.SIG_DFL,
+    }
     if number == signal.SIGTERM:  # as in the background of a script, where Ctrl-C is ignored by everyone
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        handlers[signal.SIGINT] = signal.SIG_IGN
+    before = {one: signal.signal(one, handler) for one, handler in handlers.items()}
     runs = some_runs(1, 5, 9)
     (place.folder / "endless").touch()
     monkeypatch.setenv("STARTED_BY_TEST", f"{os.getpid()}-{number}")
@@ -153,8 +160,8 @@ def test_a_signal_lets_trainings_save_their_states_and_leaves_no_process(place, 
         with pytest.raises(KeyboardInterrupt), ended_as_interrupted():
             Executor(workplace=place, slots=[Slot(), Slot()], report=report).carry_out(runs)
     finally:
-        if number == signal.SIGTERM:
-            signal.signal(signal.SIGINT, before)
+        for one, handler in before.items():
+            signal.signal(one, handler)
     assert processes_with(f"STARTED_BY_TEST={os.getpid()}-{number}") == []
     assert sorted((place.folder / "stopped").read_text().split()) == sorted(f"train_{run.name}" for run in runs[:2])
     assert len(calls(place)) == 2  # the third was not started
