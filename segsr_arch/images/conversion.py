@@ -20,7 +20,8 @@ class Conversion:
 
     Attributes:
         value_range: The values that become 0 and 255 in images of more than 8 bits.
-        bands: Numbers, from 1, of the bands that become red, green and blue; a single one becomes grey.
+        bands: Numbers, from 1, of the bands that become red, green and blue; a single one becomes grey. An alpha
+            channel is a band like the others then: near infrared is often called so.
         range_key: How to ask for a range, for messages.
         bands_key: How to ask for three bands, for messages.
         band_key: How to ask for one.
@@ -79,7 +80,7 @@ def refusal(header: ImageHeader, conversion: Conversion, *, deep: bool = False) 
     Returns:
         What is the matter with it; ``None`` if it can be used (as far as the header says).
     """
-    bands = header.bands - header.alpha
+    bands = header.bands if conversion.bands is not None else header.bands - header.alpha
     if header.colours not in _COLOURS:
         return Finding.BANDS, f"its colours are {header.colours}, neither RGB nor grey; save it as RGB"
     if conversion.bands is not None and max(conversion.bands) > bands:
@@ -111,9 +112,11 @@ def notes_of(header: ImageHeader, conversion: Conversion, *, deep: bool = False)
         notes.append((Finding.TURNED, f"EXIF orientation {header.orientation}; turned as people see it"))
     if header.palette:
         notes.append((Finding.PALETTE, "palette image; its colours were looked up"))
-    if header.alpha:
+    if header.alpha and conversion.bands is None:
         notes.append((Finding.ALPHA, "alpha channel, opaque everywhere; dropped"))
     if conversion.bands is not None:
+        if header.alpha:
+            notes.append((Finding.ALPHA, "alpha channel, a band like the others since bands are named"))
         listed = ", ".join(map(str, conversion.bands))
         notes.append((Finding.BANDS, f"{header.described_bands}; {listed} became {_target(len(conversion.bands))}"))
     if header.dtype != "uint8" and conversion.value_range is not None:
@@ -158,10 +161,14 @@ def convert(
         if finding is Finding.DEPTH:
             sentence = f"its values go from {image.min():g} to {image.max():g}: {sentence}"
         raise ImageReadError(sentence, finding)
-    if header.alpha:
+    if header.alpha and conversion.bands is None:
         opaque = np.iinfo(image.dtype).max if image.dtype.kind in "ui" else 1.0
         if not (image[..., -1] >= opaque).all():
-            raise ImageReadError("it has transparent pixels, of which nothing is known", Finding.ALPHA)
+            raise ImageReadError(
+                f"it has transparent pixels, of which nothing is known; if its last band is no alpha channel, say with "
+                f"{conversion.bands_key} which bands are meant",
+                Finding.ALPHA,
+            )
         image = image[..., :-1]
     if conversion.bands is not None:
         image = image[..., [number - 1 for number in conversion.bands]]

@@ -102,7 +102,9 @@ def test_opaque_alpha_is_dropped_and_transparency_refused(write):
     assert findings(notes) == [Finding.ALPHA]
     seen_through = RGBA.copy()
     seen_through[5, 7, 3] = 254
-    assert refused(write(seen_through)) == (Finding.ALPHA, "it has transparent pixels, of which nothing is known")
+    finding, sentence = refused(write(seen_through))
+    assert finding is Finding.ALPHA and sentence.startswith("it has transparent pixels, of which nothing is known; if ")
+    assert sentence.endswith("no alpha channel, say with --bands 3 2 1 which bands are meant")
 
 
 def test_a_transparent_palette_colour_is_refused():
@@ -162,6 +164,16 @@ def test_a_fourth_band_that_is_no_alpha_is_not_lost():
     infrared = tiff(RGBA, photometric="rgb", extrasamples=["unspecified"])
     assert refused(infrared)[1].startswith("it has 4 bands, ")
     assert np.array_equal(read_rgb(infrared, Conversion(bands=(1, 2, 3)))[0], PIXELS)
+
+
+def test_near_infrared_that_is_called_an_alpha_channel_is_a_band_where_bands_are_named():
+    stored = np.dstack([PIXELS, 255 - GREY])
+    file = tiff(stored, photometric="rgb", extrasamples=["unassalpha"])
+    assert refused(file)[0] is Finding.ALPHA
+    pixels, notes = read_rgb(file, Conversion(bands=(4, 1, 2)))
+    assert np.array_equal(pixels, stored[..., [3, 0, 1]])
+    assert dict(notes)[Finding.ALPHA] == "alpha channel, a band like the others since bands are named"
+    assert np.array_equal(read_rgb(file, Conversion(bands=(1, 2, 3)))[0], PIXELS)
 
 
 def test_other_colours_are_refused():
