@@ -36,7 +36,8 @@ def locked(target: str | os.PathLike, *, lock: str | os.PathLike | None = None) 
     """Hold a file or folder for this process while the block runs, and clear away what killed processes left in it.
 
     Args:
-        target: What is written; it need not be there yet, and may be renamed meanwhile. The folder above it is made.
+        target: What is written; it need not be there yet, and may be renamed meanwhile. The folder above it is made,
+            and removed if nothing was written to it.
         lock: Where the lock file lies; hidden beside ``target`` if it is not given. In ``target`` it can only lie if
             that is never renamed.
 
@@ -47,6 +48,7 @@ def locked(target: str | os.PathLike, *, lock: str | os.PathLike | None = None) 
     target = Path(os.path.abspath(target))
     lock = lock_file(target) if lock is None else Path(os.path.abspath(lock))
     _check_name(target)
+    made = [folder for folder in (lock.parent, *lock.parent.parents) if not folder.exists()]
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         held = filelock.FileLock(lock, timeout=PATIENCE, thread_local=False)
@@ -77,6 +79,9 @@ def locked(target: str | os.PathLike, *, lock: str | os.PathLike | None = None) 
             with contextlib.suppress(OSError):
                 path.unlink()
         held.release()
+        with contextlib.suppress(OSError):  # they hold something by now, as a rule
+            for folder in made:
+                folder.rmdir()
 
 
 def lock_file(target: str | os.PathLike) -> Path:

@@ -54,10 +54,10 @@ def test_the_second_is_told_who_the_first_is_and_goes_on_after_it(tmp_path, hold
         pass  # another name
     connection.send("go on")
     process.join(20)
-    assert os.listdir(tmp_path / "deep") == []
+    assert not (tmp_path / "deep").exists()
     with locked(tmp_path / "deep/D"):
         assert lock_file(tmp_path / "deep/D").exists()
-    assert os.listdir(tmp_path / "deep") == []
+    assert not (tmp_path / "deep").exists()
 
 
 def test_a_killed_process_holds_nothing_and_its_half_files_go(tmp_path, holder):
@@ -128,3 +128,15 @@ def test_where_nothing_can_be_written_it_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr(filelock.FileLock, "acquire", refuse)
     with pytest.raises(SaveError, match=r"D: cannot be written to \(Read-only file system\); choose another folder"):
         locked(tmp_path / "D").__enter__()
+
+
+def test_folders_that_were_made_for_nothing_are_removed(tmp_path):
+    with pytest.raises(ValueError, match="refused"), locked(tmp_path / "a/b/result.json"):
+        raise ValueError("refused")
+    assert not (tmp_path / "a").exists()
+    with locked(tmp_path / "a/b/result.json"):
+        (tmp_path / "a/b/result.json").write_text("{}")
+    (tmp_path / "here").mkdir()
+    with locked(tmp_path / "here/result.json"):
+        pass
+    assert (tmp_path / "a/b/result.json").exists() and (tmp_path / "here").exists()
