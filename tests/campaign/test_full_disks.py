@@ -13,10 +13,10 @@ import torch
 from basicsr.archs import build_network
 from PIL import Image
 
-from tests.campaign.children import in_child
+from tests.campaign.children import basicsr, in_child, segsr
 from tests.campaign.killing import partial, unreadable
 from tests.campaign.tally import dice, shared
-from tests.cli.runs import forget_logger, make_options, make_pairs, write_options
+from tests.cli.runs import make_options, make_pairs, write_options
 from tests.data.test_preparation import make_source
 from tests.support import write_image
 
@@ -81,30 +81,18 @@ def inputs(tmp_path_factory):
     return folder
 
 
-def segsr(*arguments):
-    from segsr_arch.cli.segsr import main
-
-    return lambda: main([str(argument) for argument in arguments])
-
-
-def basicsr(*arguments):
-    from segsr_arch.cli.basicsr import main
-
-    return lambda: (forget_logger(), main([str(argument) for argument in arguments]))[1]
-
-
 def command(name, inputs):
-    """One of the commands that write."""
+    """One of the commands that write: its program and arguments."""
     pairs = inputs / "pairs"
     methods = [part for sigma in (1, 2) for part in ("--sr", inputs / f"sr{sigma}")]
     evaluate = ("evaluate", *methods, "--gt", pairs / "HR", "--scale", 2, "--out", "out")
     return {
-        "prepare": segsr("prepare", "folder", inputs / "src", "dst", "--patch", 8, "--jobs", 1),
-        "train": basicsr("train", "-opt", inputs / "train.yml", "--auto_resume"),
-        "test": basicsr("test", "-opt", inputs / "test.yml"),
-        "evaluate": segsr(*evaluate),
-        "report": segsr(*evaluate, "--report"),
-        "export": segsr("export", "-opt", inputs / "test.yml", "--precision", "fp32"),
+        "prepare": (segsr, "prepare", "folder", inputs / "src", "dst", "--patch", 8, "--jobs", 1),
+        "train": (basicsr, "train", "-opt", inputs / "train.yml", "--auto_resume"),
+        "test": (basicsr, "test", "-opt", inputs / "test.yml"),
+        "evaluate": (segsr, *evaluate),
+        "report": (segsr, *evaluate, "--report"),
+        "export": (segsr, "export", "-opt", inputs / "test.yml", "--precision", "fp32"),
     }[name]
 
 
@@ -125,11 +113,7 @@ def damaged(place):
 @pytest.mark.parametrize("name", ["prepare", "train", "test", "evaluate", "report", "export"])
 def test_a_full_disk_is_a_sentence_and_costs_nothing_that_was_whole(tally, tmp_path, inputs, name):
     def attempt(place):
-        def run():
-            os.chdir(place)
-            return command(name, inputs)()
-
-        return in_child(run, seconds=SECONDS)
+        return in_child(*command(name, inputs), cwd=place, seconds=SECONDS)
 
     with disk(tmp_path / f"disk{next(_serial)}", ROOMY) as place:
         whole = attempt(place)

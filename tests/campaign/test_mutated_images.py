@@ -1,7 +1,6 @@
 """Damaged image files: every reader gives the same pixels or names the file, and the images beside it go on."""
 
 import io
-import os
 
 import cv2
 import numpy as np
@@ -11,11 +10,11 @@ from PIL import Image
 
 from segsr_arch.errors import DataError
 from segsr_arch.images.reading import decode, read_header
-from tests.campaign.children import in_child
+from tests.campaign.children import in_child, needs_forks, segsr
 from tests.campaign.tally import dice, series
 from tests.support import make_image, write_image
 
-pytestmark = [pytest.mark.campaign, pytest.mark.skipif(not hasattr(os, "fork"), reason="attempts are forked")]
+pytestmark = [pytest.mark.campaign, needs_forks]
 WHAT = "mutated images"
 SIDE = 48
 SECONDS = 120
@@ -116,23 +115,11 @@ def disagreement(path):
 
 
 def read_all(folder):
-    def run():
+    with open(folder / "told", "w") as told:
         for path in sorted(folder.glob("*.bin")):
-            print(f"\n{path.stem}", end=" ", flush=True)
-            print(disagreement(path).encode("unicode_escape").decode(), end=" .", flush=True)
-        return 0
-
-    return run
-
-
-def command(folder, *arguments):
-    def run():
-        from segsr_arch.cli.segsr import main
-
-        os.chdir(folder)
-        return main([str(argument) for argument in arguments])
-
-    return run
+            print(path.stem, end=" ", file=told, flush=True)
+            print(disagreement(path).encode("unicode_escape").decode(), end=" .\n", file=told, flush=True)
+    return 0
 
 
 @pytest.mark.parametrize(("number", "count"), series(1000, each=100))
@@ -156,8 +143,8 @@ def test_readers_agree_and_the_others_go_on(tally, tmp_path, number, count):
         for place in ("source", "sr", "gt"):
             write_image(tmp_path / place / f"{name}.png", make_image(index, SIDE, SIDE))
 
-    ended = in_child(read_all(tmp_path), seconds=SECONDS)
-    told = dict(line.split(" ", 1) for line in ended.output.splitlines() if line[:4] in changes)
+    ended = in_child(read_all, tmp_path, cwd=tmp_path, seconds=SECONDS)
+    told = dict(line.split(" ", 1) for line in (tmp_path / "told").read_text().splitlines())
     for name, change in changes.items():
         line = told.get(name, "not read any more")
         if line.strip() == ".":
@@ -168,11 +155,11 @@ def test_readers_agree_and_the_others_go_on(tally, tmp_path, number, count):
             )
 
     prepare = ("prepare", "folder", "source", "data", "--patch", "4", "--val", "0", "--test", "0", "--jobs", "1")
-    ended = in_child(command(tmp_path, *prepare, "--no-lmdb"), seconds=SECONDS)
+    ended = in_child(segsr, *prepare, "--no-lmdb", cwd=tmp_path, seconds=SECONDS)
     made = {path.stem for path in (tmp_path / "data/train/HR_x4").glob("*.png")}
     assert ended.code == 0 and made >= set(good) and "Traceback" not in ended.output, ended.output[-2000:]
     evaluate = ("evaluate", "--sr", "sr", "--gt", "gt", "--scale", "4", "--out", "out")
-    ended = in_child(command(tmp_path, *evaluate), seconds=SECONDS)
+    ended = in_child(segsr, *evaluate, cwd=tmp_path, seconds=SECONDS)
     rows = (tmp_path / "out/sr/evaluation/gt/images.csv").read_text()
     assert ended.code == 1 and all(name in rows for name in good) and "Traceback" not in ended.output, ended.output
     assert not tally.lost, tally.told

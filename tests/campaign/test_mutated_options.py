@@ -1,17 +1,16 @@
 """Option files with one thing wrong: they train, or they are refused in a sentence, and nothing else is touched."""
 
 import copy
-import os
 
 import pytest
 import yaml
 
-from tests.campaign.children import in_child
+from tests.campaign.children import basicsr, in_child, needs_forks
 from tests.campaign.tally import dice, series
-from tests.cli.runs import forget_logger, make_options, make_pairs
+from tests.cli.runs import make_options, make_pairs
 from tests.support import TINY_SEMANTICS
 
-pytestmark = [pytest.mark.campaign, pytest.mark.skipif(not hasattr(os, "fork"), reason="attempts are forked")]
+pytestmark = [pytest.mark.campaign, needs_forks]
 WHAT = "mutated option files"
 SECONDS = 8  # a whole run takes one or two
 VALUES = [
@@ -88,17 +87,6 @@ def dump(opt):
     return yaml.safe_dump(opt, sort_keys=False, allow_unicode=True)
 
 
-def train(folder):
-    def run():
-        from segsr_arch.cli.basicsr import main
-
-        os.chdir(folder)
-        forget_logger()
-        return main(["train", "-opt", "run.yml"])
-
-    return run
-
-
 @pytest.mark.parametrize(("number", "count"), series(300, each=50))
 def test_each_trains_or_is_refused_in_a_sentence(tally, template, tmp_path, number, count):
     place, options = template
@@ -109,7 +97,7 @@ def test_each_trains_or_is_refused_in_a_sentence(tally, template, tmp_path, numb
         folder.mkdir(parents=True)
         (folder / "run.yml").write_text(text, encoding="utf-8")
         before = sorted(path.name for path in place.rglob("*"))
-        ended = in_child(train(folder), seconds=SECONDS)
+        ended = in_child(basicsr, "train", "-opt", "run.yml", cwd=folder, seconds=SECONDS)
         stray = [path.name for path in folder.parent.iterdir() if path != folder]
         if sorted(path.name for path in place.rglob("*")) != before:
             stray.append("something among the images")
