@@ -16,10 +16,10 @@ setup(
     long_description=(ROOT / "README.md").read_text("utf-8"),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
-    packages=[*find_packages(include=["segsr_arch", "segsr_arch.*"]), "segsr_arch.data.split_lists"],
-    package_dir={"segsr_arch.data.split_lists": "datasets/splits"},
+    packages=[*find_packages(include=["segsr_arch", "segsr_arch.*"]), "segsr_arch.preparation.split_lists"],
+    package_dir={"segsr_arch.preparation.split_lists": "datasets/splits"},
     package_data={
-        "segsr_arch.data.split_lists": ["*.txt"],
+        "segsr_arch.preparation.split_lists": ["*.txt"],
         "segsr_arch.evaluation": ["*.txt"],
         "segsr_arch.evaluation.report": ["page/*"],
     },

@@ -20,7 +20,7 @@ import segsr_arch  # noqa: F401 (repairs basicsr before it is imported, and regi
 from basicsr.archs import build_network
 from basicsr.data import build_dataset
 
-from segsr_arch.progress import progress
+from segsr_arch.running.progress import progress
 
 
 def load(options):

@@ -34,9 +34,9 @@ from pretrain_vit_scenes import Scene, check_sizes, read_manifest, read_scenes
 from pretrain_vit_training import LARGER, train_model
 from safetensors.torch import save
 
-from segsr_arch.atomic import atomic_write
 from segsr_arch.errors import ConfigError, DataError, SegsrError
 from segsr_arch.evaluation.vocabulary import DEFAULT_FILE, DEFAULT_TEMPLATES, Vocabulary, read_terms, words_of_class
+from segsr_arch.files.atomic import atomic_write
 from segsr_arch.results.files import make_folder, write_json
 from segsr_arch.results.provenance import describe_run, split_digest
 from segsr_arch.semantics.config import SemanticsConfig

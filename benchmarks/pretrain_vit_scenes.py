@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 from torchvision.transforms import ColorJitter
 
-from segsr_arch.data.preparation_worker import digest_pixels
-from segsr_arch.data.splits import SPLITS, read_split_list
 from segsr_arch.errors import DataError
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.reading import read_rgb
+from segsr_arch.preparation.splits import SPLITS, read_split_list
+from segsr_arch.preparation.worker import digest_pixels
 from segsr_arch.results.classes import class_of
 
 _KEYS = ("name", "listed", "sha256")  # by which an image is known

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from segsr_arch.errors import DivergenceError
 from segsr_arch.evaluation.vocabulary import Vocabulary
-from segsr_arch.progress import progress
+from segsr_arch.running.progress import progress
 
 LARGER = 2  # times as wide are some crops
 _WARMUP = 0.05  # share of the steps

@@ -26,7 +26,7 @@ from speed_gpu import BATCHES, GPU_ROWS, shares
 from speed_measures import copy_rate, matrix_rate
 from tqdm import tqdm
 
-from segsr_arch.progress import progress
+from segsr_arch.running.progress import progress
 
 ROWS = {"cpu": CPU_ROWS, "cuda": GPU_ROWS}
 

@@ -17,7 +17,7 @@ from speed_measures import alternate
 from speed_networks import FORMS, build, make_inference, make_training_step
 from torch import nn
 
-from segsr_arch.models.cost import count_macs
+from segsr_arch.inference.cost import count_macs
 
 BATCHES = {"training": 4, "inference": 16}
 _WARM_UP = 3  # runs: the first compiles, and those after it fill the caches of torch's allocator
@@ -68,7 +68,7 @@ def _prepare(
 
 
 def count_flops(network: nn.Module, image: int, *, task: str, batch: int) -> int:
-    """Count the floating-point operations of a batch, as :func:`segsr_arch.models.cost.count_macs` counts them.
+    """Count the floating-point operations of a batch, as :func:`segsr_arch.inference.cost.count_macs` counts them.
 
     Args:
         network: Maps (1, 3, ``image``, ``image``) to an enlarged image.

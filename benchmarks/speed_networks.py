@@ -9,8 +9,8 @@ from spandrel.architectures.HAT import HAT as PeerHAT
 from torch import Tensor, nn
 
 from segsr_arch.archs.hat.network import HATNetwork
-from segsr_arch.archs.inference import to_inference_form
 from segsr_arch.archs.segsr_arch import SeGSR
+from segsr_arch.inference.form import to_inference_form
 
 FORMS = ("eager", "compiled", "recorded")
 _RUNS_BEFORE_RECORDING = 3  # in which libraries choose their kernels and torch makes the optimizer's averages

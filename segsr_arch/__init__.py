@@ -4,8 +4,9 @@ Importing this package repairs stock ``basicsr`` 1.4.2 on today's Python stack a
 models, data sets and metrics with it, so that they can be named in option files. Import it before or after ``basicsr``.
 """
 
-from segsr_arch import compat, logs
+from segsr_arch import compat
 from segsr_arch.compat.installation import find_installation, importing_from
+from segsr_arch.running import logs
 
 __version__ = "0.1.0"
 

@@ -7,10 +7,10 @@ from typing import Any
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
-from segsr_arch.archs.base_networks import build_base
-from segsr_arch.archs.inference import to_inference_form
 from segsr_arch.compat.registration import register
 from segsr_arch.errors import ConfigError
+from segsr_arch.guiding.base_networks import build_base
+from segsr_arch.inference.form import to_inference_form
 
 
 @register(ARCH_REGISTRY)
@@ -30,7 +30,7 @@ def InferenceForm(*, network: Mapping[str, Any], precision: str = "bf16") -> nn.
         precision: ``fp32``, ``bf16`` or ``fp16``, as the file was written.
 
     Returns:
-        The network as :func:`~segsr_arch.archs.inference.to_inference_form` leaves it.
+        The network as :func:`~segsr_arch.inference.form.to_inference_form` leaves it.
 
     Raises:
         ConfigError: If the network or the precision is wrong.

@@ -7,14 +7,14 @@ from typing import Any
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
-from segsr_arch.archs.base_networks import Base
-from segsr_arch.archs.base_weights import check_base_path, load_base_weights
-from segsr_arch.archs.checkpoint_description import check_description, check_identity, describe_network
-from segsr_arch.archs.guided_network import GuidedNetwork, refuse_units_that_are_recomputed
-from segsr_arch.archs.unit_layouts import select_units
-from segsr_arch.archs.unit_probe import NoValuesError, Probe, probe_network
 from segsr_arch.compat.registration import register
 from segsr_arch.errors import CheckpointError, ConfigError
+from segsr_arch.guiding.base_networks import Base
+from segsr_arch.guiding.base_weights import check_base_path, load_base_weights
+from segsr_arch.guiding.checkpoint_description import check_description, check_identity, describe_network
+from segsr_arch.guiding.guided_network import GuidedNetwork, refuse_units_that_are_recomputed
+from segsr_arch.guiding.unit_layouts import select_units
+from segsr_arch.guiding.unit_probe import NoValuesError, Probe, probe_network
 from segsr_arch.semantics import SemanticGuide, SemanticsConfig, check_available
 from segsr_arch.semantics.vision_tower import known_identity
 
@@ -27,7 +27,7 @@ _SCALE_NAMES = ("upscale", "scale", "upscale_factor", "up_scale")
 class SemanticSR(GuidedNetwork):
     """Any network of BasicSR's registry, each of its units told where to look (SeG-SR, section IV-E and table VII).
 
-    :class:`~segsr_arch.archs.guided_network.GuidedNetwork` around a network that a YAML describes:
+    :class:`~segsr_arch.guiding.guided_network.GuidedNetwork` around a network that a YAML describes:
 
     .. code-block:: yaml
 
@@ -40,7 +40,7 @@ class SemanticSR(GuidedNetwork):
     Args:
         base: ``type`` and arguments of a registered network, third-party ones included, or of ``spandrel/NAME``.
         semantics: Options of the guide, see :class:`~segsr_arch.semantics.config.SemanticsConfig`.
-        units: Number of groups of units (networks of :data:`~segsr_arch.archs.unit_layouts.UNIT_LAYOUTS`) or module
+        units: Number of groups of units (networks of :data:`~segsr_arch.guiding.unit_layouts.UNIT_LAYOUTS`) or module
             paths; ``None``: each entry of the layout is a unit.
         pretrain_base: Path of weights of the base alone, in its own published format.
 

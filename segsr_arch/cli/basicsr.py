@@ -21,10 +21,10 @@ from segsr_arch.cli.terminal import escaped_output
 from segsr_arch.config import apply_overrides, check_options, complete_options, read_options
 from segsr_arch.config.imports import imported_code
 from segsr_arch.errors import SaveError, SegsrError
-from segsr_arch.locking import locked
-from segsr_arch.logs import write_traceback
-from segsr_arch.processes import end_with_parent, heed_parent
+from segsr_arch.files.locking import locked
 from segsr_arch.replacing import replaced
+from segsr_arch.running.logs import write_traceback
+from segsr_arch.running.processes import end_with_parent, heed_parent
 
 _OF_TORCHRUN = "TORCHELASTIC_RUN_ID"  # a variable that torchrun sets
 # names under which a launcher tells a process who it is, before it has joined the others

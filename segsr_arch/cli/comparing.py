@@ -5,8 +5,8 @@ from pathlib import Path
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.printed import classes_table, pairs_table, summary_table
-from segsr_arch.locking import locked
-from segsr_arch.names import folder_of
+from segsr_arch.files.locking import locked
+from segsr_arch.files.names import folder_of
 from segsr_arch.results.comparison import by_dataset, check_comparable, paired_columns, restrict_to_common
 from segsr_arch.results.comparison_files import write_comparison
 from segsr_arch.results.record import EvaluationRecord

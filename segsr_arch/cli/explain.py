@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segsr_arch.archs.guided_network import GuidedNetwork
 from segsr_arch.cli.arguments import whole_number
 from segsr_arch.cli.converting import add_conversion, conversion_of
 from segsr_arch.errors import ConfigError, DataError
@@ -22,15 +21,16 @@ from segsr_arch.evaluation.explanation_files import Subject, format_explanation,
 from segsr_arch.evaluation.figures.style import figure_style, save_figure
 from segsr_arch.evaluation.methods import Item
 from segsr_arch.evaluation.vocabulary import DEFAULT_TEMPLATES, build_vocabulary
+from segsr_arch.files.locking import locked
+from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.reading import read_rgb
-from segsr_arch.locking import locked
-from segsr_arch.models.trained import TrainedNetwork, load_trained
-from segsr_arch.progress import progress
+from segsr_arch.inference.runner import TrainedNetwork, load_trained
 from segsr_arch.results.classes import NO_CLASS, classes_of
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.record import ImageRow
+from segsr_arch.running.progress import progress
 from segsr_arch.semantics import SemanticGuide
 from segsr_arch.semantics.text_tower import build_text_tower
 

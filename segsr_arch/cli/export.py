@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 
-from segsr_arch.archs.inference import PRECISIONS
 from segsr_arch.cli.arguments import whole_number
 from segsr_arch.config import apply_overrides, read_options
 from segsr_arch.errors import ConfigError
@@ -23,9 +22,10 @@ from segsr_arch.export.program import (
     check_requirements,
     export_program,
 )
-from segsr_arch.locking import locked
-from segsr_arch.models.trained import TrainedNetwork, load_trained
-from segsr_arch.progress import progress
+from segsr_arch.files.locking import locked
+from segsr_arch.inference.form import PRECISIONS
+from segsr_arch.inference.runner import TrainedNetwork, load_trained
+from segsr_arch.running.progress import progress
 
 _DRAWN_SIZE = (48, 72)
 

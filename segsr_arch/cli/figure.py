@@ -16,8 +16,8 @@ from segsr_arch.evaluation.figures.style import save_figure
 from segsr_arch.evaluation.figures.tradeoff import compare_costs
 from segsr_arch.evaluation.figures.validation_curves import read_curve
 from segsr_arch.evaluation.runs import find_methods
-from segsr_arch.locking import locked
-from segsr_arch.names import folder_of
+from segsr_arch.files.locking import locked
+from segsr_arch.files.names import folder_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

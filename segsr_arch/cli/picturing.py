@@ -9,8 +9,8 @@ from segsr_arch.evaluation.figures.maps import show_maps
 from segsr_arch.evaluation.figures.style import save_figure
 from segsr_arch.evaluation.figures.tradeoff import compare_costs
 from segsr_arch.evaluation.report import write_report
-from segsr_arch.locking import locked
-from segsr_arch.names import folder_of
+from segsr_arch.files.locking import locked
+from segsr_arch.files.names import folder_of
 from segsr_arch.results.comparison import by_dataset
 from segsr_arch.results.record import EvaluationRecord
 

@@ -7,12 +7,12 @@ from typing import Any
 
 from segsr_arch.cli.arguments import number, whole_number
 from segsr_arch.cli.converting import add_conversion, conversion_of
-from segsr_arch.cores import available_cores
-from segsr_arch.data.lr_generation import MAX_SCALE
-from segsr_arch.data.preparation import prepare
-from segsr_arch.data.preparation_options import Outcome, PreparationOptions
-from segsr_arch.data.splits import SPLITS, published_lists
+from segsr_arch.degradations.bicubic import MAX_SCALE
 from segsr_arch.errors import DataError
+from segsr_arch.preparation.options import Outcome, PreparationOptions
+from segsr_arch.preparation.preparation import prepare
+from segsr_arch.preparation.splits import SPLITS, published_lists
+from segsr_arch.running.cores import available_cores
 
 _DATA_SETS = {
     "ucmerced": (
@@ -192,7 +192,7 @@ def run(args: argparse.Namespace) -> int:
         0.
 
     Raises:
-        SegsrError: See :func:`~segsr_arch.data.preparation.prepare`.
+        SegsrError: See :func:`~segsr_arch.preparation.preparation.prepare`.
     """
     outcome = prepare(_options(args))
     _report(outcome, args.root)

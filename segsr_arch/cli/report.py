@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from segsr_arch.cli.arguments import whole_number
-from segsr_arch.locking import locked
+from segsr_arch.files.locking import locked
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:

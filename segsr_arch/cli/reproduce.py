@@ -10,9 +10,7 @@ import torch
 
 from segsr_arch.cli.arguments import whole_number
 from segsr_arch.cli.reproducing import carry_out, print_estimate
-from segsr_arch.cores import available_cores
 from segsr_arch.errors import ConfigError
-from segsr_arch.progress import progress
 from segsr_arch.reproduction.checking import check_plan, unavailable_lines
 from segsr_arch.reproduction.execution import Slot, cpu_slots, gpu_slots
 from segsr_arch.reproduction.options import Settings
@@ -23,6 +21,8 @@ from segsr_arch.reproduction.presets import PRESETS
 from segsr_arch.reproduction.tables import TABLE_KEYS, make_table
 from segsr_arch.reproduction.variants import RECOMMENDED_UNITS
 from segsr_arch.reproduction.workplace import Workplace
+from segsr_arch.running.cores import available_cores
+from segsr_arch.running.progress import progress
 
 MISSING = 1
 _FIXED = ("pretrained", "random")  # weights that a row has whatever the preset's are

@@ -8,7 +8,7 @@ from segsr_arch import __version__
 from segsr_arch.cli import compare, demo, evaluate, explain, export, figure, prepare, report, reproduce
 from segsr_arch.cli.failures import EXPLAINED, ended_as_interrupted, flushed, tell_failure, told_once
 from segsr_arch.cli.terminal import escaped_output
-from segsr_arch.processes import heed_parent
+from segsr_arch.running.processes import heed_parent
 
 _SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, reproduce, export, demo)
 _NOTHING_HALF_WRITTEN = "Nothing is half written; the same command starts anew."

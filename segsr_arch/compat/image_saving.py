@@ -5,9 +5,9 @@ from pathlib import Path
 
 import cv2
 
-from segsr_arch.atomic import atomic_write
 from segsr_arch.compat.patching import is_stock, substitute
 from segsr_arch.errors import SaveError
+from segsr_arch.files.atomic import atomic_write
 
 
 def imwrite(img, file_path, params=None, auto_mkdir=True):

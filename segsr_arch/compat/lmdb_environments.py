@@ -6,8 +6,8 @@ import time
 import weakref
 
 from segsr_arch.compat.patching import is_stock
-from segsr_arch.data.lmdb_reading import check_pages
 from segsr_arch.errors import DataError
+from segsr_arch.sources.lmdb_reading import check_pages
 
 # Weak: an environment is closed when the last data set that reads it is gone.
 _environments = weakref.WeakValueDictionary()

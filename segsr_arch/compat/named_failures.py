@@ -1,7 +1,7 @@
 """Samples and images at which a run fails are named."""
 
 from segsr_arch.compat.patching import is_stock, substitute
-from segsr_arch.failures import name_samples, naming_image
+from segsr_arch.running.failures import name_samples, naming_image
 
 
 def repair_sample_errors():

@@ -4,8 +4,8 @@ import sys
 import time
 from pathlib import Path
 
-from segsr_arch.atomic import atomic_write
 from segsr_arch.compat.patching import is_stock, substitute
+from segsr_arch.files.atomic import atomic_write
 from segsr_arch.text import printable
 
 

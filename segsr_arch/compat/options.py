@@ -150,7 +150,7 @@ def repair_parse_options():
     if not is_stock(stock, "--local_rank", "num_gpu"):
         return False
 
-    from segsr_arch.archs.window_sizes import knowing_window  # which imports basicsr
+    from segsr_arch.inference.window_sizes import knowing_window  # which imports basicsr
 
     def parse_options(root_path, is_train=True):
         reach_script()  # a script that is BasicSR's own train.py calls this first, and has defined all it has by now

@@ -4,7 +4,7 @@ import sys
 
 from tqdm import tqdm
 
-from segsr_arch.progress import progress
+from segsr_arch.running.progress import progress
 
 _MODULES = ("models", "utils.lmdb_util", "utils.download_util", "metrics.fid")
 

@@ -3,10 +3,10 @@
 import logging
 from pathlib import Path
 
-from segsr_arch.atomic import remove_left_over
 from segsr_arch.compat.patching import is_stock, substitute
 from segsr_arch.compat.training_runs import PIPELINE
 from segsr_arch.errors import CheckpointError, UnsafeWeightsError
+from segsr_arch.files.atomic import remove_left_over
 from segsr_arch.training.optimizers import resume_optimizers
 from segsr_arch.training.refusals import refuse_what_cannot_take_effect
 from segsr_arch.training.trained_options import DrawnSeed, edits

@@ -2,8 +2,8 @@
 
 import os
 
-from segsr_arch.atomic import atomic_torch_save
 from segsr_arch.compat.patching import is_stock
+from segsr_arch.files.atomic import atomic_torch_save
 
 
 def save_network(self, net, net_label, current_iter, param_key="params"):

@@ -6,7 +6,7 @@ import torch
 from torch.utils.data import IterableDataset
 
 from segsr_arch.compat.patching import is_stock, substitute
-from segsr_arch.failures import NamedCollate
+from segsr_arch.running.failures import NamedCollate
 from segsr_arch.training.run import TrainingRun
 from segsr_arch.training.sample_order import SampleOrder, in_order
 from segsr_arch.training.seeded_samples import SeededSamples

@@ -4,8 +4,8 @@ import functools
 from multiprocessing.reduction import ForkingPickler
 
 from segsr_arch.compat.patching import is_stock, substitute
-from segsr_arch.failures import name_samples
-from segsr_arch.processes import WorkerOfThis
+from segsr_arch.running.failures import name_samples
+from segsr_arch.running.processes import WorkerOfThis
 
 
 def repair_spawned_workers():

@@ -20,7 +20,7 @@ from segsr_arch.config.sections import is_declared, model_keys
 from segsr_arch.config.stock_models import check_stock_model
 from segsr_arch.config.tables import LOGGER, TOP, TOP_INTERNAL, VAL_NEEDED
 from segsr_arch.config.training import check_some_loss, check_training
-from segsr_arch.names import folder_name_problem
+from segsr_arch.files.names import folder_name_problem
 
 
 def check_options(

@@ -14,7 +14,7 @@ from segsr_arch.config.paths import check_file
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import check_mapping, describe, is_number, is_whole, needed
 from segsr_arch.config.tables import CONVERSION, DATASET, DATASET_KEYS, IO_BACKENDS, LOADER_NEEDED, PAIRED_TRAIN_NEEDED
-from segsr_arch.names import folder_name_problem
+from segsr_arch.files.names import folder_name_problem
 
 PAIRED_TYPES = ("PairedImageDataset", "RealESRGANPairedDataset")
 LISTED_TYPES = {

@@ -10,11 +10,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from segsr_arch.atomic import atomic_write
+from segsr_arch.files.atomic import atomic_write
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.header import ImageHeader
 from segsr_arch.images.reading import read_header
-from segsr_arch.progress import progress
+from segsr_arch.running.progress import progress
 
 REMEMBERED_FROM = 1000
 """Images of a folder from which on their headers are remembered; fewer are read faster than one thinks of it."""

@@ -5,13 +5,13 @@ from typing import Any
 
 from torch import nn
 
-from segsr_arch.archs.size_rules import SizeRule, SizeTrial
-from segsr_arch.archs.unit_layouts import size_multiple
-from segsr_arch.archs.window_sizes import window_size_of
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.datasets import LrImages
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import is_whole
+from segsr_arch.guiding.unit_layouts import size_multiple
+from segsr_arch.inference.size_rules import SizeRule, SizeTrial
+from segsr_arch.inference.window_sizes import window_size_of
 from segsr_arch.metrics.smallest_size import smallest_size
 
 Size = tuple[int, int]
@@ -133,7 +133,7 @@ def _check_handed(
         problems.add(path, f"{text}; take model_type: SeGSRModel, which pads images and cuts the result")
     elif rule is not None and rule.multiple > 1:
         declared = f"UNIT_LAYOUTS[{name!r}] = UnitLayout(size_multiple={rule.multiple})"
-        problems.add(path, f"{text}; declare it, and images are padded: segsr_arch.archs.unit_layouts.{declared}")
+        problems.add(path, f"{text}; declare it, and images are padded: segsr_arch.guiding.unit_layouts.{declared}")
     else:
         problems.add(path, f"{text}; leave them out")
 

@@ -24,8 +24,8 @@ from segsr_arch.compat.workers import repair_spawned_workers
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.schema import check_value
 from segsr_arch.config.tables import TOP
-from segsr_arch.failures import first_line
-from segsr_arch.logs import basicsr_not_set_up
+from segsr_arch.running.failures import first_line
+from segsr_arch.running.logs import basicsr_not_set_up
 
 KEY = "imports"
 _TAKEN = re.compile(r"An object named '(.+)' was already registered in '(.+)' registry")

@@ -8,8 +8,8 @@ from typing import Any
 from segsr_arch.config.images import Listing, first_few
 from segsr_arch.config.pairs import takes_a_name
 from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.data.folder_walk import on_disk
 from segsr_arch.errors import DataError
+from segsr_arch.sources.folder_walk import on_disk
 from segsr_arch.text import composed, read_lines
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import yaml
 
-from segsr_arch.config.problems import join_path, nearest_hint
+from segsr_arch.config.problems import join_path
 from segsr_arch.config.yaml_file import parse_scalar
 from segsr_arch.errors import ConfigError
+from segsr_arch.known_names import nearest_hint
 
 
 def apply_overrides(opt: dict[str, Any], entries: Sequence[str]) -> dict[str, Any]:

@@ -1,33 +1,13 @@
 """Collecting what is wrong with an option file, so that one run of the check names all of it."""
 
-import difflib
 from collections.abc import Iterable
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.known_names import nearest_hint
 
 _NAMED_IMAGES = 3
 # of what is printed: a file's keys and values may be of any length
 _LONGEST_PATH, _LONGEST, _MOST_LINES = 200, 2000, 100
-
-
-def nearest_hint(name: str, known: Iterable[str]) -> str:
-    """Say which known name was probably meant.
-
-    Args:
-        name: The name that is not known.
-        known: Names that are.
-
-    Returns:
-        A clause that continues a sentence: the nearest known name, or all of them if there are few.
-    """
-    known, name = sorted(known), str(name)[:_LONGEST_PATH]
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
-    if near:
-        return f"; did you mean {by_lower[near[0]]}?"
-    if 0 < len(known) <= 12:
-        return f"; known are: {', '.join(known)}"
-    return ""
 
 
 class Problems:

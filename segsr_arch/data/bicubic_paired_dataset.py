@@ -18,7 +18,7 @@ from segsr_arch.compat.images import converting
 from segsr_arch.compat.registration import register
 from segsr_arch.config.schema import Key, needed
 from segsr_arch.config.tables import CONVERSION
-from segsr_arch.data.lr_generation import bicubic_taps, make_lr, mod_crop
+from segsr_arch.degradations.bicubic import bicubic_taps, make_lr, mod_crop
 from segsr_arch.errors import DataError
 from segsr_arch.text import read_lines
 

@@ -5,15 +5,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from segsr_arch.cores import available_cores
 from segsr_arch.errors import DataError
 from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit, Measured
 from segsr_arch.evaluation.image_checks import Images
-from segsr_arch.progress import progress
 from segsr_arch.results.classes import NO_CLASS
 from segsr_arch.results.provenance import pixel_digest
 from segsr_arch.results.record import ImageRow, SetValue
 from segsr_arch.results.references import ImageReference
+from segsr_arch.running.cores import available_cores
+from segsr_arch.running.progress import progress
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segsr_arch.data.lr_generation import mod_crop
+from segsr_arch.degradations.bicubic import mod_crop
 from segsr_arch.errors import DataError
 
 _WIDTHS = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from segsr_arch.data.image_sources import ImageSource, is_image_path
-from segsr_arch.data.lmdb_reading import read_whole_list
 from segsr_arch.errors import DataError
 from segsr_arch.images.conversion import AS_STORED, Conversion
 from segsr_arch.results.classes import classes_of
 from segsr_arch.results.references import ImageReference, check_encodable
+from segsr_arch.sources.image_sources import ImageSource, is_image_path
+from segsr_arch.sources.lmdb_reading import read_whole_list
 from segsr_arch.text import composed, difference, nearest
 
 _EXPLAINED = 3  # missing partners of which the nearest name is looked for

@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from segsr_arch.atomic import partial_folder
 from segsr_arch.errors import SaveError
+from segsr_arch.files.atomic import partial_folder
 
 
 @contextlib.contextmanager
@@ -14,7 +14,7 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """Fill a folder beside its place and give it its name when the block has ended; after an error it is removed.
 
     A folder that has the name already is renamed to ``<name>_archived_<time>``, as BasicSR does with experiments.
-    The caller holds the lock of what lies there (:func:`segsr_arch.locking.locked`).
+    The caller holds the lock of what lies there (:func:`segsr_arch.files.locking.locked`).
 
     Args:
         path: Where the folder is to be; folders above it are made.

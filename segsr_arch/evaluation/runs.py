@@ -4,12 +4,12 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from segsr_arch.data.folder_walk import walk
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.names import is_set_aside
+from segsr_arch.files.names import is_set_aside
 from segsr_arch.results.files import RECORD_FILE
 from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import EvaluationRecord
+from segsr_arch.sources.folder_walk import walk
 
 
 def find_records(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]:

@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segsr_arch.archs.inference import to_inference_form
-from segsr_arch.atomic import atomic_write
 from segsr_arch.errors import ConfigError, DependencyError
+from segsr_arch.files.atomic import atomic_write
+from segsr_arch.inference.form import to_inference_form
 from segsr_arch.results.files import make_folder
 
 ENDINGS = {"onnx": "onnx", "torch": "pt2"}

@@ -8,8 +8,8 @@ print(value, measure.backend)
 from collections.abc import Mapping
 from typing import Any
 
-from segsr_arch.config.problems import nearest_hint
 from segsr_arch.errors import ConfigError
+from segsr_arch.known_names import nearest_hint
 from segsr_arch.metrics.clip_cosine import load_clip_cosine
 from segsr_arch.metrics.clip_iqa import load_clip_iqa
 from segsr_arch.metrics.definition import LoadedImageMetric, LoadOptions, MetricDefinition

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from segsr_arch.data.lr_generation import make_lr, mod_crop, reduce_exactly
+from segsr_arch.degradations.bicubic import make_lr, mod_crop, reduce_exactly
 from segsr_arch.errors import DataError
 from segsr_arch.metrics.definition import LoadedImageMetric, LoadOptions
 from segsr_arch.metrics.images import data_range
@@ -39,7 +39,7 @@ def lr_of(gt: np.ndarray, scale: int) -> np.ndarray:
 def lr_consistency(sr: np.ndarray, lq: np.ndarray, scale: int) -> float:
     """PSNR over all channels and pixels between the SR image, reduced again, and the LR image.
 
-    The reduction is the one that made the LR images (:mod:`segsr_arch.data.lr_generation`), cut to the data range as
+    The reduction is the one that made the LR images (:mod:`segsr_arch.degradations.bicubic`), cut to the data range as
     they are, but not rounded. The LR image is rounded, and this error alone is 10.8 dB + 20 log10(data range), 58.9 dB
     at 8 bits: about where the true HR image lies.
 

@@ -7,8 +7,8 @@ figure is therefore always given with the name of its protocol.
 from dataclasses import dataclass
 from typing import Literal
 
-from segsr_arch.config.problems import nearest_hint
 from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.known_names import nearest_hint
 
 Channel = Literal["y", "rgb-mean", "rgb"]
 DEFAULT_PROTOCOL = "y-crop"

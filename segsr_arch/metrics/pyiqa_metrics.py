@@ -4,8 +4,8 @@ import logging
 from functools import lru_cache
 from types import ModuleType
 
-from segsr_arch.config.problems import nearest_hint
 from segsr_arch.errors import ConfigError, DataError, DependencyError, WeightsError
+from segsr_arch.known_names import nearest_hint
 from segsr_arch.metrics.definition import LoadedImageMetric, LoadOptions, MetricDefinition
 from segsr_arch.metrics.images import to_tensor
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from basicsr.utils import get_root_logger
 
-from segsr_arch.atomic import atomic_write
+from segsr_arch.files.atomic import atomic_write
 
 
 class BestNetwork:

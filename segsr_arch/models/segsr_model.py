@@ -15,24 +15,24 @@ from basicsr.utils.registry import MODEL_REGISTRY
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from segsr_arch.archs.guided_network import GuidedNetwork
-from segsr_arch.archs.unit_layouts import size_multiple
 from segsr_arch.compat.registration import register
 from segsr_arch.errors import SaveError
-from segsr_arch.failures import naming_image
+from segsr_arch.guiding.guided_network import GuidedNetwork
+from segsr_arch.guiding.unit_layouts import size_multiple
+from segsr_arch.inference.padded import super_resolve_padded
+from segsr_arch.inference.tiling import TileOptions, super_resolve_tiled
 from segsr_arch.models.best_network import BestNetwork
 from segsr_arch.models.divergence import stop_unless_finite
 from segsr_arch.models.ema import MovingAverage
 from segsr_arch.models.losses import ImageLosses
 from segsr_arch.models.optimization import choose_kernels, parameter_groups
-from segsr_arch.models.padded import super_resolve_padded
 from segsr_arch.models.tensorboard_images import DEFAULT_IMAGES, ValidationImages
-from segsr_arch.models.tiling import TileOptions, super_resolve_tiled
 from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions, check_training
 from segsr_arch.models.validation import ValidationResult, validate
 from segsr_arch.models.validation_record import make_record, record_folder
 from segsr_arch.padding import crop, pad_to_multiple
 from segsr_arch.results.files import write_record
+from segsr_arch.running.failures import naming_image
 
 _SHOWN_PROBLEMS = 3
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segsr_arch.archs.guided_network import GuidedNetwork
+from segsr_arch.guiding.guided_network import GuidedNetwork
 
 DEFAULT_IMAGES = 3
 

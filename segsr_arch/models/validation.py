@@ -20,11 +20,11 @@ from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.metrics.ground_truth import needs_ground_truth
 from segsr_arch.models.output_checks import check_finite
-from segsr_arch.progress import progress
 from segsr_arch.results.classes import NO_CLASS, classes_of
 from segsr_arch.results.provenance import pixel_digest
 from segsr_arch.results.record import ImageRow, SetValue
 from segsr_arch.results.references import place_below, places_of_item
+from segsr_arch.running.progress import progress
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from segsr_arch.data.lmdb_reading import read_whole_list
-from segsr_arch.data.splits import SPLITS
 from segsr_arch.errors import DataError
+from segsr_arch.preparation.splits import SPLITS
+from segsr_arch.sources.lmdb_reading import read_whole_list
 from segsr_arch.text import decode
 
 _KINDS = {"UCM": "ucmerced", "AID": "aid"}

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from segsr_arch.archs.base_networks import build_base
-from segsr_arch.archs.unit_layouts import padded_size
 from segsr_arch.errors import ConfigError
+from segsr_arch.guiding.base_networks import build_base
+from segsr_arch.guiding.unit_layouts import padded_size
 from segsr_arch.reproduction.execution import Slot
 from segsr_arch.reproduction.plan import Run
 

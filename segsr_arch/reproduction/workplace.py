@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.locking import check_free, locked
+from segsr_arch.files.locking import check_free, locked
 from segsr_arch.reproduction.options import write_options
 from segsr_arch.reproduction.plan import Run
 from segsr_arch.results.files import RECORD_FILE, make_folder, write_json, write_text

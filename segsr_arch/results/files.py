@@ -14,8 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from segsr_arch.atomic import atomic_write
 from segsr_arch.errors import SaveError
+from segsr_arch.files.atomic import atomic_write
 from segsr_arch.results.record import EvaluationRecord, ImageRow
 from segsr_arch.results.references import ImageReference
 from segsr_arch.results.statistics import Mean

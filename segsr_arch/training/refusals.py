@@ -7,7 +7,7 @@ from typing import Any
 
 from segsr_arch.compat.loading import put_weights, read_weights
 from segsr_arch.errors import ConfigError, SegsrError
-from segsr_arch.logs import basicsr_not_set_up
+from segsr_arch.running.logs import basicsr_not_set_up
 from segsr_arch.training.optimizers import BEGIN_ANEW, settings_problem
 from segsr_arch.training.random_state import kept_random_state
 from segsr_arch.training.trained_options import Edit, edits, trained_options

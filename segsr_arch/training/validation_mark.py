@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segsr_arch.atomic import atomic_write
+from segsr_arch.files.atomic import atomic_write
 from segsr_arch.training.trained_options import plain
 
 FILE_NAME = "validated.json"

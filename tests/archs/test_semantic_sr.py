@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segsr_arch.archs.base_networks import build_base
 from segsr_arch.errors import CheckpointError
-from tests.archs.bases import BASES, base_options, build, images
-from tests.archs.test_guided_network import shake
+from segsr_arch.guiding.base_networks import build_base
+from tests.guiding.bases import BASES, base_options, build, images
+from tests.guiding.test_guided_network import shake
 
 EVERY_SCALE = [(name, scale) for name, base in BASES.items() for scale in base.scales]
 

@@ -5,9 +5,9 @@ import pytest
 from segsr_arch.archs.semantic_sr_arch import SemanticSR
 from segsr_arch.config import check_options
 from segsr_arch.errors import ConfigError
-from tests.archs.bases import BASES, base_options
 from tests.config.paired_options import changed, good_test, good_train
 from tests.config.test_check import problems
+from tests.guiding.bases import BASES, base_options
 from tests.support import TINY_SEMANTICS
 
 

@@ -9,8 +9,8 @@ import torch
 
 from segsr_arch.errors import CheckpointError
 from segsr_arch.models.ema import copy_sharing_frozen, update_average
-from tests.archs.bases import BASES, build, images
-from tests.archs.test_guided_network import shake
+from tests.guiding.bases import BASES, build, images
+from tests.guiding.test_guided_network import shake
 
 IN_DEPTH = ("EDSR", "RCAN", "HAT")  # those of table VII
 

@@ -10,10 +10,10 @@ from basicsr.archs import build_network
 from basicsr.utils.registry import ARCH_REGISTRY
 
 from segsr_arch.archs import zoo
-from segsr_arch.archs.base_networks import build_base, outline_base
 from segsr_arch.config import check_options
 from segsr_arch.errors import ConfigError, DependencyError
-from segsr_arch.models.trained import load_trained
+from segsr_arch.guiding.base_networks import build_base, outline_base
+from segsr_arch.inference.runner import load_trained
 from tests.cli.runs import losses, make_options, make_pairs, run_here, start, write_options
 from tests.config.paired_options import changed, good_test, good_train
 from tests.config.test_check import problems

@@ -4,8 +4,8 @@ import pytest
 import torch
 from map_similarity import measure
 
-from tests.archs.bases import build, images
-from tests.archs.test_guided_network import shake
+from tests.guiding.bases import build, images
+from tests.guiding.test_guided_network import shake
 
 
 def test_units_that_look_alike_and_units_that_do_not():

@@ -17,11 +17,11 @@ from pretrain_vit_training import stretch_positions
 from torch.nn import functional as F
 
 from segsr_arch.archs.semantic_sr_arch import SemanticSR
-from segsr_arch.data.preparation import prepare
-from segsr_arch.data.preparation_options import PreparationOptions
-from segsr_arch.data.splits import published_lists, read_splits
 from segsr_arch.errors import DataError
 from segsr_arch.evaluation.vocabulary import build_vocabulary
+from segsr_arch.preparation.options import PreparationOptions
+from segsr_arch.preparation.preparation import prepare
+from segsr_arch.preparation.splits import published_lists, read_splits
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.feature_extraction import SemanticFeatureExtraction
 from segsr_arch.semantics.text_tower import build_text_tower

@@ -18,7 +18,7 @@ import speed_networks
 from speed_measures import alternate, matrix_rate, seconds_of
 from speed_networks import build
 
-from segsr_arch.archs.inference import to_inference_form
+from segsr_arch.inference.form import to_inference_form
 
 EAGER = [key for key in speed_gpu.GPU_ROWS if key.endswith("eager")]
 

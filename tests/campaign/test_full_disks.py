@@ -17,7 +17,7 @@ from tests.campaign.children import basicsr, in_child, segsr
 from tests.campaign.killing import partial, unreadable
 from tests.campaign.tally import dice, shared
 from tests.cli.runs import make_options, make_pairs, write_options
-from tests.data.test_preparation import make_source
+from tests.preparation.test_preparation import make_source
 from tests.support import write_image
 
 pytestmark = [pytest.mark.campaign, pytest.mark.slow]

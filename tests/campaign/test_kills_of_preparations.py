@@ -7,7 +7,7 @@ import pytest
 from segsr_arch.cli.segsr import main
 from tests.campaign.killing import killed, partial
 from tests.campaign.tally import dice, series
-from tests.data.test_preparation import make_source, snapshot
+from tests.preparation.test_preparation import make_source, snapshot
 
 pytestmark = [pytest.mark.campaign, pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="uses /proc")]
 WHAT = "kills of a preparation"

@@ -9,10 +9,10 @@ import threading
 import pytest
 import torch
 
-from segsr_arch import locking
 from segsr_arch.cli import basicsr, segsr
 from segsr_arch.cli.failures import tell_failure, told_once
 from segsr_arch.errors import DataError, SaveError
+from segsr_arch.files import locking
 from tests.cli.runs import make_options, make_pairs, run_here, write_options
 from tests.support import make_image, write_image
 

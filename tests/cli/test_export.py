@@ -8,9 +8,9 @@ import yaml
 
 from segsr_arch.cli.segsr import main
 from segsr_arch.export import program as program_module
-from segsr_arch.models.trained import load_trained
+from segsr_arch.inference.runner import load_trained
 from tests.cli.runs import run_here
-from tests.models.test_trained import write_test_options
+from tests.inference.test_runner import write_test_options
 from tests.support import TINY_HAT, TINY_SEMANTICS
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from segsr_arch.cli.prepare import add_parser
 from segsr_arch.errors import ConfigError, DataError
-from tests.data.test_preparation import make_source, snapshot
+from tests.preparation.test_preparation import make_source, snapshot
 from tests.support import SHARED_DATA, make_image, started, write_image
 
 

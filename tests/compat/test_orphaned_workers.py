@@ -3,7 +3,7 @@ import os
 import torch
 from basicsr.data import build_dataloader
 
-from segsr_arch.processes import WorkerOfThis
+from segsr_arch.running.processes import WorkerOfThis
 
 
 class Parents(torch.utils.data.Dataset):

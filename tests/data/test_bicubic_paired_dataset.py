@@ -9,7 +9,7 @@ from basicsr.data import build_dataset
 
 from segsr_arch.cli import basicsr, segsr
 from segsr_arch.config import check_options
-from segsr_arch.data.lr_generation import make_lr, mod_crop
+from segsr_arch.degradations.bicubic import make_lr, mod_crop
 from segsr_arch.errors import DataError
 from segsr_arch.results.reading import read_record
 from tests.cli.runs import write_options

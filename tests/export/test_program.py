@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from segsr_arch.export.program import SIZES, TOLERANCE, export_program
-from tests.archs.bases import build, images
+from tests.guiding.bases import build, images
 
 
 @pytest.mark.parametrize("name", ["EDSR", "RCAN"])

@@ -20,11 +20,11 @@ from segsr_arch.cli.explain import _read_image
 from segsr_arch.config.header_cache import read_headers
 from segsr_arch.config.image_kinds import _unusable
 from segsr_arch.data.bicubic_paired_dataset import BicubicPairedDataset
-from segsr_arch.data.preparation_worker import Workshop, digest_pixels
 from segsr_arch.errors import DataError
 from segsr_arch.images import limits
 from segsr_arch.images.conversion import AS_STORED, Conversion
 from segsr_arch.images.findings import Finding
+from segsr_arch.preparation.worker import Workshop, digest_pixels
 from segsr_arch.results.references import ImageReference
 from tests.images.files import FLOAT, GREY, PIXELS, WIDE, broken_strip, encode, oriented, png, tiff, wide_png
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from basicsr.utils.matlab_functions import imresize
 
-from segsr_arch.data.lr_generation import make_lr
+from segsr_arch.degradations.bicubic import make_lr
 from segsr_arch.errors import DataError
 from segsr_arch.metrics.lr_consistency import lr_consistency, lr_of
 from tests.support import make_image

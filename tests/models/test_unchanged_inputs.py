@@ -11,15 +11,15 @@ from torch import nn
 
 import segsr_arch  # noqa: F401
 from segsr_arch.archs import zoo
-from segsr_arch.archs.base_networks import build_base
-from segsr_arch.archs.guided_network import GuidedNetwork
-from segsr_arch.archs.inference import to_inference_form
-from segsr_arch.archs.unit_layouts import find_layout
 from segsr_arch.export.comparison import compare_networks
-from segsr_arch.models.cost import measure_cost
+from segsr_arch.guiding.base_networks import build_base
+from segsr_arch.guiding.guided_network import GuidedNetwork
+from segsr_arch.guiding.unit_layouts import find_layout
+from segsr_arch.inference.cost import measure_cost
+from segsr_arch.inference.form import to_inference_form
+from segsr_arch.inference.runner import TrainedNetwork
+from segsr_arch.inference.tiling import TileOptions, super_resolve_tiled
 from segsr_arch.models.segsr_model import SeGSRModel
-from segsr_arch.models.tiling import TileOptions, super_resolve_tiled
-from segsr_arch.models.trained import TrainedNetwork
 from tests.support import TINY_HAT, TINY_SEMANTICS
 
 SIDE, SCALE = 32, 2

@@ -3,10 +3,10 @@ import importlib.util
 import pytest
 import torch
 
-from segsr_arch.archs.base_networks import build_base, outline_base
-from segsr_arch.archs.guided_network import GuidedNetwork
-from segsr_arch.archs.unit_layouts import select_units
 from segsr_arch.errors import ConfigError
+from segsr_arch.guiding.base_networks import build_base, outline_base
+from segsr_arch.guiding.guided_network import GuidedNetwork
+from segsr_arch.guiding.unit_layouts import select_units
 from segsr_arch.reproduction.options import network_options
 from segsr_arch.reproduction.presets import FULL, SMALL
 from segsr_arch.reproduction.tables import make_table

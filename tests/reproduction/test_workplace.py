@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from segsr_arch import locking
 from segsr_arch.errors import ConfigError, DataError, InUseError
+from segsr_arch.files import locking
 from segsr_arch.reproduction.plan import make_plan
 from segsr_arch.reproduction.tables import make_table
 from segsr_arch.reproduction.workplace import Progress, Workplace

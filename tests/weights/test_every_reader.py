@@ -4,15 +4,15 @@ import pytest
 import torch
 from basicsr.train import load_resume_state
 
-from segsr_arch.archs.base_networks import build_base
-from segsr_arch.archs.base_weights import load_base_weights
 from segsr_arch.compat.loading import read_weights
 from segsr_arch.errors import SegsrError
+from segsr_arch.guiding.base_networks import build_base
+from segsr_arch.guiding.base_weights import load_base_weights
 from segsr_arch.semantics import SemanticsConfig
 from segsr_arch.semantics.vision_tower import build_vision_tower
-from tests.archs.bases import base_options
 from tests.compat.helpers import Payload
 from tests.compat.test_resume import make_model, make_options, save
+from tests.guiding.bases import base_options
 from tests.semantics.test_vision_tower import tiny_clip
 from tests.support import TINY_VLM
 

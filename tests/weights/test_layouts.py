@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from segsr_arch.archs.base_networks import build_base
-from segsr_arch.archs.base_weights import load_base_weights
 from segsr_arch.compat.loading import read_weights
 from segsr_arch.errors import CheckpointError, WeightsError
+from segsr_arch.guiding.base_networks import build_base
+from segsr_arch.guiding.base_weights import load_base_weights
 from segsr_arch.semantics import SemanticsConfig
 from segsr_arch.semantics.text_tower import build_text_tower
 from segsr_arch.semantics.vision_tower import build_vision_tower

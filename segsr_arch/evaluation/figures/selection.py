@@ -4,8 +4,8 @@ import math
 import statistics
 from collections.abc import Sequence
 
-from segsr_arch.config.problems import nearest_hint
 from segsr_arch.errors import ConfigError
+from segsr_arch.known_names import nearest_hint
 from segsr_arch.results.comparison import check_comparable, common_columns
 from segsr_arch.results.record import Column, EvaluationRecord
 

@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segsr_arch.atomic import atomic_write
 from segsr_arch.errors import DependencyError, SaveError
+from segsr_arch.files.atomic import atomic_write
 from segsr_arch.results.provenance import is_random_vlm
 
 if TYPE_CHECKING:

@@ -15,7 +15,6 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from segsr_arch import __version__
-from segsr_arch.config.problems import nearest_hint
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.report import curves
 from segsr_arch.evaluation.report.configuration import describe, random_weights_warnings
@@ -38,6 +37,7 @@ from segsr_arch.evaluation.report.tables import (
 )
 from segsr_arch.evaluation.report.viewer import Viewer, build_viewer, side_key
 from segsr_arch.evaluation.runs import find_records
+from segsr_arch.known_names import nearest_hint
 from segsr_arch.results.files import make_folder, write_text
 from segsr_arch.results.record import Column, EvaluationRecord
 from segsr_arch.results.statistics import LEVEL, RESAMPLES

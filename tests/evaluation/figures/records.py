@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from segsr_arch.data.lr_generation import make_lr
+from segsr_arch.degradations.bicubic import make_lr
 from segsr_arch.metrics.fidelity import psnr
 from segsr_arch.results.files import write_record
 from segsr_arch.results.record import Column, Cost, EvaluationRecord, ImageRow

@@ -1,0 +1,1 @@
+"""Pure functions that make low-resolution images."""

@@ -1,0 +1,1 @@
+"""Everything between a trained network and its images: the form that is run, tiles, sizes, cost."""

@@ -1,0 +1,133 @@
+"""The form of a network for inference alone: LoRA folded, constants computed once, weights cast once."""
+
+import contextlib
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from segsr_arch.archs.hat.network import HATNetwork
+from segsr_arch.errors import ConfigError
+from segsr_arch.guiding.guided_network import GuidedNetwork
+from segsr_arch.guiding.unit_layouts import find_layout, padded_size
+
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_NORMALISATIONS = (nn.LayerNorm, nn.GroupNorm)
+_SIDE = 16  # of the image on which a converted network is tried, if its windows allow it
+
+
+def to_inference_form(network: nn.Module, *, precision: str = "bf16") -> nn.Module:
+    """Convert a network, in place, into what inference needs and no more.
+
+    LoRA becomes part of the weights that it adapts (SeG-SR eq. 2), so a checkpoint holds the whole vision tower and
+    needs no other weights. HAT's position biases are looked up once. With a half precision the parameters are cast
+    once, but for those of normalisations, which are small and matter most, and of the first and the last convolution
+    of the super-resolution network: there the image is read and written in float32. Sums of normalisations and softmax
+    are float32 in torch's own kernels.
+
+    Args:
+        network: A guided network or any other one that enlarges (B, 3, H, W) float32 images.
+        precision: ``fp32``, ``bf16`` or ``fp16``.
+
+    Returns:
+        The same network in evaluation mode; its input and output stay float32, and nothing in it can be trained.
+
+    Raises:
+        ConfigError: If the precision is not known, or the network cannot be run in it.
+    """
+    if precision not in PRECISIONS:
+        raise ConfigError(f"precision: {precision!r} is not known; use {', '.join(PRECISIONS)}.")
+    network.eval().requires_grad_(False)
+    base = network
+    if isinstance(network, GuidedNetwork):
+        network.guide.feature_extraction.fold()
+        network.form = f"inference, {precision}"
+        base = network.base
+    image = torch.rand(1, 3, *_trial_size(base), device=next(base.parameters()).device)
+    if precision != "fp32":
+        _cast(network, _ends(base, image.clone()), PRECISIONS[precision])
+    if isinstance(base, HATNetwork):
+        base.fix_biases()
+        base.register_load_state_dict_post_hook(_fix_biases_again)
+    with torch.no_grad():
+        _try(network, image, precision)
+    return network
+
+
+def _trial_size(base: nn.Module) -> tuple[int, int]:
+    layout = find_layout(base)
+    if layout is not None and layout.probe_size is not None:
+        return layout.probe_size
+    return padded_size(base, (_SIDE, _SIDE))
+
+
+def _ends(base: nn.Module, image: Tensor) -> list[nn.Conv2d]:
+    """Find the first and the last convolution that an image passes."""
+    passed: list[nn.Conv2d] = []
+    convolutions = [module for module in base.modules() if isinstance(module, nn.Conv2d)]
+    with contextlib.ExitStack() as stack:
+        for module in convolutions:
+            stack.callback(module.register_forward_hook(lambda module, *_: passed.append(module)).remove)
+        with torch.no_grad():
+            base(image)
+    return [passed[0], passed[-1]] if passed else []
+
+
+def _cast(network: nn.Module, ends: list[nn.Conv2d], dtype: torch.dtype) -> None:
+    """Cast all parameters but those of the ends, between which features have that type, and of normalisations."""
+    norms = [module for module in network.modules() if isinstance(module, _NORMALISATIONS)]
+    kept = {id(parameter) for module in (*ends, *norms) for parameter in module.parameters()}
+    for parameter in network.parameters():
+        if parameter.is_floating_point() and id(parameter) not in kept:
+            parameter.data = parameter.data.to(dtype)
+    for module in norms:
+        module.register_forward_pre_hook(_Takes(dtype=torch.float32, on_cpu=False))  # its kernels there take both
+        module.register_forward_hook(_Gives(dtype=dtype))
+    if ends:
+        first, last = ends
+        last.register_forward_pre_hook(_Takes(dtype=torch.float32))
+        if first is not last:
+            first.register_forward_pre_hook(_Takes(dtype=torch.float32))
+            first.register_forward_hook(_Gives(dtype=dtype))
+
+
+class _Takes:
+    """Forward pre-hook that casts what a module gets; a plain object, so that networks can be copied and pickled."""
+
+    def __init__(self, *, dtype: torch.dtype, on_cpu: bool = True) -> None:
+        self.dtype = dtype
+        self.on_cpu = on_cpu
+
+    def __call__(self, _module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        if inputs[0].device.type == "cpu" and not self.on_cpu:
+            return inputs
+        return (inputs[0].to(self.dtype), *inputs[1:])
+
+
+class _Gives:
+    """Forward hook that casts what a module gives."""
+
+    def __init__(self, *, dtype: torch.dtype) -> None:
+        self.dtype = dtype
+
+    def __call__(self, _module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        return output.to(self.dtype)
+
+
+def _fix_biases_again(network: HATNetwork, _incompatible: Any) -> None:
+    network.fix_biases()
+
+
+def _try(network: nn.Module, image: Tensor, precision: str) -> None:
+    """Run a converted network once.
+
+    Raises:
+        ConfigError: If it cannot be run, or does not give float32.
+    """
+    name = type(network).__name__
+    try:
+        given = network(image).dtype
+    except RuntimeError as error:
+        raise ConfigError(f"precision: {name} cannot be run in {precision} ({error}); use precision: fp32.") from error
+    if given != torch.float32:
+        raise ConfigError(f"precision: {name} gives {given} in {precision}, not float32; use precision: fp32.")

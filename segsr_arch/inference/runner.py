@@ -1,0 +1,177 @@
+"""A trained network, built from a test's option file: what ``basicsr test`` would run, for use one image at a time."""
+
+import contextlib
+import io
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import basicsr.test
+import numpy as np
+import torch
+from basicsr.data import build_dataset
+from basicsr.models import build_model
+from basicsr.utils import tensor2img
+from torch import nn
+from torch.utils.data import Dataset
+
+from segsr_arch.config import apply_overrides, check_options, complete_options, read_options
+from segsr_arch.errors import ConfigError
+from segsr_arch.guiding.guided_network import GuidedNetwork
+from segsr_arch.models.output_checks import check_finite
+
+logger = logging.getLogger(__name__)
+
+
+class TrainedNetwork:
+    """A network with its weights, and the model class that runs it (tiles, padding, whatever that class does).
+
+    Args:
+        opt: Complete options of a test.
+        text: Text of the option file, with what the command line changed in comments in front.
+
+    Attributes:
+        opt: The options.
+        text: Text of the option file, with what the command line changed in comments in front.
+        name: ``name:`` of the options.
+        scale: Upscaling factor.
+        model: The BasicSR model.
+        network: The bare network in evaluation mode.
+        device: Where it is.
+    """
+
+    def __init__(self, *, opt: dict[str, Any], text: str) -> None:
+        self.opt = opt
+        self.text = text
+        self.name: str = opt["name"]
+        self.scale: int = opt["scale"]
+        self.model = build_model(opt)
+        self.network: nn.Module = self.model.get_bare_model(self.model.net_g).eval()
+        self.device: torch.device = self.model.device
+
+    @property
+    def checkpoint(self) -> str | None:
+        """Path of the weights file, if one was loaded."""
+        return self.opt["path"].get("pretrain_network_g")
+
+    @property
+    def vlm(self) -> str | None:
+        """The vision-language model and its weights, for people; ``None`` without a guide."""
+        if not isinstance(self.network, GuidedNetwork):
+            return None
+        return str(self.network.guide.feature_extraction.identity)
+
+    def datasets(self) -> Iterator[tuple[str, Dataset]]:
+        """Build the data sets of the options: pairs of name and data set, in the order of their keys."""
+        for _, options in sorted(self.opt["datasets"].items()):
+            yield options["name"], build_dataset(options)
+
+    def super_resolve(self, item: Mapping[str, Any]) -> np.ndarray:
+        """Super-resolve an item of a data set exactly as ``basicsr test`` does.
+
+        Args:
+            item: With ``lq``: (3, H, W) RGB in [0, 1]; its tensors stay as they are.
+
+        Returns:
+            (sH, sW, 3) BGR uint8.
+
+        Raises:
+            DataError: If the network's output is not finite.
+        """
+        # Copies: some model classes hand them to a network as they are, and some networks change what they get.
+        batch = {key: value.unsqueeze(0).clone() for key, value in item.items() if torch.is_tensor(value)}
+        self.model.feed_data({**batch, "lq_path": [item.get("lq_path", "")]})
+        self.model.test()
+        self.network.eval()  # some of BasicSR's models leave it in training mode
+        return tensor2img([check_finite(self.model.output.detach().float().cpu())])
+
+    def guidance(self, item: Mapping[str, Any]) -> np.ndarray | None:
+        """Compute the guidance maps of an image on the patch grid (SeG-SR eq. 8).
+
+        Args:
+            item: With ``lq``: (3, H, W) RGB in [0, 1].
+
+        Returns:
+            (k, Hc, Wc) float16 in [-1, 1], Hc = ceil(sH / p); ``None`` without a guide that has maps.
+        """
+        if not self.has_maps:
+            return None
+        with torch.no_grad():
+            maps = self.network.guide.view(item["lq"].unsqueeze(0).to(self.device)).maps[0]
+        return maps.clamp(-1, 1).cpu().numpy().astype(np.float16)
+
+    @property
+    def has_maps(self) -> bool:
+        """Whether the network has a semantic guide, and that guide has maps."""
+        return isinstance(self.network, GuidedNetwork) and self.network.has_maps
+
+    @property
+    def cells_per_pixel(self) -> float | None:
+        """Side of an LR pixel in cells of the guidance maps; ``None`` without a guide that has maps."""
+        if not self.has_maps:
+            return None
+        return self.scale / self.network.guide.feature_extraction.patch_size
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedTest:
+    """A test's option file that has been checked, and whose ``imports:`` are imported.
+
+    Attributes:
+        opt: Complete options.
+        text: Text of the option file, with what the command line changed in comments in front.
+    """
+
+    opt: dict[str, Any]
+    text: str
+
+    def load(self) -> TrainedNetwork:
+        """Build the network and load its weights; raises what :func:`load_trained` does."""
+        return TrainedNetwork(opt=self.opt, text=self.text)
+
+
+def load_trained(
+    option_file: str | Path, *, device: str | None = None, overrides: Sequence[str] = ()
+) -> TrainedNetwork:
+    """Build the network of a test's option file and load its weights; see :func:`check_test`.
+
+    Raises:
+        ConfigError: If the options are wrong, or the device is not there.
+        CheckpointError: If the weights cannot be read or do not fit.
+        WeightsError: If weights of the vision-language model cannot be had.
+    """
+    return check_test(option_file, device=device, overrides=overrides).load()
+
+
+def check_test(option_file: str | Path, *, device: str | None = None, overrides: Sequence[str] = ()) -> CheckedTest:
+    """Read and check a test's option file.
+
+    Args:
+        option_file: As for ``basicsr test``; it is checked in the same way.
+        device: ``cpu`` or ``cuda``; ``None`` takes ``num_gpu`` of the options.
+        overrides: Changes such as ``path:param_key_g=params``, as for ``--force_yml``.
+
+    Returns:
+        What is needed to load the network.
+
+    Raises:
+        ConfigError: If the options are wrong, or the device is not there.
+        CheckpointError: If the weights cannot be read or do not fit.
+        WeightsError: If weights of the vision-language model cannot be had.
+    """
+    opt = apply_overrides(read_options(option_file), overrides)
+    if device is not None:
+        if device not in ("cpu", "cuda"):
+            raise ConfigError(f"--device: {device!r} is not known; use cpu or cuda.")
+        if device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError("--device cuda: torch sees no GPU here; use --device cpu.")
+        opt["num_gpu"] = 0 if device == "cpu" else 1
+    for text in check_options(opt, is_train=False, source=str(option_file), passes_images=True):
+        logger.warning(text)
+    with contextlib.redirect_stdout(io.StringIO()):  # BasicSR prints that it is not distributed
+        opt, _ = complete_options(opt, parse=basicsr.test.parse_options, source=option_file, is_train=False)
+    text = Path(option_file).read_text(encoding="utf-8-sig")
+    changes = "".join(f"# changed on the command line: {change}\n" for change in overrides)
+    return CheckedTest(opt=opt, text=changes + text)

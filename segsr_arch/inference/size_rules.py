@@ -1,0 +1,106 @@
+"""Which sizes of LR images a network takes, found by running an outline of it on outlines of images."""
+
+import contextlib
+import io
+import warnings
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from segsr_arch.guiding.unit_layouts import size_multiple
+from segsr_arch.guiding.unit_probe import outline
+
+_PRIMES = (211, 223)  # sides that no grid divides
+_LARGEST_MULTIPLE = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class SizeRule:
+    """What sides of LR images must be.
+
+    Attributes:
+        multiple: Every side is a multiple of this.
+        minimum: Every side has at least so many pixels; a multiple of ``multiple``.
+    """
+
+    multiple: int = 1
+    minimum: int = 1
+
+    def holds(self, height: int, width: int) -> bool:
+        """Whether an image of this size keeps to the rule."""
+        return all(side >= self.minimum and side % self.multiple == 0 for side in (height, width))
+
+    def nearest(self, side: int) -> tuple[int, ...]:
+        """The sides that keep to the rule around one that does not."""
+        below = side // self.multiple * self.multiple
+        return tuple(value for value in (below, below + self.multiple) if value >= self.minimum) or (self.minimum,)
+
+    def __str__(self) -> str:
+        parts = [f"multiples of {self.multiple}"] if self.multiple > 1 else []
+        parts += [f"at least {self.minimum} pixels"] if self.minimum > max(self.multiple, 1) else []
+        return " and ".join(parts) or "any number of pixels"
+
+
+class SizeTrial:
+    """Tries a network on images of any size, without memory or arithmetic.
+
+    Args:
+        network: Maps (1, C, H, W) to an image; it is not changed, and may itself be without memory for its weights.
+        channels: C.
+    """
+
+    def __init__(self, network: nn.Module, *, channels: int = 3) -> None:
+        self._network = network
+        self._outline: nn.Module | None = None
+        self._channels = channels
+        self._known: dict[tuple[int, int], bool] = {}
+
+    def takes(self, height: int, width: int) -> bool:
+        """Whether a pass on an image of this size works; if none does, sizes may not be the reason."""
+        if (height, width) not in self._known:
+            self._known[height, width] = self._try(height, width)
+        return self._known[height, width]
+
+    @property
+    def works(self) -> bool:
+        """Whether any size that was tried so far was taken."""
+        return any(self._known.values())
+
+    def _try(self, height: int, width: int) -> bool:
+        with contextlib.suppress(Exception), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            if self._outline is None:
+                self._outline = outline(self._network).eval()
+            with torch.device("meta"), torch.no_grad():  # for what the network makes as it runs
+                self._outline(torch.zeros(1, self._channels, height, width))
+            return True
+        return False
+
+    def find_rule(self, smallest: int) -> SizeRule | None:
+        """Find the rule of the network; a class that has an attribute ``takes_any_size = True`` is not tried.
+
+        Args:
+            smallest: The least side, in LR pixels, that the network is to be given; smaller ones are not tried.
+
+        Returns:
+            The rule; ``None`` if there is none of this kind: it takes images of one size, or cannot be tried.
+        """
+        if getattr(self._network, "takes_any_size", False):
+            return SizeRule()
+        multiple = self._find_multiple()
+        if multiple is None:
+            return None
+        least = -(-max(1, smallest) // multiple) * multiple
+        sides = range(least, _PRIMES[0] + multiple, multiple)
+        first = next((side for side in sides if self.takes(side, side)), least)
+        return SizeRule(multiple=multiple, minimum=1 if first == least else first)
+
+    def _find_multiple(self) -> int | None:
+        if self.takes(*_PRIMES):
+            return 1
+        for multiple in dict.fromkeys((size_multiple(self._network), *range(2, _LARGEST_MULTIPLE + 1))):
+            count = -(-_PRIMES[0] // multiple)
+            if multiple > 1 and self.takes(count * multiple, (count + 1) * multiple):
+                return multiple
+        return None

@@ -1,0 +1,1 @@
+"""Data sets from raw images to what a training reads: ``segsr prepare``."""

@@ -1,0 +1,1 @@
+"""How long work is done: processes, cores, progress, logs, failures at a sample."""

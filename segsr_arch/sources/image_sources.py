@@ -1,0 +1,169 @@
+"""Where a data set's images come from: a folder or a .zip archive, read without unpacking it."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from segsr_arch.errors import DataError
+from segsr_arch.sources.archives import Archive
+from segsr_arch.sources.folder_walk import walk
+from segsr_arch.text import listed_name
+
+IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".webp", ".jpg", ".jpeg")
+"""File name endings that count as images. The order is that of preference between two images of one name."""
+
+
+@dataclass(frozen=True)
+class SourceImage:
+    """One image file of a source.
+
+    Attributes:
+        path: Where it lies in the source, with forward slashes.
+        group: The folder that holds it, which is its class; empty at the top.
+        stem: File name without its ending.
+        split: ``train``, ``val`` or ``test``, if a folder says so.
+        above: Folders above the class that its name on lists begins with, such as that of its split.
+    """
+
+    path: str
+    group: str
+    stem: str
+    split: str | None = None
+    above: str = ""
+
+    @property
+    def listed(self) -> str:
+        """The name under which split lists know it: ``class/stem``, or ``stem`` without a class."""
+        return listed_name("/".join(part for part in (self.above, self.group, self.stem) if part))
+
+
+class ImageSource:
+    """Reads the files of a folder or of a .zip archive; each process needs its own.
+
+    Backslashes in names divide folders, as where the names were made.
+
+    Args:
+        path: Folder or archive.
+
+    Attributes:
+        left_out: What :meth:`files` did not list although it might hold images: path and what is wrong.
+        empty_folders: Folders that it found to hold nothing, sorted.
+
+    Raises:
+        DataError: If there is nothing of that name, or it is neither a folder nor a readable .zip archive.
+    """
+
+    def __init__(self, path: str | os.PathLike):
+        self.path = Path(path)
+        self.left_out: list[tuple[str, str]] = []
+        self.empty_folders: list[str] = []
+        self._stored: dict[str, str] | None = None
+        self._archive = None
+        if self.path.is_dir():
+            return
+        if not self.path.exists():
+            raise DataError(f"{self.path}: no such folder or archive")
+        self._archive = Archive(self.path)
+
+    def files(self) -> list[str]:
+        """List every file, sorted, with forward slashes and relative to the source.
+
+        Raises:
+            DataError: If a folder cannot be read.
+        """
+        if self._stored is None:
+            self._stored = {}
+            for stored in self._stored_names():
+                self._place(stored)
+        return sorted(self._stored)
+
+    def _stored_names(self) -> list[str]:
+        if self._archive is not None:
+            self.left_out += self._archive.left_out
+            return list(self._archive.members)
+        folders = list(walk(self.path, self.left_out))
+        parents = {str(PurePosixPath(folder).parent) for folder, _ in folders if folder != "."}
+        self.empty_folders = sorted(folder for folder, names in folders if not names and folder not in parents)
+        return [name if folder == "." else f"{folder}/{name}" for folder, names in folders for name in names]
+
+    def _place(self, stored: str) -> None:
+        name = stored.replace("\\", "/")
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        if name.startswith("/") or ".." in parts or parts[0].endswith(":"):
+            self.left_out.append((stored, "its path leads out of the source; left out"))
+            return
+        path = "/".join(parts)
+        if path in self._stored:
+            self.left_out.append((stored, f"{self._stored[path]} lies there too; left out"))
+            return
+        self._stored[path] = stored
+
+    def stored_name(self, path: str) -> str:
+        """Give the name under which the source itself has a file that :meth:`files` listed."""
+        return (self._stored or {}).get(path, path)
+
+    def read(self, path: str) -> bytes:
+        """Read one file.
+
+        Args:
+            path: As :meth:`files` gives it.
+
+        Raises:
+            DataError: If it cannot be read, or the archive's checksum of it is wrong.
+        """
+        if self._stored is None and (self._archive is not None or not (self.path / path).exists()):
+            self.files()
+        stored = self.stored_name(path)
+        if self._archive is not None:
+            return self._archive.read(stored)
+        try:
+            return (self.path / stored).read_bytes()
+        except OSError as error:
+            raise DataError(f"{path} in {self.path}: cannot be read ({error})") from error
+
+    def close(self) -> None:
+        """Close the archive, if it is one."""
+        if self._archive is not None:
+            self._archive.close()
+
+
+def is_image_path(path: str) -> bool:
+    """Tell whether a path has an image's ending and is not a hidden file, such as those that macOS adds to archives."""
+    pure = PurePosixPath(path)
+    return pure.suffix.lower() in IMAGE_SUFFIXES and not any(part.startswith((".", "__MACOSX")) for part in pure.parts)
+
+
+def folders_with_images(folder: str | os.PathLike) -> list[str]:
+    """Name the folders in a folder that hold images themselves, links to folders included, hidden ones not."""
+    below = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
+    return [name for name in below if any(map(is_image_path, os.listdir(os.path.join(folder, name))))]
+
+
+def describe_image(path: str, depth: int | None) -> SourceImage:
+    """Split a path into class and name.
+
+    Args:
+        path: As :meth:`ImageSource.files` gives it.
+        depth: How many leading folders do not belong to the class; ``None`` takes the innermost folder alone.
+    """
+    pure = PurePosixPath(path)
+    folders = pure.parts[:-1]
+    group = "/".join(folders[-1:] if depth is None else folders[depth:])
+    return SourceImage(path=path, group=listed_name(group), stem=pure.stem)
+
+
+def common_depth(paths: list[str]) -> int:
+    """Count the folders at the front that all paths share, so that a wrapping folder does not become a class.
+
+    A source whose images all lie in one folder has no classes.
+    """
+    if not paths:
+        return 0
+    shared = PurePosixPath(paths[0]).parts[:-1]
+    for path in paths[1:]:
+        parts = PurePosixPath(path).parts[:-1]
+        same = 0
+        while same < min(len(shared), len(parts)) and shared[same] == parts[same]:
+            same += 1
+        shared = shared[:same]
+    return len(shared)

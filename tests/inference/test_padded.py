@@ -1,0 +1,50 @@
+import torch
+from basicsr.archs import build_network
+
+from segsr_arch.guiding.unit_layouts import UNIT_LAYOUTS, UnitLayout
+from segsr_arch.inference.padded import super_resolve_padded
+from segsr_arch.inference.tiling import TileOptions, super_resolve_tiled
+
+RRDB = {"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "num_grow_ch": 4}
+
+
+def test_the_result_is_that_of_the_reflected_image_and_the_image_is_not_changed():
+    network = build_network({**RRDB, "scale": 1}).eval()  # sides must be multiples of 4
+    lq = torch.rand(1, 3, 9, 12)
+    before = lq.clone()
+    with torch.no_grad():
+        sr = super_resolve_padded(network, lq, scale=1)
+        reflected = torch.cat([lq, lq[..., 5:8, :].flip(-2)], dim=-2)
+        torch.testing.assert_close(sr, network(reflected)[..., :9, :])
+    assert torch.equal(lq, before)
+
+
+def test_an_image_that_fits_is_copied_for_a_network_that_works_in_place():
+    class InPlace(torch.nn.Module):
+        def forward(self, x):
+            return x.mul_(2)
+
+    lq = torch.rand(1, 3, 4, 4)
+    before = lq.clone()
+    assert torch.equal(super_resolve_padded(InPlace(), lq, scale=1), 2 * before) and torch.equal(lq, before)
+
+
+class EvenSides(torch.nn.Module):
+    """Repeats each pixel, of images with even sides alone."""
+
+    def forward(self, x):
+        assert x.shape[-2] % 2 == x.shape[-1] % 2 == 0
+        return torch.nn.functional.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def test_tiles_that_are_no_multiple_of_the_grid_lie_where_they_belong(monkeypatch):
+    monkeypatch.setitem(UNIT_LAYOUTS, "EvenSides", UnitLayout(size_multiple=2))
+    network = EvenSides()
+    lq = torch.rand(1, 3, 20, 22)
+    tiled = super_resolve_tiled(
+        lambda tile: super_resolve_padded(network, tile, scale=2),
+        lq,
+        scale=2,
+        options=TileOptions(size=15, overlap=7),
+    )
+    torch.testing.assert_close(tiled, network(lq))
