@@ -19,6 +19,7 @@ setup(
     packages=[*find_packages(include=["segsr_arch", "segsr_arch.*"]), "segsr_arch.preparation.split_lists"],
     package_dir={"segsr_arch.preparation.split_lists": "datasets/splits"},
     package_data={
+        "segsr_arch": ["py.typed"],
         "segsr_arch.preparation.split_lists": ["*.txt"],
         "segsr_arch.evaluation": ["*.txt"],
         "segsr_arch.evaluation.report": ["page/*"],
@@ -63,6 +64,11 @@ setup(
             "hypothesis>=6.100",
             "selenium>=4.20",
             "ruff>=0.17,<0.18",
+            "mypy>=2.4,<2.5",
+            "types-PyYAML",
+            "types-tqdm",
+            "types-jsonschema",
+            "jsonschema>=4.20",
         ],
     },
     entry_points={

@@ -136,7 +136,7 @@ def decode(data: bytes) -> str:
     return data.decode("utf-8")
 
 
-def read_text(path: str | os.PathLike, what: str) -> str:
+def read_text(path: str | os.PathLike[str], what: str) -> str:
     """Read a text file that people or other programs wrote.
 
     Args:
@@ -156,7 +156,7 @@ def read_text(path: str | os.PathLike, what: str) -> str:
         ) from error
 
 
-def read_lines(path: str | os.PathLike, what: str) -> list[str]:
+def read_lines(path: str | os.PathLike[str], what: str) -> list[str]:
     """Read the lines of a text file as :func:`read_text`, without their ends; the first is line 1 of the file.
 
     Raises:
