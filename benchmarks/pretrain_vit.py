@@ -37,7 +37,7 @@ from safetensors.torch import save
 from segsr_arch.errors import ConfigError, DataError, SegsrError
 from segsr_arch.evaluation.vocabulary import DEFAULT_FILE, DEFAULT_TEMPLATES, Vocabulary, read_terms, words_of_class
 from segsr_arch.files.atomic import atomic_write
-from segsr_arch.results.files import make_folder, write_json
+from segsr_arch.files.text_files import make_folder, write_json
 from segsr_arch.results.provenance import describe_run, split_digest
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.vision_tower import build_vision_tower, check_available, model_config, resolve_configuration

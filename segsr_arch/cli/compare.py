@@ -5,8 +5,8 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
-from segsr_arch.cli.comparing import print_comparisons
-from segsr_arch.evaluation.runs import find_tests
+from segsr_arch.evaluation.printed_comparisons import print_comparisons
+from segsr_arch.evaluation.saved_evaluations import find_tests
 from segsr_arch.results.record import EvaluationRecord
 
 

@@ -6,14 +6,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from segsr_arch.cli.arguments import whole_number
-from segsr_arch.cli.comparing import print_comparisons
-from segsr_arch.cli.converting import add_conversion, conversion_of
+from segsr_arch.cli.arguments import add_conversion, conversion_of, whole_number
 from segsr_arch.cli.evaluating import evaluate_folders, evaluate_options, evaluation_folder
-from segsr_arch.cli.picturing import write_pictures
 from segsr_arch.config.imports import find_modules, import_modules
 from segsr_arch.config.problems import Problems
 from segsr_arch.errors import ConfigError
+from segsr_arch.evaluation.figures_and_report import write_pictures
+from segsr_arch.evaluation.printed_comparisons import print_comparisons
 from segsr_arch.metrics.catalogue import CATALOGUE
 from segsr_arch.metrics.own_metrics import own_metrics
 from segsr_arch.metrics.protocols import PROTOCOLS

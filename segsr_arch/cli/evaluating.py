@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from segsr_arch.cli.converting import conversion_of
+from segsr_arch.cli.arguments import conversion_of
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.dataset_items import check_dataset, dataset_items, has_ground_truth
 from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit
@@ -24,10 +24,10 @@ from segsr_arch.inference.runner import TrainedNetwork, check_test
 from segsr_arch.metrics.catalogue import find_metric
 from segsr_arch.metrics.definition import MetricDefinition
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
-from segsr_arch.results.files import write_record
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import EvaluationRecord
+from segsr_arch.results.writing import write_record
 
 _SHOWN_PROBLEMS = 20
 

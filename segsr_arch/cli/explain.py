@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segsr_arch.cli.arguments import whole_number
-from segsr_arch.cli.converting import add_conversion, conversion_of
+from segsr_arch.cli.arguments import add_conversion, conversion_of, whole_number
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.dataset_items import dataset_items
 from segsr_arch.evaluation.explanation import Sample, embed_terms, explain, observe

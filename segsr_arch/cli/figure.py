@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.evaluation.figures.compare import compare_methods
+from segsr_arch.evaluation.figures.comparison_figure import compare_methods
 from segsr_arch.evaluation.figures.cost_points import read_points
-from segsr_arch.evaluation.figures.curves import draw_curves, series_of
-from segsr_arch.evaluation.figures.maps import show_maps
+from segsr_arch.evaluation.figures.curves_figure import draw_curves, series_of
+from segsr_arch.evaluation.figures.maps_figure import show_maps
 from segsr_arch.evaluation.figures.regions import Region
 from segsr_arch.evaluation.figures.style import save_figure
-from segsr_arch.evaluation.figures.tradeoff import compare_costs
+from segsr_arch.evaluation.figures.tradeoff_figure import compare_costs
 from segsr_arch.evaluation.figures.validation_curves import read_curve
-from segsr_arch.evaluation.runs import find_methods
+from segsr_arch.evaluation.saved_evaluations import find_methods
 from segsr_arch.files.locking import locked
 from segsr_arch.files.names import folder_of
 

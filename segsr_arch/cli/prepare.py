@@ -5,8 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from segsr_arch.cli.arguments import number, whole_number
-from segsr_arch.cli.converting import add_conversion, conversion_of
+from segsr_arch.cli.arguments import add_conversion, conversion_of, number, whole_number
 from segsr_arch.degradations.bicubic import MAX_SCALE
 from segsr_arch.errors import DataError
 from segsr_arch.preparation.options import Outcome, PreparationOptions

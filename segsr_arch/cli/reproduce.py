@@ -9,16 +9,16 @@ from pathlib import Path
 import torch
 
 from segsr_arch.cli.arguments import whole_number
-from segsr_arch.cli.reproducing import carry_out, print_estimate
 from segsr_arch.errors import ConfigError
-from segsr_arch.reproduction.checking import check_plan, unavailable_lines
+from segsr_arch.reproduction.console import carry_out, print_estimate
 from segsr_arch.reproduction.execution import Slot, cpu_slots, gpu_slots
-from segsr_arch.reproduction.options import Settings
 from segsr_arch.reproduction.outcome import Outcome
+from segsr_arch.reproduction.paper_tables import TABLE_KEYS, make_table
 from segsr_arch.reproduction.plan import Plan, check_scale, make_plan
+from segsr_arch.reproduction.plan_checks import check_plan, unavailable_lines
 from segsr_arch.reproduction.prepared_data import PreparedData, find_data
 from segsr_arch.reproduction.presets import PRESETS
-from segsr_arch.reproduction.tables import TABLE_KEYS, make_table
+from segsr_arch.reproduction.run_options import Settings
 from segsr_arch.reproduction.variants import RECOMMENDED_UNITS
 from segsr_arch.reproduction.workplace import Workplace
 from segsr_arch.running.cores import available_cores

@@ -11,7 +11,7 @@ import numpy as np
 from segsr_arch.evaluation.class_statistics import CLASS_DEFINITIONS, ClassStatistics
 from segsr_arch.evaluation.explanation import SOURCES, TERM_DEFINITIONS, Explanation
 from segsr_arch.evaluation.vocabulary import Vocabulary
-from segsr_arch.results.files import make_folder, write_csv, write_json
+from segsr_arch.files.text_files import make_folder, write_csv, write_json
 from segsr_arch.semantics import VlmIdentity
 
 RANDOM_WARNING = (

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from segsr_arch.errors import DataError, SaveError
-from segsr_arch.evaluation.evaluate import Measurements, Sample, measure_samples
 from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit
 from segsr_arch.evaluation.image_checks import Images, check_images
 from segsr_arch.evaluation.image_folders import Match, Matching
+from segsr_arch.evaluation.measurement import Measurements, Sample, measure_samples
 from segsr_arch.results.references import ImageReference
 
 

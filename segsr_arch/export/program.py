@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from segsr_arch.errors import ConfigError, DependencyError
 from segsr_arch.files.atomic import atomic_write
+from segsr_arch.files.text_files import make_folder
 from segsr_arch.inference.form import to_inference_form
-from segsr_arch.results.files import make_folder
 
 ENDINGS = {"onnx": "onnx", "torch": "pt2"}
 INPUT, OUTPUT = "lq", "sr"

@@ -31,7 +31,7 @@ from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions, check_trai
 from segsr_arch.models.validation import ValidationResult, validate
 from segsr_arch.models.validation_record import make_record, record_folder
 from segsr_arch.padding import crop, pad_to_multiple
-from segsr_arch.results.files import write_record
+from segsr_arch.results.writing import write_record
 from segsr_arch.running.failures import naming_image
 
 _SHOWN_PROBLEMS = 3

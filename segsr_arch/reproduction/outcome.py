@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from segsr_arch.errors import ConfigError, DataError, SegsrError
+from segsr_arch.reproduction.paper_tables import PaperFigure, Row, Table, make_table
 from segsr_arch.reproduction.plan import Plan, PlannedRow, Run
-from segsr_arch.reproduction.tables import PaperFigure, Row, Table, make_table
 from segsr_arch.reproduction.variants import plain
 from segsr_arch.reproduction.workplace import Progress, Workplace
 from segsr_arch.results.comparison import check_comparable, common_columns

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.reproduction.options import Settings, final_options, network_key, train_options
-from segsr_arch.reproduction.tables import Row, Table
+from segsr_arch.reproduction.paper_tables import Row, Table
+from segsr_arch.reproduction.run_options import Settings, final_options, network_key, train_options
 from segsr_arch.reproduction.variants import Variant, plain
 
 

@@ -5,8 +5,8 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from segsr_arch.files.text_files import make_folder, write_csv
 from segsr_arch.results.comparison import class_table, compare_records, paired_columns
-from segsr_arch.results.files import make_folder, write_csv
 from segsr_arch.results.record import EvaluationRecord
 
 _PAIR_HEADER = ["figure", "a", "b", "images", "mean_difference", "low", "high", "a_wins", "b_wins"]

@@ -11,9 +11,9 @@ from typing import Any, TypeVar
 
 from segsr_arch.errors import DataError
 from segsr_arch.images.conversion import Conversion
-from segsr_arch.results.files import FORMAT, PLACES, RECORD_FILE
 from segsr_arch.results.record import Column, Cost, EvaluationRecord, ImageRow, SetValue
 from segsr_arch.results.references import ImageReference
+from segsr_arch.results.writing import FORMAT, PLACES, RECORD_FILE
 
 T = TypeVar("T")
 _Read = Callable[[Any], T]  # gives a value of its kind, or raises _WrongError
@@ -192,7 +192,7 @@ def read_record(folder: str | os.PathLike) -> EvaluationRecord:
     """Read an evaluation.
 
     Args:
-        folder: As :func:`~segsr_arch.results.files.write_record` wrote it.
+        folder: As :func:`~segsr_arch.results.writing.write_record` wrote it.
 
     Returns:
         The record; its image references can be read from anywhere.

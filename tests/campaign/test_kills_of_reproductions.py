@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from segsr_arch.cli import segsr
-from segsr_arch.reproduction import options
+from segsr_arch.reproduction import run_options
 from segsr_arch.reproduction.presets import PRESETS
 from tests.campaign.killing import killed, partial, unreadable
 from tests.campaign.tally import dice, series
@@ -47,7 +47,7 @@ def test_the_table_is_that_of_an_uninterrupted_run(tally, tmp_path, monkeypatch,
             bad.append(f"attempt {attempt}: killed {was_killed}: {output[-500:]}")
         bad += unreadable(place)
     monkeypatch.setitem(PRESETS, "small", tiny_preset())
-    monkeypatch.setattr(options, "_PRINT_FREQ", 1)  # as in the command, whose option files these are
+    monkeypatch.setattr(run_options, "_PRINT_FREQ", 1)  # as in the command, whose option files these are
     if segsr.main(["reproduce", *ARGUMENTS]) != 0:
         bad.append("the last command did not end with 0")
     else:

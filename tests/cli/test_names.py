@@ -9,7 +9,7 @@ import lmdb
 import pytest
 
 from segsr_arch.cli.segsr import main
-from segsr_arch.evaluation.runs import find_evaluations
+from segsr_arch.evaluation.saved_evaluations import find_evaluations
 from segsr_arch.files.names import folder_name_problem, folder_of, image_name_problem, is_set_aside
 from segsr_arch.results.reading import read_record
 from tests.evaluation.figures.records import write_evaluation

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from segsr_arch.cli import reproduce, segsr
+from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.plan import make_plan
 from segsr_arch.reproduction.prepared_data import find_data
 from segsr_arch.reproduction.presets import PRESETS
-from segsr_arch.reproduction.tables import make_table
 from segsr_arch.reproduction.workplace import Workplace
 from tests.reproduction.made import leave_run, make_settings, prepare_images, tiny_preset
 from tests.support import processes_with, started
@@ -23,11 +23,11 @@ from tests.support import processes_with, started
 COMMAND = """
 import sys
 from segsr_arch.cli import segsr
-from segsr_arch.reproduction import options
+from segsr_arch.reproduction import run_options
 from segsr_arch.reproduction.presets import PRESETS
 from tests.reproduction.made import tiny_preset
 
-options._PRINT_FREQ = 1
+run_options._PRINT_FREQ = 1
 PRESETS["small"] = tiny_preset()
 sys.exit(segsr.main(["reproduce", *sys.argv[1:]]))
 """

@@ -7,10 +7,10 @@ import torch
 from basicsr.metrics import calculate_psnr, calculate_ssim
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.evaluation.evaluate import Sample, measure_samples
 from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit
 from segsr_arch.evaluation.image_checks import Images
 from segsr_arch.evaluation.image_folders import ImageFolder, match_folders
+from segsr_arch.evaluation.measurement import Sample, measure_samples
 from segsr_arch.evaluation.methods import Item, Method, evaluate_images, evaluate_method
 from segsr_arch.evaluation.output_folder import whole_folder
 from segsr_arch.results.provenance import pixel_digest

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from segsr_arch.cli import segsr
-from segsr_arch.reproduction.options import Settings
 from segsr_arch.reproduction.presets import SMALL, Schedule
-from segsr_arch.results.files import write_record
+from segsr_arch.reproduction.run_options import Settings
 from segsr_arch.results.record import Column, Cost, EvaluationRecord, ImageRow
+from segsr_arch.results.writing import write_record
 from tests.support import TINY_SEMANTICS, make_image, write_image
 
 RANDOM = "inline with weights random(0) (digest 0123456789ab)"

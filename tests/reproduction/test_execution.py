@@ -12,8 +12,8 @@ from segsr_arch.cli.failures import ended_as_interrupted
 from segsr_arch.errors import ConfigError, SegsrError
 from segsr_arch.reproduction import execution
 from segsr_arch.reproduction.execution import Executor, Slot, cpu_slots, gpu_slots
+from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.plan import make_plan
-from segsr_arch.reproduction.tables import make_table
 from segsr_arch.reproduction.workplace import Workplace
 from tests.reproduction.made import make_settings
 from tests.support import processes_with

@@ -6,8 +6,8 @@ import pytest
 
 from segsr_arch.errors import SegsrError
 from segsr_arch.reproduction.outcome import PSNR, Spread, collect
+from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.plan import make_plan
-from segsr_arch.reproduction.tables import make_table
 from segsr_arch.reproduction.workplace import Workplace
 from tests.reproduction.made import leave_run, make_settings
 

@@ -1,8 +1,8 @@
 import pytest
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.plan import make_plan
-from segsr_arch.reproduction.tables import make_table
 from tests.reproduction.made import make_settings
 
 

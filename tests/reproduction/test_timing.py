@@ -6,8 +6,8 @@ import torch
 from segsr_arch.errors import ConfigError
 from segsr_arch.reproduction import timing
 from segsr_arch.reproduction.execution import Slot
+from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.plan import make_plan
-from segsr_arch.reproduction.tables import make_table
 from segsr_arch.reproduction.timing import STEPS, Pace, measure_pace, remaining_seconds, total_seconds
 from tests.reproduction.made import make_settings
 

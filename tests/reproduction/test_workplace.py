@@ -5,8 +5,8 @@ import pytest
 
 from segsr_arch.errors import ConfigError, DataError, InUseError
 from segsr_arch.files import locking
+from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.plan import make_plan
-from segsr_arch.reproduction.tables import make_table
 from segsr_arch.reproduction.workplace import Progress, Workplace
 from tests.reproduction.made import leave_run, make_settings
 

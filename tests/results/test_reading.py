@@ -7,10 +7,10 @@ import pytest
 
 from segsr_arch.cli.segsr import main
 from segsr_arch.errors import DataError
-from segsr_arch.results.files import write_record
 from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import Cost, ImageRow, SetValue
 from segsr_arch.results.references import ImageReference
+from segsr_arch.results.writing import write_record
 from tests.results.made import PSNR, make_record
 
 COST = Cost(parameters=5, trainable=3, macs=None, seconds=0.25, lr_size=(4, 6), device="CPU")

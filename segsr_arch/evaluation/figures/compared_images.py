@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.evaluation.figures.choosing import contenders, is_bicubic
 from segsr_arch.evaluation.figures.regions import Region, find_region
-from segsr_arch.evaluation.figures.selection import contenders, is_bicubic
 from segsr_arch.evaluation.image_checks import Images, check_images
 from segsr_arch.metrics.fidelity import measure_fidelity
 from segsr_arch.metrics.images import data_range

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segsr_arch.errors import ConfigError, DataError, DependencyError
-from segsr_arch.evaluation.figures.selection import choose_column
-from segsr_arch.evaluation.runs import choose_dataset, find_validations
+from segsr_arch.evaluation.figures.choosing import choose_column
+from segsr_arch.evaluation.saved_evaluations import choose_dataset, find_validations
 from segsr_arch.known_names import nearest_hint
 from segsr_arch.results.record import Column
 

@@ -1,5 +1,5 @@
 """The report: evaluations as one HTML file with tables, a before/after slider, maps, curves and configuration."""
 
-from segsr_arch.evaluation.report.writing import Report, write_report
+from segsr_arch.evaluation.report.report_file import Report, write_report
 
 __all__ = ["Report", "write_report"]

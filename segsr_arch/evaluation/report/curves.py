@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segsr_arch.evaluation.report.tables import Cell, Table, format_number
+from segsr_arch.evaluation.report.report_tables import Cell, Table, format_number
 from segsr_arch.results.record import Column, EvaluationRecord
 
 WIDTH, HEIGHT = 640, 320

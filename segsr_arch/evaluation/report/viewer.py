@@ -8,10 +8,10 @@ import numpy as np
 from basicsr.utils.matlab_functions import imresize
 
 from segsr_arch.errors import DataError
-from segsr_arch.evaluation.report.guidance import ColourScale, read_shown_maps
+from segsr_arch.evaluation.report.painted_maps import ColourScale, read_shown_maps
 from segsr_arch.evaluation.report.pictures import MAX_SIDE, Pictures, centre_part, to_display
+from segsr_arch.evaluation.report.report_tables import format_number, short_title
 from segsr_arch.evaluation.report.sections import Section
-from segsr_arch.evaluation.report.tables import format_number, short_title
 from segsr_arch.results.record import EvaluationRecord, ImageRow
 
 LQ, BICUBIC, GT = "lq", "bicubic", "gt"

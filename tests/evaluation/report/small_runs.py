@@ -3,9 +3,9 @@
 import numpy as np
 
 from segsr_arch.results.classes import class_of
-from segsr_arch.results.files import write_record
 from segsr_arch.results.record import Column, Cost, EvaluationRecord, ImageRow
 from segsr_arch.results.references import ImageReference
+from segsr_arch.results.writing import write_record
 from tests.support import write_image
 
 PSNR = Column(name="psnr_y-crop", metric="psnr", protocol="y-crop", unit="dB", decimals=2, backend="segsr 0.1")

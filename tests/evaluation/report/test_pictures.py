@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segsr_arch.errors import DataError
-from segsr_arch.evaluation.report.guidance import ColourScale, read_shown_maps
+from segsr_arch.evaluation.report.painted_maps import ColourScale, read_shown_maps
 from segsr_arch.evaluation.report.pictures import MAX_SIDE, Pictures, centre_part, encode, to_display
 from segsr_arch.results.references import ImageReference
 from tests.support import make_image, write_image

@@ -2,10 +2,10 @@ import pytest
 
 from segsr_arch.errors import DataError
 from segsr_arch.evaluation.figures.style import WIDTH, save_figure
-from segsr_arch.reproduction.figure import draw_outcome
 from segsr_arch.reproduction.outcome import collect
+from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.plan import make_plan
-from segsr_arch.reproduction.tables import make_table
+from segsr_arch.reproduction.table_figure import draw_outcome
 from segsr_arch.reproduction.workplace import Workplace
 from tests.evaluation.figures.records import all_text, texts
 from tests.reproduction.made import leave_run, make_settings

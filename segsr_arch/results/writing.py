@@ -4,10 +4,6 @@
 that lie in the folder, or in the run that it belongs to, are relative to it, so that they can be moved together.
 """
 
-import csv
-import io
-import json
-import math
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -15,73 +11,14 @@ from pathlib import Path
 from typing import Any
 
 from segsr_arch.errors import SaveError
-from segsr_arch.files.atomic import atomic_write
+from segsr_arch.files.text_files import make_folder, write_csv, write_json, write_text
 from segsr_arch.results.record import EvaluationRecord, ImageRow
 from segsr_arch.results.references import ImageReference
 from segsr_arch.results.statistics import Mean
-from segsr_arch.text import csv_cell
 
 RECORD_FILE = "evaluation.json"
 FORMAT = 1
 PLACES = ("sr", "gt", "lq", "maps")
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no infinity: write it as a word."""
-    if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and math.isinf(value):
-        return "inf" if value > 0 else "-inf"
-    return value
-
-
-def make_folder(path: str | os.PathLike) -> Path:
-    """Make a folder, if it is not there; returns its path.
-
-    Raises:
-        SaveError: If it cannot be made.
-    """
-    try:
-        Path(path).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise SaveError(f"{path}: the folder cannot be made ({error.strerror}).") from error
-    return Path(path)
-
-
-def write_text(path: str | os.PathLike, text: str) -> Path:
-    """Write a UTF-8 text file atomically; returns its path.
-
-    Raises:
-        SaveError: If it cannot be written; what was there before is intact.
-    """
-    with atomic_write(path) as file:
-        file.write(text.encode(errors="backslashreplace"))  # of a path that is no UTF-8, as JSON writes it
-    return Path(path)
-
-
-def write_json(path: str | os.PathLike, content: Any) -> Path:
-    """Write JSON atomically, infinities as ``"inf"``; returns the path.
-
-    Raises:
-        SaveError: If it cannot be written; what was there before is intact.
-    """
-    return write_text(path, json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
-
-
-def write_csv(path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Path:
-    """Write a CSV file atomically (comma, a header line, ``None`` as nothing); returns the path.
-
-    No text is a formula to a spreadsheet or spreads over several lines, see :func:`~segsr_arch.text.csv_cell`.
-
-    Raises:
-        SaveError: If it cannot be written; what was there before is intact.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerows([csv_cell(value) for value in row] for row in (header, *rows))
-    return write_text(path, text.getvalue())
 
 
 def _place(reference: ImageReference | None, folder: Path, root: str | os.PathLike | None) -> str | None:

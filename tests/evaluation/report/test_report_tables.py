@@ -3,8 +3,7 @@ from dataclasses import replace
 
 import pytest
 
-from segsr_arch.evaluation.report.sections import group_records
-from segsr_arch.evaluation.report.tables import (
+from segsr_arch.evaluation.report.report_tables import (
     Cell,
     cost_table,
     format_number,
@@ -13,6 +12,7 @@ from segsr_arch.evaluation.report.tables import (
     per_class_table,
     per_image_table,
 )
+from segsr_arch.evaluation.report.sections import group_records
 from segsr_arch.results.record import SetValue
 from tests.evaluation.report.small_runs import COST, LPIPS, PSNR, make_record
 

@@ -1,5 +1,5 @@
+from segsr_arch.evaluation.report.rankings import choose_images, rank_images
 from segsr_arch.evaluation.report.sections import group_records
-from segsr_arch.evaluation.report.selection import choose_images, rank_images
 from tests.evaluation.report.small_runs import LPIPS, PSNR, make_record
 
 

@@ -7,8 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from segsr_arch.evaluation.printed import align
-from segsr_arch.reproduction.caption import (
+from segsr_arch.evaluation.printed_comparisons import align
+from segsr_arch.files.text_files import make_folder, write_csv, write_json, write_text
+from segsr_arch.reproduction.outcome import PSNR, SSIM, Measured, Outcome, RowOutcome, Spread
+from segsr_arch.reproduction.plan import Plan
+from segsr_arch.reproduction.prepared_data import PreparedData
+from segsr_arch.reproduction.run_options import as_word
+from segsr_arch.reproduction.table_caption import (
     caption,
     command_line,
     device_of,
@@ -16,11 +21,6 @@ from segsr_arch.reproduction.caption import (
     selection,
     title,
 )
-from segsr_arch.reproduction.options import as_word
-from segsr_arch.reproduction.outcome import PSNR, SSIM, Measured, Outcome, RowOutcome, Spread
-from segsr_arch.reproduction.plan import Plan
-from segsr_arch.reproduction.prepared_data import PreparedData
-from segsr_arch.results.files import make_folder, write_csv, write_json, write_text
 from segsr_arch.results.record import Cost
 
 COLUMNS = (PSNR, SSIM, "psnr_rgb-crop", "ssim_rgb-crop")

@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.evaluation.figures.compare import compare_methods
+from segsr_arch.evaluation.figures.choosing import choose_images
 from segsr_arch.evaluation.figures.compared_images import bicubic, load_comparison
+from segsr_arch.evaluation.figures.comparison_figure import compare_methods
 from segsr_arch.evaluation.figures.regions import Region
-from segsr_arch.evaluation.figures.selection import choose_images
 from segsr_arch.evaluation.figures.style import WIDTH
-from segsr_arch.evaluation.runs import find_methods
+from segsr_arch.evaluation.saved_evaluations import find_methods
 from segsr_arch.metrics.fidelity import psnr
 from tests.evaluation.figures.records import PSNR, all_text, texts, write_evaluation
 from tests.support import make_image, write_image

@@ -8,11 +8,11 @@ import pytest
 
 from segsr_arch.errors import DataError, SaveError
 from segsr_arch.results.comparison_files import write_comparison
-from segsr_arch.results.files import write_record
 from segsr_arch.results.provenance import data_digest, describe_run, pixel_digest, split_digest
 from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import Cost, ImageRow, SetValue
 from segsr_arch.results.references import ImageReference, name_below, place_below
+from segsr_arch.results.writing import write_record
 from segsr_arch.weights.digests import file_digest
 from tests.results.made import SAM, make_record
 from tests.support import make_image, write_image
@@ -173,17 +173,17 @@ def test_digests_follow_names_and_pixels_not_files(tmp_path):
 
 
 def test_what_is_rewritten_is_not_half_old_and_half_new(tmp_path, monkeypatch):
-    from segsr_arch.results import files
+    from segsr_arch.results import writing
 
     write_record(tmp_path, make_record(psnr=PSNR))
-    real = files.write_json
+    real = writing.write_json
 
     def interrupted(path, content):
         if path.name == "evaluation.json":
             raise KeyboardInterrupt
         return real(path, content)
 
-    monkeypatch.setattr(files, "write_json", interrupted)
+    monkeypatch.setattr(writing, "write_json", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_record(tmp_path, make_record(psnr={"lake1": 1.0}))
     with pytest.raises(DataError, match="evaluation.json: cannot be read"):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.files.names import is_set_aside
-from segsr_arch.results.files import RECORD_FILE
 from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import EvaluationRecord
+from segsr_arch.results.writing import RECORD_FILE
 from segsr_arch.sources.folder_walk import walk
 
 

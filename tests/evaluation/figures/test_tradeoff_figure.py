@@ -4,8 +4,8 @@ import pytest
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.figures.cost_points import Point, read_points
-from segsr_arch.evaluation.figures.tradeoff import CostAxis, compare_costs, draw_tradeoff
-from segsr_arch.evaluation.runs import find_methods
+from segsr_arch.evaluation.figures.tradeoff_figure import CostAxis, compare_costs, draw_tradeoff
+from segsr_arch.evaluation.saved_evaluations import find_methods
 from tests.evaluation.figures.records import PSNR, a_cost, all_text, texts, write_evaluation
 
 HEADER = "method,psnr,parameters,macs,seconds\n"

@@ -19,15 +19,8 @@ from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.report import curves
 from segsr_arch.evaluation.report.configuration import describe, random_weights_warnings
 from segsr_arch.evaluation.report.curves import Chart, draw_charts
-from segsr_arch.evaluation.report.sections import (
-    Section,
-    distinct_runs,
-    group_records,
-    last_validations,
-    without_repetitions,
-)
-from segsr_arch.evaluation.report.selection import Ranking, choose_images, rank_images
-from segsr_arch.evaluation.report.tables import (
+from segsr_arch.evaluation.report.rankings import Ranking, choose_images, rank_images
+from segsr_arch.evaluation.report.report_tables import (
     Table,
     cost_table,
     mean_table,
@@ -35,10 +28,17 @@ from segsr_arch.evaluation.report.tables import (
     per_class_table,
     per_image_table,
 )
+from segsr_arch.evaluation.report.sections import (
+    Section,
+    distinct_runs,
+    group_records,
+    last_validations,
+    without_repetitions,
+)
 from segsr_arch.evaluation.report.viewer import Viewer, build_viewer, side_key
-from segsr_arch.evaluation.runs import find_records
+from segsr_arch.evaluation.saved_evaluations import find_records
+from segsr_arch.files.text_files import make_folder, write_text
 from segsr_arch.known_names import nearest_hint
-from segsr_arch.results.files import make_folder, write_text
 from segsr_arch.results.record import Column, EvaluationRecord
 from segsr_arch.results.statistics import LEVEL, RESAMPLES
 

@@ -4,12 +4,12 @@ import json
 import pytest
 
 from segsr_arch.reproduction.outcome import collect
+from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.plan import make_plan
 from segsr_arch.reproduction.prepared_data import PreparedData
 from segsr_arch.reproduction.presets import FULL
-from segsr_arch.reproduction.tables import make_table
+from segsr_arch.reproduction.table_files import duration, printed, table_cells, table_name, write_outcome
 from segsr_arch.reproduction.workplace import Workplace
-from segsr_arch.reproduction.written import duration, printed, table_cells, table_name, write_outcome
 from tests.reproduction.made import TRAINED, leave_run, make_settings
 
 

@@ -1,6 +1,6 @@
 import numpy as np
 
-from segsr_arch.evaluation.figures.labels import place_labels
+from segsr_arch.evaluation.figures.label_placement import place_labels
 
 AREA = (2.0, 2.0)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.evaluation.figures.choosing import choose_images, shown_columns
 from segsr_arch.evaluation.figures.compared_images import BICUBIC, ComparedImage, Panel, load_comparison
 from segsr_arch.evaluation.figures.regions import Region
-from segsr_arch.evaluation.figures.selection import choose_images, shown_columns
 from segsr_arch.evaluation.figures.style import (
     FRAME,
     LINE,

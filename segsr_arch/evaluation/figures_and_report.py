@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segsr_arch.errors import SegsrError
-from segsr_arch.evaluation.figures.compare import compare_methods
-from segsr_arch.evaluation.figures.maps import show_maps
+from segsr_arch.evaluation.figures.comparison_figure import compare_methods
+from segsr_arch.evaluation.figures.maps_figure import show_maps
 from segsr_arch.evaluation.figures.style import save_figure
-from segsr_arch.evaluation.figures.tradeoff import compare_costs
+from segsr_arch.evaluation.figures.tradeoff_figure import compare_costs
 from segsr_arch.evaluation.report import write_report
 from segsr_arch.files.locking import locked
 from segsr_arch.files.names import folder_of

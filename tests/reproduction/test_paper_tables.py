@@ -1,7 +1,7 @@
 import pytest
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.reproduction.tables import TABLE_KEYS, make_table
+from segsr_arch.reproduction.paper_tables import TABLE_KEYS, make_table
 from segsr_arch.semantics import SemanticsConfig
 
 

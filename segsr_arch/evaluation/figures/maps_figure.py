@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.evaluation.figures.selection import DEFAULT_COUNT, find_image
+from segsr_arch.evaluation.figures.choosing import DEFAULT_COUNT, find_image
 from segsr_arch.evaluation.figures.style import (
     LINE,
     WIDTH,

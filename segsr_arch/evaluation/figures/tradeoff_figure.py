@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.evaluation.figures.choosing import choose_column
 from segsr_arch.evaluation.figures.cost_points import COSTS, Point, points_of
-from segsr_arch.evaluation.figures.labels import place_labels
+from segsr_arch.evaluation.figures.label_placement import place_labels
 from segsr_arch.evaluation.figures.legends import Legend
-from segsr_arch.evaluation.figures.selection import choose_column
 from segsr_arch.evaluation.figures.style import (
     FONT_SIZE,
     LINE,

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.evaluation.report.report_tables import format_number, short_title
 from segsr_arch.evaluation.report.sections import Section
-from segsr_arch.evaluation.report.tables import format_number, short_title
 from segsr_arch.results.comparison import compare_records
 from segsr_arch.results.record import Column, EvaluationRecord
 

@@ -3,7 +3,8 @@ import yaml
 
 from segsr_arch.config import read_options
 from segsr_arch.errors import ConfigError
-from segsr_arch.reproduction.options import (
+from segsr_arch.reproduction.presets import FULL
+from segsr_arch.reproduction.run_options import (
     as_word,
     final_options,
     network_key,
@@ -12,7 +13,6 @@ from segsr_arch.reproduction.options import (
     train_options,
     write_options,
 )
-from segsr_arch.reproduction.presets import FULL
 from segsr_arch.reproduction.variants import guided, plain
 from tests.reproduction.made import make_settings
 

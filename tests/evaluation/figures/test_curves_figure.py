@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.evaluation.figures.curves import Series, draw_curves, series_of
+from segsr_arch.evaluation.figures.curves_figure import Series, draw_curves, series_of
 from segsr_arch.evaluation.figures.validation_curves import Curve, read_curve
-from segsr_arch.evaluation.runs import find_validations
+from segsr_arch.evaluation.saved_evaluations import find_validations
 from tests.evaluation.figures.records import PSNR, all_text, texts, write_evaluation
 
 

@@ -18,8 +18,8 @@ from segsr_arch.evaluation.figures.style import (
     text_width,
     wrap,
 )
-from segsr_arch.reproduction.caption import conditions, measured_on, missing_lines, random_line, title
 from segsr_arch.reproduction.outcome import PSNR, Outcome, RowOutcome, Spread
+from segsr_arch.reproduction.table_caption import conditions, measured_on, missing_lines, random_line, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

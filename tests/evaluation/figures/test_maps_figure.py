@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.evaluation.figures.maps import (
+from segsr_arch.evaluation.figures.maps_figure import (
     COLOUR_MAP,
     MappedImage,
     choose_mapped_images,
@@ -14,7 +14,7 @@ from segsr_arch.evaluation.figures.maps import (
     show_maps,
 )
 from segsr_arch.evaluation.figures.style import WIDTH
-from segsr_arch.evaluation.runs import find_methods
+from segsr_arch.evaluation.saved_evaluations import find_methods
 from segsr_arch.results.references import ImageReference
 from tests.evaluation.figures.records import all_text, texts, write_evaluation
 from tests.support import make_image

@@ -4,10 +4,10 @@ import pytest
 
 from segsr_arch.archs import zoo
 from segsr_arch.errors import ConfigError, DependencyError
-from segsr_arch.reproduction.checking import check_plan, unavailable_lines
+from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.plan import make_plan
+from segsr_arch.reproduction.plan_checks import check_plan, unavailable_lines
 from segsr_arch.reproduction.presets import FULL
-from segsr_arch.reproduction.tables import make_table
 from tests.reproduction.made import make_settings, prepare_images
 
 

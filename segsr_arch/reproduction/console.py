@@ -9,15 +9,15 @@ from tqdm import tqdm
 
 from segsr_arch.errors import DataError, SaveError, SegsrError
 from segsr_arch.evaluation.figures.style import save_figure
-from segsr_arch.evaluation.printed import align
+from segsr_arch.evaluation.printed_comparisons import align
 from segsr_arch.reproduction.execution import Executor, Slot
-from segsr_arch.reproduction.figure import draw_outcome
 from segsr_arch.reproduction.outcome import PSNR, SSIM, Measured, Outcome, collect
 from segsr_arch.reproduction.plan import Plan, Run
 from segsr_arch.reproduction.prepared_data import PreparedData
+from segsr_arch.reproduction.table_figure import draw_outcome
+from segsr_arch.reproduction.table_files import duration, printed, table_name, write_outcome
 from segsr_arch.reproduction.timing import STEPS, Pace, measure_pace, remaining_seconds, total_seconds
 from segsr_arch.reproduction.workplace import Workplace
-from segsr_arch.reproduction.written import duration, printed, table_name, write_outcome
 from segsr_arch.running.progress import progress
 
 _WRITING_SHARE = 0.05  # of the time may go into tables that are not whole yet

@@ -3,7 +3,7 @@ import shutil
 import pytest
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.evaluation.runs import find_evaluations, find_methods, find_records, find_validations
+from segsr_arch.evaluation.saved_evaluations import find_evaluations, find_methods, find_records, find_validations
 from tests.evaluation.figures.records import write_evaluation
 
 
