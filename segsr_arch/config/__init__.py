@@ -3,7 +3,7 @@
 from segsr_arch.config.check import check_options
 from segsr_arch.config.completion import complete_options
 from segsr_arch.config.overrides import apply_overrides
-from segsr_arch.config.schema import Key, needed
 from segsr_arch.config.yaml_file import parse_scalar, read_options
+from segsr_arch.option_keys import Key, needed
 
 __all__ = ["Key", "apply_overrides", "check_options", "complete_options", "needed", "parse_scalar", "read_options"]

@@ -9,7 +9,7 @@ from typing import Any
 from segsr_arch.compat import registration
 from segsr_arch.config.hints import fits, hint_text
 from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.schema import describe, is_number
+from segsr_arch.option_keys import describe, is_number
 
 
 def find_registered(problems: Problems, path: str, registry: Any, name: Any) -> Any:

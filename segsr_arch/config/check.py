@@ -11,16 +11,17 @@ from segsr_arch.config.datasets import LrImages, check_datasets
 from segsr_arch.config.ground_truth import check_ground_truth
 from segsr_arch.config.image_sizes import check_metric_sizes, check_network_sizes
 from segsr_arch.config.imports import find_modules, import_modules
+from segsr_arch.config.mappings import check_mapping
 from segsr_arch.config.metrics import check_metrics
 from segsr_arch.config.networks import check_needs, check_networks, check_window
 from segsr_arch.config.paths import check_paths
 from segsr_arch.config.problems import Problems
-from segsr_arch.config.schema import Key, check_mapping, needed
 from segsr_arch.config.sections import is_declared, model_keys
 from segsr_arch.config.stock_models import check_stock_model
 from segsr_arch.config.tables import LOGGER, TOP, TOP_INTERNAL, VAL_NEEDED
 from segsr_arch.config.training import check_some_loss, check_training
 from segsr_arch.files.names import folder_name_problem
+from segsr_arch.option_keys import Key, needed
 
 
 def check_options(

@@ -8,13 +8,14 @@ from typing import Any
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.image_kinds import check_kinds
 from segsr_arch.config.images import Listing, image_sizes, list_images
+from segsr_arch.config.mappings import check_mapping
 from segsr_arch.config.name_lists import check_stems, list_named
 from segsr_arch.config.pairs import check_pairs, check_patch
 from segsr_arch.config.paths import check_file
 from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.schema import check_mapping, describe, is_number, is_whole, needed
 from segsr_arch.config.tables import CONVERSION, DATASET, DATASET_KEYS, IO_BACKENDS, LOADER_NEEDED, PAIRED_TRAIN_NEEDED
 from segsr_arch.files.names import folder_name_problem
+from segsr_arch.option_keys import describe, is_number, is_whole, needed
 
 PAIRED_TYPES = ("PairedImageDataset", "RealESRGANPairedDataset")
 LISTED_TYPES = {

@@ -2,26 +2,13 @@
 
 import types
 import typing
-from collections.abc import Mapping, Sequence
 from typing import Any
 
-from segsr_arch.config.schema import EXPECTED, PLURALS, has_kind
-
-_KINDS = {
-    int: "int",
-    float: "number",
-    str: "text",
-    bool: "bool",
-    list: "list",
-    tuple: "list",
-    Sequence: "list",
-    dict: "mapping",
-    Mapping: "mapping",
-}
+from segsr_arch.option_keys import EXPECTED, KIND_OF_TYPE, PLURALS, has_kind
 
 
 def _kind(hint: Any) -> str | None:
-    return _KINDS.get(typing.get_origin(hint) or hint)
+    return KIND_OF_TYPE.get(typing.get_origin(hint) or hint)
 
 
 def _is_union(hint: Any) -> bool:

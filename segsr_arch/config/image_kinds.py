@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from segsr_arch.config.images import Listing
+from segsr_arch.config.mappings import check_mapping
 from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.schema import check_mapping
 from segsr_arch.config.tables import CONVERSION
 from segsr_arch.images.conversion import Conversion, notes_of, refusal
 from segsr_arch.images.errors import ImageReadError

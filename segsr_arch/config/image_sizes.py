@@ -8,11 +8,12 @@ from torch import nn
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.datasets import LrImages
 from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.schema import is_whole
 from segsr_arch.guiding.unit_layouts import size_multiple
 from segsr_arch.inference.size_rules import SizeRule, SizeTrial
+from segsr_arch.inference.tiling import TileOptions
 from segsr_arch.inference.window_sizes import window_size_of
 from segsr_arch.metrics.smallest_size import smallest_size
+from segsr_arch.option_keys import is_whole
 
 Size = tuple[int, int]
 _OWN = ("basicsr", "segsr_arch")
@@ -92,7 +93,7 @@ def _handed_on(
     from basicsr.models.sr_model import SRModel
     from basicsr.models.swinir_model import SwinIRModel
 
-    tile = opt["tile"].get("size", 64) if isinstance(opt.get("tile"), Mapping) else None
+    tile = opt["tile"].get("size", TileOptions.size) if isinstance(opt.get("tile"), Mapping) else None
     if getattr(model, "pads_images", False):
         multiple = size_multiple(network)
     elif getattr(model, "test", None) is SwinIRModel.test:

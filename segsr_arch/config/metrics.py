@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 
 from segsr_arch.config.calls import check_call, find_registered
+from segsr_arch.config.mappings import check_mapping
 from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.schema import check_mapping, describe, is_whole
 from segsr_arch.config.tables import METRIC, METRIC_PARAMETERS
 from segsr_arch.config.trials import reported
 from segsr_arch.metrics.smallest_size import smallest_size
+from segsr_arch.option_keys import describe, is_whole
 
 _IMAGES = ("img", "img2")
 _SIDE = 32  # of the random images; a metric that needs larger ones says so

@@ -11,11 +11,11 @@ from torch import nn
 from segsr_arch.archs import zoo
 from segsr_arch.config.calls import check_call, check_dataclass, find_registered
 from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.schema import describe, is_whole
 from segsr_arch.config.trials import reported
 from segsr_arch.errors import SegsrError
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.inference.window_sizes import reads_window_size, window_size_of
+from segsr_arch.option_keys import describe, is_whole
 
 SCALE_NAMES = ("upscale", "scale", "upscale_factor", "up_scale")
 

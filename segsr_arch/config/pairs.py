@@ -6,7 +6,7 @@ from typing import Any
 
 from segsr_arch.config.images import Listing, first_few, image_sizes
 from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.schema import describe, is_whole
+from segsr_arch.option_keys import describe, is_whole
 from segsr_arch.text import composed, nearest
 
 

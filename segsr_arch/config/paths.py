@@ -4,9 +4,10 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
+from segsr_arch.config.mappings import check_value
 from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.schema import Key, check_value
 from segsr_arch.config.tables import PATH_INTERNAL
+from segsr_arch.option_keys import Key
 
 _PER_NETWORK = {"pretrain": Key("text"), "param_key": Key("text"), "strict_load": Key("bool", nullable=False)}
 

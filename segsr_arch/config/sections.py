@@ -8,8 +8,8 @@ takes part by a class attribute, keyed by section (``""`` is the top level)::
 Keys of base classes are inherited. Without the attribute its unknown keys are accepted, its known ones checked.
 """
 
-from segsr_arch.config.schema import Key
 from segsr_arch.config.tables import MODEL_KEYS
+from segsr_arch.option_keys import Key
 
 _TABLED = ("basicsr", "segsr_arch")
 

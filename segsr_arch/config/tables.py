@@ -4,7 +4,7 @@ A model or dataset class from elsewhere may declare its own in a class attribute
 :mod:`segsr_arch.config.sections`.
 """
 
-from segsr_arch.config.schema import Key, needed
+from segsr_arch.option_keys import Key, needed
 
 TOP = {
     "name": needed("text"),
@@ -79,28 +79,12 @@ _DEGRADATION = {
     "queue_size": Key("int", minimum=1),
     "high_order_degradation": Key("bool"),
 }
-_TILE = {
-    "size": Key("int", nullable=False, minimum=1),
-    "overlap": Key("int", nullable=False, minimum=0),
-    "batch": Key("int", nullable=False, minimum=1),
-}
-
 # by class name; a model has the keys of all its base classes too
 MODEL_KEYS: dict[str, dict[str, dict[str, Key]]] = {
     "BaseModel": {"": {}, "train": TRAIN, "val": VAL},
     "SRModel": {
         "": {"scale": needed("int", minimum=1)},
         "train": {"ema_decay": _EMA, "pixel_opt": _LOSS, "perceptual_opt": _LOSS},
-    },
-    "SeGSRModel": {
-        "": {"tile": Key("mapping", keys=_TILE)},
-        "train": {
-            "amp": Key("text", words=("bf16", "fp16")),
-            "grad_clip": Key("number", above=0),
-            "accumulate": Key("int", nullable=False, minimum=1),
-            "lora_lr_factor": Key("number", nullable=False, minimum=0),
-        },
-        "val": {"tensorboard_images": Key("int", nullable=False, minimum=0)},
     },
     "SRGANModel": {"train": {**_GAN, "ldl_opt": _LOSS}},
     "RealESRNetModel": {"": {**_DEGRADATION, "gt_usm": Key("bool")}},

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from segsr_arch.config.calls import check_call, find_registered
+from segsr_arch.config.mappings import check_mapping
 from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.schema import check_mapping, describe, is_number, needed
 from segsr_arch.config.tables import OPTIMIZER, SCHEDULERS
 from segsr_arch.config.trials import reported
 from segsr_arch.errors import WeightsFileError
 from segsr_arch.metrics.pretrained import hub_path
+from segsr_arch.option_keys import describe, is_number, needed
 from segsr_arch.weights.reading import read_content
 
 _VGG_CRITERIA = ("l1", "l2", "fro")

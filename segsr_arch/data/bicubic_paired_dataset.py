@@ -16,10 +16,10 @@ from torchvision.transforms.functional import normalize
 
 from segsr_arch.compat.images import converting
 from segsr_arch.compat.registration import register
-from segsr_arch.config.schema import Key, needed
 from segsr_arch.config.tables import CONVERSION
 from segsr_arch.degradations.bicubic import bicubic_taps, make_lr, mod_crop
 from segsr_arch.errors import DataError
+from segsr_arch.option_keys import Key, needed
 from segsr_arch.text import read_lines
 
 # An LR pixel is made of those of its own block and of two blocks on each side, for every scale.

@@ -9,33 +9,30 @@ import torch
 from torch import Tensor
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.option_fields import OptionGroup, option
 
 
 @dataclass(frozen=True, kw_only=True)
-class TileOptions:
+class TileOptions(OptionGroup):
     """Size of tiles and of their overlap, in LR pixels, and how many at once (top-level key ``tile:`` of option files).
-
-    Attributes:
-        size: Side of a tile; best the size that the network was trained on.
-        overlap: Width of the band that neighbouring tiles share and blend in.
-        batch: Tiles that the network gets at once: more are faster, and need as much more memory.
 
     Raises:
         ConfigError: If the overlap is not smaller than the tile, or a value is no whole number.
     """
 
-    size: int = 64
-    overlap: int = 16
-    batch: int = 1
+    section = "tile"
+
+    size: int = option(
+        64, help="side of a tile; best the size that the network was trained on", unit="LR pixels", minimum=1
+    )
+    overlap: int = option(
+        16, help="width of the band that neighbouring tiles share and blend in", unit="LR pixels", minimum=0
+    )
+    batch: int = option(1, help="tiles at once: more are faster, and need as much more memory", unit="tiles", minimum=1)
 
     def __post_init__(self) -> None:
-        for name, unit in (("size", "LR pixels"), ("overlap", "LR pixels"), ("batch", "tiles")):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int):
-                raise ConfigError(f"tile: {name}: must be a whole number of {unit}, got {value!r}.")
-        if self.batch < 1:
-            raise ConfigError(f"tile: batch: must be at least 1, got {self.batch}.")
-        if not 0 <= self.overlap < self.size:
+        super().__post_init__()
+        if self.overlap >= self.size:
             raise ConfigError(
                 f"tile: overlap: must be from 0 to size - 1; got size {self.size} and overlap {self.overlap}."
             )
@@ -47,12 +44,7 @@ class TileOptions:
         Raises:
             ConfigError: If a key is not known or a value is out of range.
         """
-        if options is None:
-            return None
-        unknown = set(options) - {"size", "overlap", "batch"}
-        if unknown:
-            raise ConfigError(f"tile: {', '.join(sorted(unknown))} is not an option; known: size, overlap, batch.")
-        return cls(**options)
+        return None if options is None else cls.read(options)
 
 
 def tile_starts(length: int, size: int, overlap: int) -> list[int]:

@@ -26,10 +26,12 @@ from segsr_arch.models.divergence import stop_unless_finite
 from segsr_arch.models.ema import MovingAverage
 from segsr_arch.models.losses import ImageLosses
 from segsr_arch.models.optimization import choose_kernels, parameter_groups
-from segsr_arch.models.tensorboard_images import DEFAULT_IMAGES, ValidationImages
-from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions, check_training
+from segsr_arch.models.tensorboard_images import ValidationImages
+from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions, ValidationOptions, check_training
 from segsr_arch.models.validation import ValidationResult, validate
 from segsr_arch.models.validation_record import make_record, record_folder
+from segsr_arch.option_fields import keys_of
+from segsr_arch.option_keys import Key
 from segsr_arch.padding import crop, pad_to_multiple
 from segsr_arch.results.writing import write_record
 from segsr_arch.running.failures import naming_image
@@ -56,6 +58,11 @@ class SeGSRModel(SRModel):
     """
 
     pads_images = True  # to what the network takes, in validation and test
+    option_keys = {
+        "": {"tile": Key("mapping", keys=keys_of(TileOptions), help="tiles in validation and test; null for none")},
+        "train": keys_of(TrainOptions),
+        "val": keys_of(ValidationOptions),
+    }
 
     @staticmethod
     def check_options(opt: Mapping[str, Any]) -> None:
@@ -73,7 +80,7 @@ class SeGSRModel(SRModel):
 
     def __init__(self, opt: dict[str, Any]) -> None:
         self.tile = TileOptions.from_options(opt.get("tile"))
-        self.train_options = TrainOptions.from_options(opt["train"]) if opt["is_train"] else TrainOptions()
+        self.train_options = TrainOptions.read(opt["train"]) if opt["is_train"] else TrainOptions()
         self.trained_iter: int | None = None
         self._shown_datasets: set[str] = set()
         super().__init__(opt)
@@ -240,7 +247,7 @@ class SeGSRModel(SRModel):
         return self.net_g_ema if hasattr(self, "net_g_ema") else self.get_bare_model(self.net_g)
 
     def _shown_images(self, dataset_name: str, iteration: int, tb_logger: Any) -> ValidationImages | None:
-        count = self.opt["val"].get("tensorboard_images", DEFAULT_IMAGES)
+        count = ValidationOptions.read(self.opt["val"]).tensorboard_images
         if tb_logger is None or not self.opt["is_train"] or count == 0:
             return None
         first = dataset_name not in self._shown_datasets

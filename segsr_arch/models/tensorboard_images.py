@@ -10,8 +10,6 @@ from torch import Tensor
 
 from segsr_arch.guiding.guided_network import GuidedNetwork
 
-DEFAULT_IMAGES = 3
-
 
 def map_strip(maps: Tensor) -> np.ndarray:
     """Draw guidance maps side by side in viridis, on one scale from their lowest to their highest value.

@@ -4,8 +4,8 @@ import pytest
 import yaml
 
 from segsr_arch.config import Key, parse_scalar, read_options
+from segsr_arch.config.mappings import check_value
 from segsr_arch.config.problems import Problems
-from segsr_arch.config.schema import check_value
 from segsr_arch.errors import ConfigError
 
 

@@ -67,7 +67,7 @@ def test_an_error_in_a_tile_is_not_swallowed():
     [
         ({"size": 8, "overlap": 8}, "overlap: must be from 0 to size - 1; got size 8 and overlap 8"),
         ({"size": 8.5}, "size: must be a whole number"),
-        ({"tile_size": 8}, "tile_size is not an option; known: size, overlap"),
+        ({"tile_size": 8}, "tile_size is not an option; did you mean size"),
     ],
 )
 def test_wrong_tiles_are_explained(options, message):

@@ -311,7 +311,7 @@ def test_metrics_without_ground_truth_are_explained(tmp_path):
         ({"amp": "int8"}, "amp: must be bf16, fp16 or null"),
         ({"accumulate": 3}, "accumulate: 3 must divide .*batch_size_per_gpu: 4"),
         ({"accumulate": 0}, "accumulate: must be a whole number"),
-        ({"grad_clip": -1}, "grad_clip: must be above 0"),
+        ({"grad_clip": -1}, "grad_clip: must be a number above 0 or null"),
         ({"lora_lr_factor": -1}, "lora_lr_factor"),
         ({"pixel_opt": None}, "needs a loss"),
     ],

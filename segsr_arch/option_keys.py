@@ -1,13 +1,16 @@
-"""What a known option looks like, and the check of a mapping against a table of them."""
+"""What one option may be: its kind, its bounds, and the words for both.
+
+:class:`Key` describes an option wherever one is described: in the tables of BasicSR's own options, in
+``option_keys`` of a model or data set class, and for each field of an option dataclass
+(:mod:`segsr_arch.option_fields`).
+"""
 
 import math
 import operator
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from segsr_arch.config.problems import Problems, join_path
 
 EXPECTED = {
     "text": "text",
@@ -20,6 +23,17 @@ EXPECTED = {
     "texts": "text or a list of texts",
 }
 PLURALS = {"int": "whole numbers", "count": "whole numbers", "number": "numbers", "text": "texts", "bool": "true/false"}
+KIND_OF_TYPE: dict[Any, str] = {
+    int: "int",
+    float: "number",
+    str: "text",
+    bool: "bool",
+    list: "list",
+    tuple: "list",
+    Sequence: "list",
+    dict: "mapping",
+    Mapping: "mapping",
+}
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 _SHORT.maxlevel = 3
@@ -29,6 +43,7 @@ _BOUNDS: tuple[tuple[str, str, Callable[[float, float], bool]], ...] = (
     ("maximum", "at most", operator.le),
     ("below", "below", operator.lt),
 )
+NO_DEFAULT: Any = object()
 
 
 @dataclass(frozen=True)
@@ -37,7 +52,7 @@ class Key:
 
     Attributes:
         kind: ``text``, ``int``, ``count`` (a whole number that may be written as 5e3), ``number``, ``bool``,
-            ``list``, ``mapping``, ``texts`` (text or a list) or ``any``.
+            ``list``, ``mapping``, ``texts`` (text or a list), several of them joined by ``|``, or ``any``.
         required: Whether leaving the key out is a problem.
         nullable: Whether ``~`` is a value that the code behind copes with.
         words: Texts allowed beside the kind; with kind ``text``, the only ones allowed.
@@ -47,6 +62,10 @@ class Key:
         below: A number must be smaller than this.
         items: Kind of the entries of a list; empty if they may be anything.
         keys: Known keys of a mapping; ``None`` if they are checked elsewhere or free.
+        help: What it does, for editors and the documentation.
+        default: What holds where it is left out; :data:`NO_DEFAULT` where that is not known.
+        unit: What a number counts or measures (``LR pixels``).
+        what: What to call a value, if more can be said than its kind (``a folder``).
     """
 
     kind: str
@@ -59,23 +78,40 @@ class Key:
     below: float | None = None
     items: str = ""
     keys: "Mapping[str, Key] | None" = None
+    help: str = ""
+    default: Any = NO_DEFAULT
+    unit: str = ""
+    what: str = ""
 
     @property
     def expected(self) -> str:
         """What to tell a user who gave something else."""
-        kind = f"a list of {PLURALS[self.items]}" if self.items else EXPECTED[self.kind]
+        kind = f"a list of {PLURALS[self.items]}" if self.items else _kinds_in_words(self.kind)
         parts = [] if self.kind == "text" and self.words else [kind]
         text = " or ".join([*parts, *self.words])
-        return ", ".join([text, *self.demands(None)])
+        return ", ".join([text, *self.bounds])
 
-    def demands(self, value: float | None) -> list[str]:
-        """Bounds that a number does not keep to (``at least 0``); all bounds if it is ``None``."""
-        limits = [
-            (f"{word} {limit}", holds, limit)
-            for name, word, holds in _BOUNDS
-            if (limit := getattr(self, name)) is not None
-        ]
-        return [text for text, holds, limit in limits if value is None or not holds(value, limit)]
+    @property
+    def bounds(self) -> list[str]:
+        """The bounds of a number in words (``at least 0``)."""
+        return [text for text, _, _ in self._limits()]
+
+    def fits(self, value: Any) -> bool:
+        """Tell whether a value that is not null is one of the words, or of the kind with its entries."""
+        if isinstance(value, str) and value in self.words:
+            return True
+        if self.kind == "text" and self.words:
+            return False
+        entries = value if self.items and isinstance(value, (list, tuple)) else ()
+        return has_kind(value, self.kind) and all(has_kind(entry, self.items) for entry in entries)
+
+    def exceeded(self, value: Any) -> list[str]:
+        """The bounds, in words, that a value does not keep to; none if it is no number."""
+        return [text for text, holds, limit in self._limits() if is_number(value) and not holds(value, limit)]
+
+    def _limits(self) -> list[tuple[str, Callable[[float, float], bool], float]]:
+        found = [(word, holds, getattr(self, name)) for name, word, holds in _BOUNDS]
+        return [(f"{word} {limit}", holds, limit) for word, holds, limit in found if limit is not None]
 
 
 def needed(kind: str, **rest: Any) -> Key:
@@ -95,6 +131,8 @@ def is_whole(value: Any) -> bool:
 
 def has_kind(value: Any, kind: str) -> bool:
     """Tell whether a value that is not null is of a kind (see :class:`Key`)."""
+    if "|" in kind:
+        return any(has_kind(value, part) for part in kind.split("|"))
     if kind == "int":
         return is_whole(value)
     if kind == "count":
@@ -105,7 +143,8 @@ def has_kind(value: Any, kind: str) -> bool:
         return isinstance(value, str) or (isinstance(value, list) and all(isinstance(v, str) for v in value))
     if kind == "any":
         return True
-    return isinstance(value, {"text": str, "bool": bool, "list": (list, tuple), "mapping": Mapping}[kind])
+    types: dict[str, Any] = {"text": str, "bool": bool, "list": (list, tuple), "mapping": Mapping}
+    return isinstance(value, types[kind])
 
 
 def describe(value: Any) -> str:
@@ -119,56 +158,5 @@ def describe(value: Any) -> str:
     return "nothing (~)" if value is None else _SHORT.repr(value)
 
 
-def check_value(problems: Problems, path: str, value: Any, key: Key) -> bool:
-    """Check one value against its description.
-
-    Args:
-        problems: Where problems go.
-        path: Key path of the value.
-        value: The value.
-        key: Its description.
-
-    Returns:
-        Whether the value is usable (null does not count as usable).
-    """
-    if value is None:
-        if not key.nullable:
-            problems.add(path, f"must not be empty; expected {key.expected}")
-        return False
-    if isinstance(value, str) and value in key.words:
-        return True
-    only_words = key.kind == "text" and key.words
-    wrong_items = key.items and isinstance(value, (list, tuple)) and not all(has_kind(v, key.items) for v in value)
-    if only_words or not has_kind(value, key.kind) or wrong_items:
-        problems.add(path, f"expected {key.expected}, got {describe(value)}")
-        return False
-    demands = key.demands(value) if is_number(value) else []
-    if demands:
-        problems.add(path, f"must be {' and '.join(demands)}, got {describe(value)}")
-        return False
-    if key.keys is not None:
-        check_mapping(problems, path, value, key.keys)
-    return True
-
-
-def check_mapping(
-    problems: Problems, path: str, mapping: Mapping[str, Any], keys: Mapping[str, Key], *, strict: bool = True
-) -> None:
-    """Check all keys of a mapping: unknown ones, missing ones, values.
-
-    Args:
-        problems: Where problems go.
-        path: Key path of the mapping, empty at the top.
-        mapping: The options.
-        keys: Table of known keys.
-        strict: Whether a key that is not in the table is a problem.
-    """
-    for name, value in mapping.items():
-        here = join_path(path, str(name))
-        if name in keys:
-            check_value(problems, here, value, keys[name])
-        elif strict:
-            problems.unknown(here, str(name), keys)
-    for name, key in keys.items():
-        if key.required and name not in mapping:
-            problems.add(join_path(path, name), f"is missing; expected {key.expected}")
+def _kinds_in_words(kind: str) -> str:
+    return " or ".join(EXPECTED[part] for part in kind.split("|"))
