@@ -14,12 +14,12 @@ PYTEST_ARGS ?=
 
 .PHONY: demo test campaign lint clean
 
-$(VENV)/installed: setup.py segsr_arch/compat/install_basicsr.py
+$(VENV)/installed: pyproject.toml setup.py segsr_arch/compat/install_basicsr.py
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.10 to 3.14 with the venv module was found; install one or give PYTHON=/path/to/python"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade pip "setuptools<82" wheel
 	@echo "Installing torch and the rest (about 6 GB, one to five minutes) ..."
-	$(RUN) -m pip install --quiet "torch>=2.7" "torchvision>=0.22"
+	$(RUN) -m pip install --quiet torch torchvision
 	$(RUN) segsr_arch/compat/install_basicsr.py
 	$(RUN) -m pip install --quiet --no-build-isolation -e ".[test]"
 	touch $@
