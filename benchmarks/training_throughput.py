@@ -31,8 +31,8 @@ from training_clock import APART, PARTS, IterationClock, watched
 
 import segsr_arch.cli.basicsr
 import segsr_arch.cli.segsr
-from segsr_arch.drawing.synthetic_scenes import write_scenes
-from segsr_arch.running.cores import available_cores
+from segsr_arch.drawing.scenes import write_scenes
+from segsr_arch.running.processes import available_cores
 
 OPTIONS = Path(__file__).resolve().parents[1] / "options"
 SCALE = 4

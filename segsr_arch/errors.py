@@ -51,3 +51,14 @@ class DependencyError(SegsrError, ImportError):
 
 class ValidationError(SegsrError, RuntimeError):
     """A validation or test failed at an image, which the message names."""
+
+
+def first_line(error: BaseException, *, longest: int | None = None) -> str:
+    """The first line of an error's message, after the name of its class unless it is one of this package.
+
+    Args:
+        error: The error.
+        longest: How many characters of the line are given; all if it is ``None``.
+    """
+    text = next(iter(str(error).splitlines()), "no further explanation")[:longest]
+    return text if isinstance(error, SegsrError) else f"{type(error).__name__}: {text}"

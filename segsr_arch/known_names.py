@@ -1,9 +1,14 @@
-"""Names that are not known, and which known one was probably meant."""
+"""Names that are not known, which known one was probably meant, and what differs."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
+from itertools import zip_longest
+
+from segsr_arch.text import printable
 
 _LONGEST = 200  # of a name that is compared: one from a file may be of any length
+_NEAR = 0.75
 
 
 def nearest_hint(name: str, known: Iterable[str]) -> str:
@@ -24,3 +29,26 @@ def nearest_hint(name: str, known: Iterable[str]) -> str:
     if 0 < len(known) <= 12:
         return f"; known are: {', '.join(known)}"
     return ""
+
+
+def difference(one: str, other: str) -> str:
+    """Tell two names apart that may look alike, by the first character in which they differ."""
+    pairs = enumerate(zip_longest(one, other), start=1)
+    place, (first, second) = next((place, pair) for place, pair in pairs if pair[0] != pair[1])
+    return f"character {place} is {_point(first)} in one and {_point(second)} in the other"
+
+
+def _point(character: str | None) -> str:
+    if character is None:
+        return "missing"
+    return f"{printable(character)} (U+{ord(character):04X} {unicodedata.name(character, 'without a name')})"
+
+
+def nearest(name: str, others: Iterable[str]) -> str:
+    """Say which of other names is nearly this one, and what differs.
+
+    Returns:
+        A clause that continues a sentence; empty if none is near.
+    """
+    near = difflib.get_close_matches(name, [other for other in others if other != name], n=1, cutoff=_NEAR)
+    return f"; the nearest is {near[0]}: {difference(name, near[0])}" if near else ""

@@ -1,12 +1,9 @@
 """Text that comes from elsewhere: lists in any encoding, names that look alike, and names inside of our own output."""
 
 import codecs
-import difflib
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
-from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +22,6 @@ _UNSEEN = ("Cc", "Cs", "Zl", "Zp")
 _DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff")
 _FORMULA = frozenset("=+-@\uff0b\uff0d\uff1d\uff20")
 _NUMBERS = re.compile(r"(?:(?:^|\s+)[-+]?\d+(?:\.\d*)?(?:e[-+]?\d+)?)+\s*", re.IGNORECASE | re.ASCII)
-_NEAR = 0.75
 _ZEROS = 0.25
 
 
@@ -92,29 +88,6 @@ def listed_name(name: str) -> str:
 def _percent(character: str) -> str:
     code = ord(character) - 0xDC00 if "\udc80" <= character <= "\udcff" else ord(character)  # a byte of a file name
     return f"%{code:02X}" if code < 0x100 else f"%u{code:04X}"
-
-
-def difference(one: str, other: str) -> str:
-    """Tell two names apart that may look alike, by the first character in which they differ."""
-    pairs = enumerate(zip_longest(one, other), start=1)
-    place, (first, second) = next((place, pair) for place, pair in pairs if pair[0] != pair[1])
-    return f"character {place} is {_point(first)} in one and {_point(second)} in the other"
-
-
-def _point(character: str | None) -> str:
-    if character is None:
-        return "missing"
-    return f"{printable(character)} (U+{ord(character):04X} {unicodedata.name(character, 'without a name')})"
-
-
-def nearest(name: str, others: Iterable[str]) -> str:
-    """Say which of other names is nearly this one, and what differs.
-
-    Returns:
-        A clause that continues a sentence; empty if none is near.
-    """
-    near = difflib.get_close_matches(name, [other for other in others if other != name], n=1, cutoff=_NEAR)
-    return f"; the nearest is {near[0]}: {difference(name, near[0])}" if near else ""
 
 
 def decode(data: bytes) -> str:

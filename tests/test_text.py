@@ -9,9 +9,7 @@ from segsr_arch.text import (
     composed,
     csv_cell,
     decode,
-    difference,
     listed_name,
-    nearest,
     printable,
     read_lines,
     read_text,
@@ -119,12 +117,3 @@ def test_names_are_compared_composed():
 def test_listed_names_are_found_again_from_their_line(name, listed):
     assert listed_name(name) == listed
     assert listed_name(listed) == listed
-
-
-def test_a_message_shows_what_differs():
-    assert difference("forest", "fоrest") == (
-        "character 2 is o (U+006F LATIN SMALL LETTER O) in one and о (U+043E CYRILLIC SMALL LETTER O) in the other"
-    )
-    assert "character 4 is missing in one and \\x07 (U+0007 without a name)" in difference("abc", "abc\x07")
-    assert nearest("plage_1", ["harbor", "plаge_1"]).startswith("; the nearest is plаge_1: character 3 is a (U+0061")
-    assert nearest("plage_1", ["harbor"]) == ""

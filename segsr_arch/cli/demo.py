@@ -10,12 +10,11 @@ import time
 from pathlib import Path
 
 from segsr_arch.cli.arguments import whole_number
-from segsr_arch.drawing.synthetic_scenes import write_scenes
+from segsr_arch.drawing.scenes import write_scenes
 from segsr_arch.errors import ConfigError, SegsrError
 from segsr_arch.files.locking import locked
 from segsr_arch.results.reading import read_record
-from segsr_arch.running.cores import available_cores
-from segsr_arch.running.processes import child_variables
+from segsr_arch.running.processes import available_cores, child_variables
 
 _OPTIONS = Path(__file__).resolve().parents[2] / "options"
 _SCENES = 100

@@ -11,7 +11,7 @@ from segsr_arch.errors import DataError
 from segsr_arch.preparation.options import Outcome, PreparationOptions
 from segsr_arch.preparation.preparation import prepare
 from segsr_arch.preparation.splits import SPLITS, published_lists
-from segsr_arch.running.cores import available_cores
+from segsr_arch.running.processes import available_cores
 
 _DATA_SETS = {
     "ucmerced": (

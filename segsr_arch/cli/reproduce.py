@@ -21,7 +21,7 @@ from segsr_arch.reproduction.presets import PRESETS
 from segsr_arch.reproduction.run_options import Settings
 from segsr_arch.reproduction.variants import RECOMMENDED_UNITS
 from segsr_arch.reproduction.workplace import Workplace
-from segsr_arch.running.cores import available_cores
+from segsr_arch.running.processes import available_cores
 from segsr_arch.running.progress import progress
 
 MISSING = 1

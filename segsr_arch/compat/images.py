@@ -10,8 +10,7 @@ import numpy as np
 from segsr_arch.compat.patching import is_stock, module_or_none, substitute
 from segsr_arch.compat.registration import find
 from segsr_arch.images.conversion import AS_STORED, Conversion
-from segsr_arch.images.errors import ImageReadError
-from segsr_arch.images.findings import Finding
+from segsr_arch.images.errors import Finding, ImageReadError
 from segsr_arch.images.reading import read_bgr, read_unchanged
 
 CONVERTING_DATASETS = (

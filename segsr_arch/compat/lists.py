@@ -6,10 +6,11 @@ import os
 
 from segsr_arch.compat.patching import is_stock, module_or_none, substitute
 from segsr_arch.errors import DataError
+from segsr_arch.known_names import nearest
 from segsr_arch.sources.folder_walk import on_disk, walk
 from segsr_arch.sources.image_sources import folders_with_images
 from segsr_arch.sources.lmdb_reading import read_meta_info
-from segsr_arch.text import composed, nearest, read_lines
+from segsr_arch.text import composed, read_lines
 
 _READERS = (
     "data_util",

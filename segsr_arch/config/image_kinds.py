@@ -8,8 +8,7 @@ from segsr_arch.config.mappings import check_mapping
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.tables import CONVERSION
 from segsr_arch.images.conversion import Conversion, notes_of, refusal
-from segsr_arch.images.errors import ImageReadError
-from segsr_arch.images.findings import Finding
+from segsr_arch.images.errors import Finding, ImageReadError
 from segsr_arch.images.header import ImageHeader
 from segsr_arch.images.limits import check_memory
 from segsr_arch.images.saying import is_new

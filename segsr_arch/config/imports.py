@@ -24,7 +24,7 @@ from segsr_arch.compat.workers import repair_spawned_workers
 from segsr_arch.config.mappings import check_value
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.tables import TOP
-from segsr_arch.running.failures import first_line
+from segsr_arch.errors import first_line
 from segsr_arch.running.logs import basicsr_not_set_up
 
 KEY = "imports"

@@ -6,8 +6,9 @@ from typing import Any
 
 from segsr_arch.config.images import Listing, first_few, image_sizes
 from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.known_names import nearest
 from segsr_arch.option_keys import describe, is_whole
-from segsr_arch.text import composed, nearest
+from segsr_arch.text import composed
 
 
 def check_pairs(

@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Iterator
 
 from segsr_arch.config.problems import Problems
-from segsr_arch.running.failures import first_line
+from segsr_arch.errors import first_line
 from segsr_arch.running.logs import basicsr_not_set_up
 
 

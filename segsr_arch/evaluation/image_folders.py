@@ -8,11 +8,12 @@ from pathlib import Path, PurePosixPath
 
 from segsr_arch.errors import DataError
 from segsr_arch.images.conversion import AS_STORED, Conversion
+from segsr_arch.known_names import difference, nearest
 from segsr_arch.results.classes import classes_of
 from segsr_arch.results.references import ImageReference, check_encodable
 from segsr_arch.sources.image_sources import ImageSource, is_image_path
 from segsr_arch.sources.lmdb_reading import read_whole_list
-from segsr_arch.text import composed, difference, nearest
+from segsr_arch.text import composed
 
 _EXPLAINED = 3  # missing partners of which the nearest name is looked for
 

@@ -12,7 +12,7 @@ from segsr_arch.results.classes import NO_CLASS
 from segsr_arch.results.provenance import pixel_digest
 from segsr_arch.results.record import ImageRow, SetValue
 from segsr_arch.results.references import ImageReference
-from segsr_arch.running.cores import available_cores
+from segsr_arch.running.processes import available_cores
 from segsr_arch.running.progress import progress
 
 

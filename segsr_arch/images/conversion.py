@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from segsr_arch.images.errors import ImageReadError
-from segsr_arch.images.findings import Finding
+from segsr_arch.images.errors import Finding, ImageReadError
 from segsr_arch.images.header import ImageHeader
 
 Note = tuple[Finding, str]

@@ -1,7 +1,22 @@
-"""The error of an image file that cannot be used."""
+"""What can be said of an image file beside its pixels, and the error of one that cannot be used."""
+
+from enum import Enum
 
 from segsr_arch.errors import DataError
-from segsr_arch.images.findings import Finding
+
+
+class Finding(str, Enum):
+    """The kinds of finding, by the words that summaries print."""
+
+    BROKEN = "broken image"
+    DEPTH = "more than 8 bits"
+    ALPHA = "alpha channel"
+    GRAYSCALE = "grayscale"
+    PALETTE = "palette"
+    BANDS = "other bands or colours"
+    PAGES = "several pages"
+    TURNED = "turned or mirrored"
+    PROFILE = "colour profile"
 
 
 class ImageReadError(DataError):
@@ -11,7 +26,7 @@ class ImageReadError(DataError):
         finding: What is the matter with it.
     """
 
-    def __init__(self, message, finding=Finding.BROKEN):
+    def __init__(self, message: object, finding: Finding = Finding.BROKEN) -> None:
         # A DataLoader rebuilds a worker's exception from its printed traceback; only our own words are kept.
         super().__init__(str(message).rpartition(f"{type(self).__name__}: ")[2].strip())
         self.finding = finding

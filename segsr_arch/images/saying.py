@@ -5,7 +5,7 @@ import os
 from collections.abc import Iterable
 
 from segsr_arch.images.conversion import Note
-from segsr_arch.images.findings import Finding
+from segsr_arch.images.errors import Finding
 
 logger = logging.getLogger(__name__)
 _said: set[tuple[Finding, str]] = set()  # workers that are forked know what their parent has said

@@ -14,10 +14,9 @@ from typing import Any
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from segsr_arch.compat import registration
-from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.errors import ConfigError, DataError, first_line
 from segsr_arch.metrics.definition import LoadedImageMetric, LoadOptions, MetricDefinition
 from segsr_arch.metrics.ground_truth import needs_ground_truth
-from segsr_arch.running.failures import first_line
 
 _PREFIX = "calculate_"
 _GIVEN = ("img", "img2", "scale", "better")

@@ -7,8 +7,7 @@ from pathlib import Path
 from segsr_arch.errors import DataError
 from segsr_arch.preparation.lmdb_writing import Entry, meta_info
 from segsr_arch.preparation.record import PreparationRecord
-from segsr_arch.preparation.worker import SIDES, digest_bytes
-from segsr_arch.running import worker_pool
+from segsr_arch.preparation.worker import SIDES, Workshop, digest_bytes
 from segsr_arch.running.progress import progress
 from segsr_arch.running.worker_pool import WorkerPool
 from segsr_arch.sources.lmdb_reading import read_whole_list
@@ -40,7 +39,7 @@ def _is_whole(folder: Path, members: list[Entry]) -> bool:
 
 
 def update_databases(
-    records: dict[tuple[str, ...], dict], pool: WorkerPool, record: PreparationRecord, *, wanted: bool
+    records: dict[tuple[str, ...], dict], pool: WorkerPool[Workshop], record: PreparationRecord, *, wanted: bool
 ) -> int:
     """Bring the LMDBs into line with the PNG files, and delete those that are not.
 
@@ -69,7 +68,7 @@ def update_databases(
     for target, members in needed.items():
         if not _is_whole(target, members) or record.get("lmdb", str(target.relative_to(record.root))) is None:
             tasks.append((target, members, record.scratch))
-    results = pool.run(worker_pool.build_lmdb, tasks)
+    results = pool.run(Workshop.build_lmdb, tasks)
     for target in progress(results, total=len(tasks), what="LMDB", unit="file", keep=False, shown=bool(tasks)):
         record.begin_changing()
         key = str(target.relative_to(record.root))

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from segsr_arch.errors import DataError
+from segsr_arch.known_names import difference, nearest
 from segsr_arch.preparation.output_names import output_names
 from segsr_arch.preparation.problems import Kind, ProblemList
 from segsr_arch.preparation.splits import split_by_rule, split_of_folder
@@ -16,7 +17,7 @@ from segsr_arch.sources.image_sources import (
     describe_image,
     is_image_path,
 )
-from segsr_arch.text import composed, difference, nearest
+from segsr_arch.text import composed
 
 EXPECTED_LAYOUT = {
     "ucmerced": "UCMerced_LandUse.zip, or its folder with Images/<class>/<class>NN.tif",

@@ -1,12 +1,14 @@
 """Preparation of a data set: from a folder or archive of images to HR and LR images, LMDBs, lists and a manifest."""
 
 from collections import defaultdict
+from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from segsr_arch.errors import DataError
 from segsr_arch.files.atomic import is_partial
-from segsr_arch.images.findings import Finding
+from segsr_arch.images.errors import Finding
 from segsr_arch.preparation.databases import update_databases
 from segsr_arch.preparation.manifest import PreparedImage, build_manifest, write_manifest, write_split_lists
 from segsr_arch.preparation.options import Outcome, PreparationOptions
@@ -14,8 +16,7 @@ from segsr_arch.preparation.plan import PlannedImage, plan_images
 from segsr_arch.preparation.problems import Kind, ProblemList
 from segsr_arch.preparation.record import PreparationRecord
 from segsr_arch.preparation.splits import PRECEDENCE, SPLITS, read_splits
-from segsr_arch.preparation.worker import SIDES, Inspection, Job, digest_bytes
-from segsr_arch.running import worker_pool
+from segsr_arch.preparation.worker import SIDES, Inspection, Job, Workshop, digest_bytes
 from segsr_arch.running.progress import progress
 from segsr_arch.running.worker_pool import WorkerPool
 from segsr_arch.sources.image_sources import ImageSource
@@ -35,7 +36,7 @@ def _settings(options: PreparationOptions, listed: dict[str, str] | None, split_
 
 
 def _inspect_all(
-    planned: list[PlannedImage], pool: WorkerPool, record: PreparationRecord, problems: ProblemList
+    planned: list[PlannedImage], pool: WorkerPool[Workshop], record: PreparationRecord, problems: ProblemList
 ) -> tuple[dict[str, Inspection], list[str]]:
     """Look at every source image; give what was found, by path, and which changed since an earlier run."""
     known = {}
@@ -44,7 +45,7 @@ def _inspect_all(
         known[image.path] = None if earlier is None else Inspection.from_record(earlier)
     tasks = [(image.path, known[image.path]) for image in planned]
     found, changed = {}, []
-    inspections = pool.run(worker_pool.inspect, tasks, chunk=8)
+    inspections = pool.run(Workshop.inspect, tasks, chunk=8)
     for inspection in progress(inspections, total=len(tasks), what="inspecting", unit="image", keep=False):
         found[inspection.path] = inspection
         earlier = known[inspection.path]
@@ -173,11 +174,11 @@ def _refuse_foreign_files(root: Path, record: PreparationRecord, wanted: set[tup
 
 
 def _make_all(
-    jobs: list[tuple[Job, ...]], pool: WorkerPool, record: PreparationRecord
+    jobs: list[tuple[Job, ...]], pool: WorkerPool[Workshop], record: PreparationRecord
 ) -> tuple[dict[tuple[str, ...], dict], dict[int, int], dict[int, int]]:
     """Write every image that is not intact; give the record of each, and counts of written and intact by scale."""
     records, written, intact = {}, defaultdict(int), defaultdict(int)
-    made = pool.run(worker_pool.make, jobs)
+    made = pool.run(Workshop.make, [(group,) for group in jobs])
     for results in progress(made, total=len(jobs), what="writing", unit="image", keep=False):
         for job, result, is_new in results:
             records[_key(job)] = result
@@ -240,13 +241,8 @@ def prepare(options: PreparationOptions) -> Outcome:
     settings = _settings(options, listed, plan.split_folders)
     with PreparationRecord(root) as record:
         scales = record.agree_on(settings, list(options.scales))
-        workshop = {
-            "source": source_path,
-            "root": root,
-            "conversion": options.conversion,
-        }
-        pool = WorkerPool(jobs=options.jobs, workshop=workshop)
-        try:
+        make = partial(Workshop, source=source_path, root=root, conversion=options.conversion)
+        with closing(WorkerPool(make, jobs=options.jobs)) as pool:
             found, changed = _inspect_all(plan.images, pool, record, problems)
             usable = [image for image in plan.images if found[image.path].pixel_digest]
             kept, together = _keep_identical_together(usable, found, problems)
@@ -256,8 +252,6 @@ def prepare(options: PreparationOptions) -> Outcome:
             removed = _remove_stale(record, wanted)
             records, written, intact = _make_all(jobs, pool, record)
             databases = update_databases(records, pool, record, wanted=options.lmdb)
-        finally:
-            pool.close()
         prepared = _gather(kept, found, records)
         manifest = build_manifest(
             prepared,

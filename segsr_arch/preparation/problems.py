@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 
 from segsr_arch.errors import DataError
-from segsr_arch.images.findings import Finding
+from segsr_arch.images.errors import Finding
 
 
 class Kind(str, Enum):

@@ -11,10 +11,9 @@ from segsr_arch.degradations.bicubic import make_lr, mod_crop
 from segsr_arch.errors import DataError
 from segsr_arch.files.atomic import atomic_write
 from segsr_arch.images.conversion import Conversion
-from segsr_arch.images.errors import ImageReadError
-from segsr_arch.images.findings import Finding
+from segsr_arch.images.errors import Finding, ImageReadError
 from segsr_arch.images.reading import RULES, read_rgb
-from segsr_arch.preparation.lmdb_writing import PNG_LEVEL
+from segsr_arch.preparation.lmdb_writing import PNG_LEVEL, Entry, write_lmdb
 from segsr_arch.sources.image_sources import ImageSource
 
 SIDES = ("HR", "LR")
@@ -161,6 +160,11 @@ class Workshop:
                 pixels = self._read_again(job)
             done.append((job, self._write(job, pixels), True))
         return done
+
+    def build_lmdb(self, folder: Path, entries: list[Entry], scratch: Path) -> Path:
+        """Build an LMDB by :func:`write_lmdb`; returns its folder."""
+        write_lmdb(folder, entries, scratch=scratch)
+        return folder
 
     def _is_intact(self, job: Job) -> bool:
         if job.record is None or job.record["pixel_digest"] != job.pixel_digest:

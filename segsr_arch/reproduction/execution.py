@@ -18,8 +18,7 @@ import torch
 from segsr_arch.errors import ConfigError, SegsrError
 from segsr_arch.reproduction.plan import Run
 from segsr_arch.reproduction.workplace import Workplace
-from segsr_arch.running.cores import available_cores
-from segsr_arch.running.processes import child_variables
+from segsr_arch.running.processes import available_cores, child_variables
 
 _ITERATION = re.compile(r"\biter:\s*([\d,]+)")  # not total_iter, among the options that BasicSR prints
 _TAIL_LINES = 12

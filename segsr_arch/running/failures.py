@@ -4,17 +4,11 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from segsr_arch.errors import ConfigError, DataError, SaveError, SegsrError, ValidationError
+from segsr_arch.errors import ConfigError, DataError, SaveError, SegsrError, ValidationError, first_line
 from segsr_arch.replacing import replaced
 from segsr_arch.text import printable
 
 _SHOWN = 3
-
-
-def first_line(error: BaseException) -> str:
-    """The first line of an error's message, after the name of its class unless it is one of this package."""
-    text = next(iter(str(error).splitlines()), "no further explanation")
-    return text if isinstance(error, SegsrError) else f"{type(error).__name__}: {text}"
 
 
 class SampleError(DataError):

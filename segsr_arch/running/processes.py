@@ -1,4 +1,4 @@
-"""Other processes: whether one still runs, and children that end with their parent, also when that is killed."""
+"""Processes: the cores they may use, whether one still runs, and children that end with their parent."""
 
 import ctypes
 import os
@@ -10,6 +10,13 @@ from typing import Any
 
 _PARENT = "SEGSR_PARENT"  # variable by which a command learns who has started it
 _PR_SET_PDEATHSIG = 1
+
+
+def available_cores() -> int:
+    """Count the cores that the scheduler gives this process, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def is_running(pid: int) -> bool:

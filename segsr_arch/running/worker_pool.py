@@ -1,5 +1,6 @@
-"""A pool of preparation workers, one a core, that does not outlive its parent and leaves Ctrl-C to it."""
+"""A pool of processes, one a core, that does not outlive its parent and leaves Ctrl-C to it."""
 
+import functools
 import multiprocessing
 import os
 import signal
@@ -8,72 +9,53 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from typing import Any, Generic, TypeVar
 
 import cv2
 
 from segsr_arch.errors import DataError
-from segsr_arch.preparation.lmdb_writing import write_lmdb
-from segsr_arch.preparation.worker import Workshop
 from segsr_arch.running.processes import end_with_parent
 
-_workshop: Workshop | None = None
+Worker = TypeVar("Worker")
+Result = TypeVar("Result")
+_worker: Any = None  # what the tasks of this process are given
 
 
-def _leave_with_parent() -> None:
-    multiprocessing.parent_process().join()
+def _set_up(make: Callable[[], Any]) -> None:
+    global _worker
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    if parent.pid is None or not end_with_parent(parent.pid):
+        threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not as the command, which a forked worker is a copy of
+    _worker = make()
+
+
+def _leave_with(parent: Any) -> None:
+    parent.join()
     os._exit(1)  # the parent was killed: nobody is left to clean up for
 
 
-def _end_with_parent() -> None:
-    if not end_with_parent(multiprocessing.parent_process().pid):
-        threading.Thread(target=_leave_with_parent, daemon=True).start()
+def _call(function: Callable[..., Result], task: tuple[Any, ...]) -> Result:
+    return function(_worker, *task)
 
 
-def _set_up(workshop: dict) -> None:
-    """Prepare this process for work; ``workshop`` holds the arguments of :class:`Workshop`."""
-    global _workshop
-    _workshop = Workshop(**workshop)
-
-
-def _set_up_worker(workshop: dict) -> None:
-    _end_with_parent()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not as the command, which a forked worker is a copy of
-    _set_up(workshop)
-
-
-def inspect(task: tuple):
-    """Run :meth:`Workshop.inspect` in a worker."""
-    return _workshop.inspect(*task)
-
-
-def make(task: tuple):
-    """Run :meth:`Workshop.make` in a worker."""
-    return _workshop.make(task)
-
-
-def build_lmdb(task: tuple):
-    """Run :func:`write_lmdb` in a worker; the task is folder, entries and scratch folder."""
-    folder, entries, scratch = task
-    write_lmdb(folder, entries, scratch=scratch)
-    return folder
-
-
-class WorkerPool:
-    """Runs the functions of this module over many tasks, in order.
+class WorkerPool(Generic[Worker]):
+    """Runs functions over many tasks, in order; each process has one worker that the functions are given.
 
     Args:
+        make: Makes the worker of a process; can be pickled.
         jobs: Number of processes; with 1 everything runs in this one.
-        workshop: Arguments of :class:`Workshop`.
 
     Raises:
         DataError: If the system does not let so many processes start.
     """
 
-    def __init__(self, *, jobs: int, workshop: dict):
-        self._pool = None
+    def __init__(self, make: Callable[[], Worker], *, jobs: int) -> None:
+        self._pool: ProcessPoolExecutor | None = None
         if jobs == 1:
-            _set_up(workshop)
+            self._worker = make()
             return
         # OpenCV's threads do not survive a fork. A worker that sets their number waits for ever for the lost ones,
         # so the number is set here, before.
@@ -83,7 +65,7 @@ class WorkerPool:
         context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         before = set(multiprocessing.active_children())
         try:
-            pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_set_up_worker, initargs=(workshop,))
+            pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_set_up, initargs=(make,))
             pool.submit(int)  # starts them, or shows now that they cannot be started
         except (OSError, RuntimeError) as error:  # RuntimeError: "can't start new thread"
             # Those that have started wait for work, and Python would wait for them at its end.
@@ -97,17 +79,25 @@ class WorkerPool:
             ) from error
         self._pool = pool
 
-    def run(self, function: Callable, tasks: Sequence, *, chunk: int = 1) -> Iterator:
-        """Yield the function's result for each task, in the order of the tasks.
+    def run(
+        self, function: Callable[..., Result], tasks: Sequence[tuple[Any, ...]], *, chunk: int = 1
+    ) -> Iterator[Result]:
+        """Yield ``function(worker, *task)`` for each task, in the order of the tasks.
+
+        Args:
+            function: Can be pickled, such as a method of the worker's class.
+            tasks: Further arguments of each call.
+            chunk: How many tasks a process is given at once.
 
         Raises:
             DataError: If a worker process was ended from outside.
         """
         if self._pool is None:
-            yield from map(function, tasks)
+            for task in tasks:
+                yield function(self._worker, *task)
             return
         try:
-            yield from self._pool.map(function, tasks, chunksize=chunk)
+            yield from self._pool.map(functools.partial(_call, function), tasks, chunksize=chunk)
         except BrokenProcessPool as error:
             raise DataError(
                 "a worker process was ended from outside, perhaps for lack of memory; "

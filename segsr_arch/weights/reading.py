@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segsr_arch.errors import UnsafeWeightsError, WeightsFileError
+from segsr_arch.errors import UnsafeWeightsError, WeightsFileError, first_line
 from segsr_arch.weights.archives import DamagedArchiveError, check_archive
 from segsr_arch.weights.digests import check_blob
 from segsr_arch.weights.entries import choose_entry, without_prefixes
@@ -88,7 +88,6 @@ def _check_whole(path: Path) -> None:
 
 def explain(path: Path | str, error: Exception) -> WeightsFileError:
     """Say what an error of ``torch.load(weights_only=True)`` means for the file that it read; returns an error."""
-    first = next(iter(str(error).splitlines()), "no further explanation")
     if isinstance(error, pickle.UnpicklingError) and _asks_for_code(str(error)):
         line = next(line.strip() for line in str(error).splitlines() if "nsupported" in line)
         name = re.search(r"GLOBAL (\S+)", line)
@@ -102,8 +101,7 @@ def explain(path: Path | str, error: Exception) -> WeightsFileError:
             f"trust its source, load it there with weights_only=False and save its state_dict anew."
         )
     return WeightsFileError(
-        f"{path} cannot be read ({type(error).__name__}: {first[:200]}); it is probably cut short or no checkpoint. "
-        f"{AGAIN}"
+        f"{path} cannot be read ({first_line(error, longest=200)}); it is probably cut short or no checkpoint. {AGAIN}"
     )
 
 

@@ -7,8 +7,7 @@ from PIL import Image, ImageOps
 
 from segsr_arch.images import reading
 from segsr_arch.images.conversion import Conversion
-from segsr_arch.images.errors import ImageReadError
-from segsr_arch.images.findings import Finding
+from segsr_arch.images.errors import Finding, ImageReadError
 from segsr_arch.images.reading import decode, read_rgb, turn
 from tests.images.files import FLOAT, GREY, PIXELS, WIDE, broken_strip, encode, oriented, tiff, wide_png
 from tests.support import SHARED_DATA, make_image

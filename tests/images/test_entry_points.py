@@ -23,7 +23,7 @@ from segsr_arch.data.bicubic_paired_dataset import BicubicPairedDataset
 from segsr_arch.errors import DataError
 from segsr_arch.images import limits
 from segsr_arch.images.conversion import AS_STORED, Conversion
-from segsr_arch.images.findings import Finding
+from segsr_arch.images.errors import Finding
 from segsr_arch.preparation.worker import Workshop, digest_pixels
 from segsr_arch.results.references import ImageReference
 from tests.images.files import FLOAT, GREY, PIXELS, WIDE, broken_strip, encode, oriented, png, tiff, wide_png

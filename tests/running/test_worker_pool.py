@@ -7,66 +7,66 @@ import numpy as np
 import pytest
 
 from segsr_arch.errors import DataError
-from segsr_arch.images.conversion import AS_STORED
 from segsr_arch.running.worker_pool import WorkerPool
 from tests.support import runs
 
 
-def enlarge(side):
+def negated(worker, number):
+    return worker, -number
+
+
+def enlarge(worker, side):
     """Work on which OpenCV uses its threads."""
     return cv2.resize(np.zeros((side, side, 3), np.uint8), (2000, 2000), interpolation=cv2.INTER_CUBIC).shape
 
 
-def whoami(_):
+def whoami(worker):
     return os.getpid()
 
 
-def end_abruptly(_):
+def end_abruptly(worker):
     os._exit(1)
 
 
-@pytest.fixture
-def workshop(tmp_path):
-    return {"source": tmp_path, "root": tmp_path, "conversion": AS_STORED}
-
-
-def test_results_come_in_order_from_several_processes(workshop):
-    pool = WorkerPool(jobs=2, workshop=workshop)
+def test_results_come_in_order_from_several_processes():
+    pool = WorkerPool(os.getpid, jobs=2)
     try:
-        assert list(pool.run(abs, range(-20, 0))) == list(range(20, 0, -1))
-        assert os.getpid() not in set(pool.run(whoami, range(8)))
+        results = list(pool.run(negated, [(number,) for number in range(20)]))
+        assert [number for _, number in results] == list(range(0, -20, -1))
+        pids = set(pool.run(whoami, [()] * 8))
+        assert os.getpid() not in pids and pids >= {worker for worker, _ in results}, "each process made its worker"
     finally:
         pool.close()
 
 
-def test_one_job_stays_in_this_process(workshop):
-    pool = WorkerPool(jobs=1, workshop=workshop)
-    assert set(pool.run(whoami, range(3))) == {os.getpid()}
+def test_one_job_stays_in_this_process():
+    pool = WorkerPool(os.getpid, jobs=1)
+    assert set(pool.run(whoami, [()] * 3)) == {os.getpid()}
     pool.close()
 
 
-def test_workers_do_not_wait_for_opencv_threads_of_the_parent(workshop):
+def test_workers_do_not_wait_for_opencv_threads_of_the_parent():
     threads = cv2.getNumThreads()
     cv2.setNumThreads(4)
     try:
-        enlarge(1500)
-        pool = WorkerPool(jobs=2, workshop=workshop)
-        assert list(pool.run(enlarge, [1000, 1500])) == [(2000, 2000, 3)] * 2
+        enlarge(None, 1500)
+        pool = WorkerPool(os.getpid, jobs=2)
+        assert list(pool.run(enlarge, [(1000,), (1500,)])) == [(2000, 2000, 3)] * 2
         pool.close()
         assert cv2.getNumThreads() == 4
     finally:
         cv2.setNumThreads(threads)
 
 
-def test_a_worker_that_dies_is_explained(workshop):
-    pool = WorkerPool(jobs=2, workshop=workshop)
+def test_a_worker_that_dies_is_explained():
+    pool = WorkerPool(os.getpid, jobs=2)
     with pytest.raises(DataError, match="a worker process was ended from outside"):
-        list(pool.run(end_abruptly, range(4)))
+        list(pool.run(end_abruptly, [()] * 4))
     pool.close()
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.EAGAIN])
-def test_a_limit_that_lets_only_some_workers_start_is_told_at_once(workshop, monkeypatch, deadline, number):
+def test_a_limit_that_lets_only_some_workers_start_is_told_at_once(monkeypatch, deadline, number):
     fork, started = os.fork, []
 
     def limited():
@@ -78,15 +78,15 @@ def test_a_limit_that_lets_only_some_workers_start_is_told_at_once(workshop, mon
     monkeypatch.setattr(os, "fork", limited)
     threads = cv2.getNumThreads()
     with pytest.raises(DataError, match=r"^8 processes cannot be started .*ulimit -n, ulimit -u.*--jobs 1 starts none"):
-        WorkerPool(jobs=8, workshop=workshop)
+        WorkerPool(os.getpid, jobs=8)
     assert len(started) == 2 and not any(map(runs, started)), "what had started has ended"
     assert cv2.getNumThreads() == threads
 
 
-def test_threads_that_cannot_be_started_are_told(workshop, monkeypatch, deadline):
+def test_threads_that_cannot_be_started_are_told(monkeypatch, deadline):
     def refuse(thread):
         raise RuntimeError("can't start new thread")
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
     with pytest.raises(DataError, match="2 processes cannot be started .can't start new thread"):
-        WorkerPool(jobs=2, workshop=workshop)
+        WorkerPool(os.getpid, jobs=2)

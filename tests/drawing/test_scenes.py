@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from segsr_arch.degradations.bicubic import make_lr
-from segsr_arch.drawing.synthetic_scenes import SCENE_KINDS, draw_scene, write_scenes
+from segsr_arch.drawing.scenes import SCENE_KINDS, draw_scene, write_scenes
 from segsr_arch.errors import DataError
 
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from segsr_arch.drawing.scene_canvas import Canvas, Colour, Point, box_corners
+from segsr_arch.drawing.canvas import Canvas, Colour, Point, box_corners
 
 ASPHALT = (92, 93, 96)
 CONCRETE = (178, 174, 165)

@@ -7,8 +7,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from segsr_arch.drawing.scene_canvas import Canvas
-from segsr_arch.drawing.scene_objects import (
+from segsr_arch.drawing.canvas import Canvas
+from segsr_arch.drawing.objects import (
     ASPHALT,
     CONCRETE,
     WHITE_PAINT,
