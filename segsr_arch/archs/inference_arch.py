@@ -9,8 +9,8 @@ from torch import nn
 
 from segsr_arch.compat.registration import register
 from segsr_arch.errors import ConfigError
-from segsr_arch.guiding.base_networks import build_base
 from segsr_arch.inference.form import to_inference_form
+from segsr_arch.zoo.named_networks import build_base
 
 
 @register(ARCH_REGISTRY)

@@ -10,9 +10,9 @@ from segsr_arch.archs.hat_arch import HAT
 from segsr_arch.archs.semantic_sr_arch import check_guided, check_guided_checkpoint
 from segsr_arch.compat.registration import register
 from segsr_arch.errors import ConfigError
-from segsr_arch.guiding.base_networks import Base
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.semantics import SemanticsConfig
+from segsr_arch.zoo.named_networks import Base
 
 
 @register(ARCH_REGISTRY)

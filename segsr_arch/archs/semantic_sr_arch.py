@@ -9,7 +9,6 @@ from torch import nn
 
 from segsr_arch.compat.registration import register
 from segsr_arch.errors import CheckpointError, ConfigError
-from segsr_arch.guiding.base_networks import Base
 from segsr_arch.guiding.base_weights import check_base_path, load_base_weights
 from segsr_arch.guiding.checkpoint_description import check_description, check_identity, describe_network
 from segsr_arch.guiding.guided_network import GuidedNetwork, refuse_units_that_are_recomputed
@@ -17,10 +16,9 @@ from segsr_arch.guiding.unit_layouts import select_units
 from segsr_arch.guiding.unit_probe import NoValuesError, Probe, probe_network
 from segsr_arch.semantics import SemanticGuide, SemanticsConfig, check_available
 from segsr_arch.semantics.vision_tower import known_identity
+from segsr_arch.zoo.named_networks import SCALE_NAMES, Base
 
 logger = logging.getLogger(__name__)
-
-_SCALE_NAMES = ("upscale", "scale", "upscale_factor", "up_scale")
 
 
 @register(ARCH_REGISTRY)
@@ -103,7 +101,7 @@ def check_guided(base: Base, options: Mapping[str, Any]) -> None:
     """
     check_base_path(options.get("pretrain_base"))
     network, _, probe = _outline(base, options.get("units"))
-    for name in _SCALE_NAMES:
+    for name in SCALE_NAMES:
         given = base.arguments.get(name)  # a fraction is a weight of residuals, not an enlargement
         if isinstance(given, int) and given >= 1 and given != probe.scale:
             raise ConfigError(

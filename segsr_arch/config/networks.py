@@ -8,7 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from segsr_arch.archs import zoo
 from segsr_arch.config.calls import check_call, check_dataclass, find_registered
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.trials import reported
@@ -16,8 +15,8 @@ from segsr_arch.errors import SegsrError
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.inference.window_sizes import reads_window_size, window_size_of
 from segsr_arch.option_keys import describe, is_whole
-
-SCALE_NAMES = ("upscale", "scale", "upscale_factor", "up_scale")
+from segsr_arch.zoo import spandrel_networks
+from segsr_arch.zoo.named_networks import SCALE_NAMES
 
 
 def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
@@ -35,8 +34,9 @@ def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
         if not str(key).startswith("network_") or not isinstance(options, Mapping):
             continue
         network = _check_network(problems, key, options)
-        if network is not None and options["type"].startswith(zoo.PREFIX):
-            zoo.register(options["type"].removeprefix(zoo.PREFIX))  # BasicSR builds it by this name
+        if network is not None and options["type"].startswith(spandrel_networks.PREFIX):
+            # BasicSR builds it by this name.
+            spandrel_networks.register(options["type"].removeprefix(spandrel_networks.PREFIX))
         _check_scale_and_nested(problems, key, options, opt.get("scale") if key == "network_g" else None, network)
 
 
@@ -131,10 +131,10 @@ def _find_network(problems: Problems, key: str, name: str) -> Any:
     from basicsr.archs import ARCH_REGISTRY
 
     path = join_path(key, "type")
-    if not name.startswith(zoo.PREFIX):
+    if not name.startswith(spandrel_networks.PREFIX):
         return find_registered(problems, path, ARCH_REGISTRY, name)
     try:
-        return zoo.find_network(name.removeprefix(zoo.PREFIX))
+        return spandrel_networks.find_network(name.removeprefix(spandrel_networks.PREFIX))
     except SegsrError as error:
         problems.add(path, str(error))
         return None

@@ -3,15 +3,13 @@
 A network that has its window by default, or within, as the base of a guide, does not say it there.
 """
 
+import contextlib
 import inspect
 from collections.abc import Mapping
 from typing import Any
 
-from basicsr.utils.registry import ARCH_REGISTRY
-
-from segsr_arch.archs import zoo
-from segsr_arch.compat import registration
 from segsr_arch.errors import SegsrError
+from segsr_arch.zoo.named_networks import find_network
 
 KEY = "window_size"
 
@@ -47,7 +45,9 @@ def window_size_of(options: Mapping[str, Any]) -> int | None:
     """
     if options.get(KEY) is not None:
         return options[KEY]
-    network = _find(options.get("type"))
+    network = None
+    with contextlib.suppress(SegsrError):
+        network = find_network(options.get("type"))
     if network is None:
         return None
     if getattr(network, "takes_any_size", False):
@@ -59,17 +59,6 @@ def window_size_of(options: Mapping[str, Any]) -> int | None:
         options[name] for name in getattr(network, "nested_networks", ()) if isinstance(options.get(name), Mapping)
     ]
     return next((size for size in map(window_size_of, inner) if size is not None), None)
-
-
-def _find(name: Any) -> Any:
-    if not isinstance(name, str):
-        return None
-    if not name.startswith(zoo.PREFIX):
-        return registration.find(ARCH_REGISTRY, name)
-    try:
-        return zoo.find_network(name.removeprefix(zoo.PREFIX))
-    except SegsrError:
-        return None
 
 
 def knowing_window(options: Mapping[str, Any]) -> Mapping[str, Any]:

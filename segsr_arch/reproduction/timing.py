@@ -12,10 +12,10 @@ import torch
 from torch import nn
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.guiding.base_networks import build_base
 from segsr_arch.guiding.unit_layouts import padded_size
 from segsr_arch.reproduction.execution import Slot
 from segsr_arch.reproduction.plan import Run
+from segsr_arch.zoo.named_networks import build_base
 
 STEPS = 4
 _COST_PASSES = 7  # with which segsr evaluate counts and times a network

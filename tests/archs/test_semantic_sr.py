@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional as F
 
 from segsr_arch.errors import CheckpointError
-from segsr_arch.guiding.base_networks import build_base
+from segsr_arch.zoo.named_networks import build_base
 from tests.guiding.bases import BASES, base_options, build, images
 from tests.guiding.test_guided_network import shake
 

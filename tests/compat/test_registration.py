@@ -14,7 +14,7 @@ from segsr_arch.archs.semantic_sr_arch import SemanticSR
 from segsr_arch.compat import registration
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.problems import Problems
-from segsr_arch.guiding.base_networks import build_base, find_base
+from segsr_arch.zoo.named_networks import build_base, find_base
 from tests.compat.helpers import run_python
 from tests.support import TINY_HAT, TINY_SEMANTICS, make_image
 

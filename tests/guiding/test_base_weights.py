@@ -5,8 +5,8 @@ import torch
 from safetensors.torch import save_file
 
 from segsr_arch.errors import CheckpointError
-from segsr_arch.guiding.base_networks import build_base
 from segsr_arch.guiding.base_weights import load_base_weights
+from segsr_arch.zoo.named_networks import build_base
 from tests.guiding.bases import base_options, build
 
 

@@ -10,9 +10,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
 import segsr_arch  # noqa: F401
-from segsr_arch.archs import zoo
 from segsr_arch.export.comparison import compare_networks
-from segsr_arch.guiding.base_networks import build_base
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.guiding.unit_layouts import find_layout
 from segsr_arch.inference.cost import measure_cost
@@ -20,6 +18,8 @@ from segsr_arch.inference.form import to_inference_form
 from segsr_arch.inference.runner import TrainedNetwork
 from segsr_arch.inference.tiling import TileOptions, super_resolve_tiled
 from segsr_arch.models.segsr_model import SeGSRModel
+from segsr_arch.zoo import spandrel_networks
+from segsr_arch.zoo.named_networks import build_base
 from tests.support import TINY_HAT, TINY_SEMANTICS
 
 SIDE, SCALE = 32, 2
@@ -62,12 +62,12 @@ class Scribbler(nn.Module):
 
 def make(name):
     package = "spandrel_extra_arches" if name == "spandrel/SRFormer" else "spandrel"
-    if name.startswith(zoo.PREFIX) and importlib.util.find_spec(package) is None:
+    if name.startswith(spandrel_networks.PREFIX) and importlib.util.find_spec(package) is None:
         pytest.skip(f"{name} needs {package}: pip install 'segsr-arch[zoo]'")
     torch.manual_seed(0)
     if name == "Scribbler":
         return Scribbler().eval()
-    build = build_base if name.startswith(zoo.PREFIX) else build_network
+    build = build_base if name.startswith(spandrel_networks.PREFIX) else build_network
     return build({"type": name, **NETWORKS[name]}).eval()
 
 

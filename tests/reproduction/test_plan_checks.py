@@ -2,12 +2,12 @@ import dataclasses
 
 import pytest
 
-from segsr_arch.archs import zoo
 from segsr_arch.errors import ConfigError, DependencyError
 from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.plan import make_plan
 from segsr_arch.reproduction.plan_checks import check_plan, unavailable_lines
 from segsr_arch.reproduction.presets import FULL
+from segsr_arch.zoo import spandrel_networks
 from tests.reproduction.made import make_settings, prepare_images
 
 
@@ -31,7 +31,7 @@ def test_a_network_whose_package_is_missing_is_left_out_with_the_pip_command(dat
     def find_network(name):
         raise DependencyError(f"spandrel/{name} needs spandrel. Install it with: pip install 'segsr-arch[zoo]'")
 
-    monkeypatch.setattr(zoo, "find_network", find_network)
+    monkeypatch.setattr(spandrel_networks, "find_network", find_network)
     plan = checked("table1", data, rows=[1, 6, 8])
     assert [bool(row.runs) for row in plan.rows] == [True, False, False]
     lines = unavailable_lines(plan.rows)

@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.guiding.base_networks import build_base, outline_base
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.guiding.unit_layouts import select_units
 from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.presets import FULL, SMALL
 from segsr_arch.reproduction.run_options import network_options
+from segsr_arch.zoo.named_networks import build_base, outline_base
 from tests.reproduction.made import make_settings
 from tests.support import TINY_SEMANTICS
 

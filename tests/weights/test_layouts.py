@@ -6,12 +6,12 @@ from torch import nn
 
 from segsr_arch.compat.loading import read_weights
 from segsr_arch.errors import CheckpointError, WeightsError
-from segsr_arch.guiding.base_networks import build_base
 from segsr_arch.guiding.base_weights import load_base_weights
 from segsr_arch.semantics import SemanticsConfig
 from segsr_arch.semantics.text_tower import build_text_tower
 from segsr_arch.semantics.vision_tower import build_vision_tower
 from segsr_arch.weights.layouts import in_layout_of, to_open_clip
+from segsr_arch.zoo.named_networks import build_base
 from tests.compat.test_resume import make_model
 
 SIZES = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8, "upscale": 2}

@@ -2,7 +2,6 @@
 
 import contextlib
 import copy
-import difflib
 import io
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +11,13 @@ import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
-from segsr_arch.archs import zoo
 from segsr_arch.compat import registration
 from segsr_arch.errors import ConfigError, DependencyError, SegsrError
+from segsr_arch.known_names import nearest_hint
+from segsr_arch.zoo import spandrel_networks
+
+# What constructors of networks call their scale.
+SCALE_NAMES = ("upscale", "scale", "upscale_factor", "up_scale")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +55,8 @@ class Base:
             ConfigError: If an argument is wrong.
         """
         built = self._build(device=None)
-        if self.name.startswith(zoo.PREFIX):
-            zoo.say_licence(self.name.removeprefix(zoo.PREFIX))
+        if self.name.startswith(spandrel_networks.PREFIX):
+            spandrel_networks.say_licence(self.name.removeprefix(spandrel_networks.PREFIX))
         return built
 
     def outline(self, *, with_values: bool = False) -> nn.Module:
@@ -87,30 +90,42 @@ class Base:
             raise ConfigError(f"base: {self.name} cannot be built ({type(error).__name__}: {error}).") from error
 
 
-def find_base(name: str) -> type[nn.Module]:
-    """Find the class of a network by the name that a YAML gives it.
+def find_network(name: Any) -> type[nn.Module] | None:
+    """Find the class of a network by the name that an option file gives it: the one look-up of this package.
 
     Args:
-        name: A name in BasicSR's registry, or ``spandrel/NAME``.
+        name: What stands in the option file; a name in BasicSR's registry, or ``spandrel/NAME``.
 
     Returns:
-        The class.
+        The class, or another callable that somebody has registered; ``None`` if nothing is registered by that name.
 
     Raises:
-        ConfigError: If there is none of that name.
+        ConfigError: If spandrel has none of that name.
         DependencyError: If it needs a package that is not installed.
     """
-    if name.startswith(zoo.PREFIX):
-        try:
-            return zoo.find_network(name.removeprefix(zoo.PREFIX))
-        except (ConfigError, DependencyError) as error:
-            raise type(error)(f"base: type: {error}") from error
-    found = registration.find(ARCH_REGISTRY, name)
+    if not isinstance(name, str):
+        return None
+    if name.startswith(spandrel_networks.PREFIX):
+        return spandrel_networks.find_network(name.removeprefix(spandrel_networks.PREFIX))
+    found: type[nn.Module] | None = registration.find(ARCH_REGISTRY, name)
+    return found
+
+
+def find_base(name: str) -> type[nn.Module]:
+    """Find the class of a network that is to be guided, see :func:`find_network`.
+
+    Raises:
+        ConfigError: If there is none of that name; the nearest one is named.
+        DependencyError: If it needs a package that is not installed.
+    """
+    try:
+        found = find_network(name)
+    except (ConfigError, DependencyError) as error:
+        raise type(error)(f"base: type: {error}") from error
     if found is None:
         names = registration.names(ARCH_REGISTRY)
-        near = difflib.get_close_matches(name, names, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"registered are {', '.join(names)}."
-        raise ConfigError(f"base: type: {name!r} is not registered; {hint}")
+        hint = nearest_hint(name, names) or f"; registered are {', '.join(names)}."
+        raise ConfigError(f"base: type: {name!r} is not registered{hint}")
     return found
 
 

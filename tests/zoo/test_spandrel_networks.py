@@ -9,11 +9,11 @@ import torch
 from basicsr.archs import build_network
 from basicsr.utils.registry import ARCH_REGISTRY
 
-from segsr_arch.archs import zoo
 from segsr_arch.config import check_options
 from segsr_arch.errors import ConfigError, DependencyError
-from segsr_arch.guiding.base_networks import build_base, outline_base
 from segsr_arch.inference.runner import load_trained
+from segsr_arch.zoo import spandrel_networks
+from segsr_arch.zoo.named_networks import build_base, outline_base
 from tests.cli.runs import losses, make_options, make_pairs, run_here, start, write_options
 from tests.config.paired_options import changed, good_test, good_train
 from tests.config.test_check import problems
@@ -34,11 +34,11 @@ NON_COMMERCIAL = "LICENCE of spandrel/SRFormer: CC BY-NC 4.0, non-commercial use
 @pytest.fixture(autouse=True)
 def fresh_zoo(monkeypatch):
     """A process that has built and registered nothing of spandrel yet, and finds packages anew."""
-    monkeypatch.setattr(zoo, "_said", set())
+    monkeypatch.setattr(spandrel_networks, "_said", set())
     monkeypatch.setattr(ARCH_REGISTRY, "_obj_map", dict(ARCH_REGISTRY._obj_map))
-    zoo._networks.cache_clear()
+    spandrel_networks._networks.cache_clear()
     yield
-    zoo._networks.cache_clear()
+    spandrel_networks._networks.cache_clear()
 
 
 @pytest.fixture
@@ -58,30 +58,30 @@ def test_classes_are_found_by_spandrels_names(srformer):
     from spandrel.architectures.PLKSR import RealPLKSR
     from spandrel_extra_arches.architectures.SRFormer import SRFormer
 
-    assert zoo.find_network("HAT") is HAT
-    assert zoo.find_network("RealPLKSR") is RealPLKSR
-    assert zoo.find_network("SRFormer") is SRFormer
+    assert spandrel_networks.find_network("HAT") is HAT
+    assert spandrel_networks.find_network("RealPLKSR") is RealPLKSR
+    assert spandrel_networks.find_network("SRFormer") is SRFormer
 
 
 def test_unknown_names_get_the_nearest():
     with pytest.raises(ConfigError, match="spandrel/SwinIr is no network of spandrel; did you mean spandrel/SwinIR"):
-        zoo.find_network("SwinIr")
+        spandrel_networks.find_network("SwinIr")
     with pytest.raises(ConfigError, match="spandrel/zzzz is no network of spandrel; known are: .*HAT.*RCAN"):
-        zoo.find_network("zzzz")
+        spandrel_networks.find_network("zzzz")
 
 
 def test_what_is_not_installed_comes_with_the_pip_command(monkeypatch):
     command = r"pip install 'segsr-arch\[zoo\]'"
     monkeypatch.setitem(sys.modules, "spandrel_extra_arches", None)
     with pytest.raises(DependencyError, match=f"SRFormer needs spandrel_extra_arches.*{command}"):
-        zoo.find_network("SRFormer")
+        spandrel_networks.find_network("SRFormer")
     with pytest.raises(ConfigError, match=f"spandrel/Rest is no network.*has more, is not installed: {command}"):
-        zoo.find_network("Rest")
-    assert zoo.find_network("HAT").__name__ == "HAT"
-    zoo._networks.cache_clear()
+        spandrel_networks.find_network("Rest")
+    assert spandrel_networks.find_network("HAT").__name__ == "HAT"
+    spandrel_networks._networks.cache_clear()
     monkeypatch.setitem(sys.modules, "spandrel", None)
     with pytest.raises(DependencyError, match=f"spandrel/HAT needs spandrel, which is not.*{command}"):
-        zoo.find_network("HAT")
+        spandrel_networks.find_network("HAT")
     with pytest.raises(DependencyError, match="base: type: spandrel/HAT needs spandrel"):
         build_base({"type": "spandrel/HAT"})
 
@@ -89,7 +89,7 @@ def test_what_is_not_installed_comes_with_the_pip_command(monkeypatch):
 def test_a_package_that_cannot_be_imported_is_explained(monkeypatch):
     monkeypatch.setitem(sys.modules, "spandrel.architectures", None)
     with pytest.raises(DependencyError, match="spandrel is installed but cannot be imported"):
-        zoo.find_network("HAT")
+        spandrel_networks.find_network("HAT")
 
 
 @pytest.mark.parametrize(
@@ -107,8 +107,8 @@ def test_a_package_that_cannot_be_imported_is_explained(monkeypatch):
 )
 def test_a_licence_is_said_once(srformer, caplog, name, level, words):
     caplog.set_level(logging.INFO, "segsr_arch")
-    zoo.say_licence(name)
-    zoo.say_licence(name)
+    spandrel_networks.say_licence(name)
+    spandrel_networks.say_licence(name)
     ((_, found, text),) = caplog.record_tuples
     assert found == level and words in text
 
@@ -132,11 +132,12 @@ def test_a_base_says_its_licence_when_it_is_built_and_not_when_it_is_outlined(sr
 def test_basicsr_builds_it_by_name_and_says_its_licence(srformer, caplog):
     with pytest.raises(KeyError):
         build_network(srformer)
-    zoo.register("SRFormer")
-    zoo.register("SRFormer")
+    spandrel_networks.register("SRFormer")
+    spandrel_networks.register("SRFormer")
     first, second = build_network(srformer), build_network(srformer)
     assert caplog.text.count(NON_COMMERCIAL) == 1
-    direct = zoo.find_network("SRFormer")(**{key: value for key, value in srformer.items() if key != "type"})
+    arguments = {key: value for key, value in srformer.items() if key != "type"}
+    direct = spandrel_networks.find_network("SRFormer")(**arguments)
     assert type(first) is type(direct) and list(first.state_dict()) == list(direct.state_dict())
     second.load_state_dict(first.state_dict())
     lq = torch.rand(1, 3, 9, 9)
