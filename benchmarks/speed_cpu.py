@@ -11,7 +11,7 @@ from speed_measures import alternate, quartile_spread, seconds_of, step_memory
 from speed_networks import build, make_inference, make_training_step
 from training_throughput import loading_rate, prepare
 
-from segsr_arch.inference.tiling import TileOptions, super_resolve_tiled
+from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
 
 _LOADED_IMAGES, _LOADED_SIDE, _LOADED_BATCHES = 24, 256, 50  # drawn HR images, their side in pixels, batches of four
 

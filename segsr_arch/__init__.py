@@ -17,10 +17,10 @@ with importing_from(find_installation()):
     from segsr_arch.archs import (
         bicubic_arch,  # noqa: F401
         hat_arch,  # noqa: F401
-        inference_arch,  # noqa: F401
         segsr_arch,  # noqa: F401
         semantic_sr_arch,  # noqa: F401
     )
     from segsr_arch.data import bicubic_paired_dataset  # noqa: F401
+    from segsr_arch.export import inference_arch  # noqa: F401
     from segsr_arch.metrics import registered  # noqa: F401
     from segsr_arch.models import segsr_model  # noqa: F401

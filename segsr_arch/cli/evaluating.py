@@ -15,12 +15,12 @@ from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit
 from segsr_arch.evaluation.image_folders import ImageFolder, match_folders
 from segsr_arch.evaluation.methods import Method, evaluate_images, evaluate_method
 from segsr_arch.evaluation.output_folder import whole_folder
+from segsr_arch.evaluation.trained_network import TrainedNetwork, check_test
 from segsr_arch.files.locking import locked
 from segsr_arch.files.names import folder_name_problem, folder_of
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.images.reading import read_header
 from segsr_arch.inference.cost import measure_cost
-from segsr_arch.inference.runner import TrainedNetwork, check_test
 from segsr_arch.metrics.catalogue import find_metric
 from segsr_arch.metrics.definition import MetricDefinition
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL

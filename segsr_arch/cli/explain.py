@@ -19,13 +19,13 @@ from segsr_arch.evaluation.explanation_figure import draw_explanation
 from segsr_arch.evaluation.explanation_files import Subject, format_explanation, write_explanation
 from segsr_arch.evaluation.figures.style import figure_style, save_figure
 from segsr_arch.evaluation.methods import Item
+from segsr_arch.evaluation.trained_network import TrainedNetwork, load_trained
 from segsr_arch.evaluation.vocabulary import DEFAULT_TEMPLATES, build_vocabulary
 from segsr_arch.files.locking import locked
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.reading import read_rgb
-from segsr_arch.inference.runner import TrainedNetwork, load_trained
 from segsr_arch.results.classes import NO_CLASS, classes_of
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.record import ImageRow

@@ -11,6 +11,7 @@ import torch
 from segsr_arch.cli.arguments import whole_number
 from segsr_arch.config import apply_overrides, read_options
 from segsr_arch.errors import ConfigError
+from segsr_arch.evaluation.trained_network import TrainedNetwork, load_trained
 from segsr_arch.export.checkpoint import export_checkpoint, refuse_exported
 from segsr_arch.export.comparison import Agreement, compare_networks
 from segsr_arch.export.program import (
@@ -24,7 +25,6 @@ from segsr_arch.export.program import (
 )
 from segsr_arch.files.locking import locked
 from segsr_arch.inference.form import PRECISIONS
-from segsr_arch.inference.runner import TrainedNetwork, load_trained
 from segsr_arch.running.progress import progress
 
 _DRAWN_SIZE = (48, 72)

@@ -9,8 +9,8 @@ from segsr_arch.config.calls import find_registered
 from segsr_arch.config.datasets import LrImages
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.guiding.unit_layouts import size_multiple
-from segsr_arch.inference.size_rules import SizeRule, SizeTrial
-from segsr_arch.inference.tiling import TileOptions
+from segsr_arch.inference.size_trial import SizeRule, SizeTrial
+from segsr_arch.inference.tiles import TileOptions
 from segsr_arch.inference.window_sizes import window_size_of
 from segsr_arch.metrics.smallest_size import smallest_size
 from segsr_arch.option_keys import is_whole

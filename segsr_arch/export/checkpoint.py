@@ -10,9 +10,9 @@ import yaml
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
-from segsr_arch.archs.inference_arch import InferenceForm
 from segsr_arch.compat import registration
 from segsr_arch.errors import ConfigError
+from segsr_arch.export.inference_arch import InferenceForm
 from segsr_arch.files.atomic import atomic_torch_save
 from segsr_arch.files.text_files import make_folder, write_text
 from segsr_arch.guiding.guided_network import GuidedNetwork

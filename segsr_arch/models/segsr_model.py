@@ -19,8 +19,8 @@ from segsr_arch.compat.registration import register
 from segsr_arch.errors import SaveError
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.guiding.unit_layouts import size_multiple
-from segsr_arch.inference.padded import super_resolve_padded
-from segsr_arch.inference.tiling import TileOptions, super_resolve_tiled
+from segsr_arch.inference.super_resolution import super_resolve_padded
+from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
 from segsr_arch.models.best_network import BestNetwork
 from segsr_arch.models.divergence import stop_unless_finite
 from segsr_arch.models.ema import MovingAverage

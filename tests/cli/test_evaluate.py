@@ -14,7 +14,7 @@ from basicsr.metrics import calculate_psnr
 
 from segsr_arch.cli.segsr import main
 from segsr_arch.results.reading import read_record
-from tests.inference.test_runner import write_test_options
+from tests.evaluation.test_trained_network import write_test_options
 from tests.support import make_image, write_image
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,10 +7,10 @@ import torch
 import yaml
 
 from segsr_arch.cli.segsr import main
+from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.export import program as program_module
-from segsr_arch.inference.runner import load_trained
 from tests.cli.runs import run_here
-from tests.inference.test_runner import write_test_options
+from tests.evaluation.test_trained_network import write_test_options
 from tests.support import TINY_HAT, TINY_SEMANTICS
 
 

@@ -13,7 +13,7 @@ from segsr_arch.evaluation.saved_evaluations import find_evaluations
 from segsr_arch.files.names import folder_name_problem, folder_of, image_name_problem, is_set_aside
 from segsr_arch.results.reading import read_record
 from tests.evaluation.figures.records import write_evaluation
-from tests.inference.test_runner import write_test_options
+from tests.evaluation.test_trained_network import write_test_options
 from tests.support import make_image, write_image
 
 ODD = [

@@ -9,8 +9,8 @@ from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY
 from segsr_arch.cli import segsr
 from segsr_arch.config import check_options, read_options
 from segsr_arch.errors import ConfigError
+from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.guiding import unit_layouts
-from segsr_arch.inference.runner import load_trained
 from tests.cli.runs import forget_logger, losses, make_options, make_pairs, network, run_here, start, write_options
 from tests.config.paired_options import good_train
 from tests.support import TINY_HAT, TINY_SEMANTICS, TINY_VLM

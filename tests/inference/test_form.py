@@ -9,9 +9,9 @@ import torch
 from torch import nn
 
 from segsr_arch.archs.hat.network import HATNetwork
-from segsr_arch.archs.inference_arch import InferenceForm
 from segsr_arch.archs.segsr_arch import SeGSR
 from segsr_arch.errors import CheckpointError, ConfigError
+from segsr_arch.export.inference_arch import InferenceForm
 from segsr_arch.inference.form import to_inference_form
 from tests.guiding.bases import BASES, build, images
 from tests.guiding.test_guided_network import shake

@@ -9,10 +9,10 @@ from basicsr.utils.registry import METRIC_REGISTRY
 
 from segsr_arch.cli.segsr import main
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.inference import runner as trained
+from segsr_arch.evaluation import trained_network as trained
 from segsr_arch.metrics.catalogue import CATALOGUE, find_metric
 from segsr_arch.results.reading import read_record
-from tests.inference.test_runner import write_test_options
+from tests.evaluation.test_trained_network import write_test_options
 from tests.support import make_image, write_image
 
 SHARPNESS = '''

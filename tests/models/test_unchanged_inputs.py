@@ -10,13 +10,13 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
 import segsr_arch  # noqa: F401
+from segsr_arch.evaluation.trained_network import TrainedNetwork
 from segsr_arch.export.comparison import compare_networks
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.guiding.unit_layouts import find_layout
 from segsr_arch.inference.cost import measure_cost
 from segsr_arch.inference.form import to_inference_form
-from segsr_arch.inference.runner import TrainedNetwork
-from segsr_arch.inference.tiling import TileOptions, super_resolve_tiled
+from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
 from segsr_arch.models.segsr_model import SeGSRModel
 from segsr_arch.zoo import spandrel_networks
 from segsr_arch.zoo.named_networks import build_base

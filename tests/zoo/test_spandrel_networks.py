@@ -11,7 +11,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 
 from segsr_arch.config import check_options
 from segsr_arch.errors import ConfigError, DependencyError
-from segsr_arch.inference.runner import load_trained
+from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.zoo import spandrel_networks
 from segsr_arch.zoo.named_networks import build_base, outline_base
 from tests.cli.runs import losses, make_options, make_pairs, run_here, start, write_options

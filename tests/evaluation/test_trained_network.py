@@ -8,7 +8,7 @@ from basicsr.models import build_model
 
 from segsr_arch.cli.segsr import main
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.inference.runner import load_trained
+from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.results.reading import read_record
 from tests.models.tiny import tiny_options
 from tests.support import TINY_SEMANTICS

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.inference.tiling import TileOptions, super_resolve_tiled, tile_starts
+from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled, tile_starts
 
 
 def enlarge(scale):

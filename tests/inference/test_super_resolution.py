@@ -2,8 +2,8 @@ import torch
 from basicsr.archs import build_network
 
 from segsr_arch.guiding.unit_layouts import UNIT_LAYOUTS, UnitLayout
-from segsr_arch.inference.padded import super_resolve_padded
-from segsr_arch.inference.tiling import TileOptions, super_resolve_tiled
+from segsr_arch.inference.super_resolution import super_resolve_padded
+from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
 
 RRDB = {"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "num_grow_ch": 4}
 
