@@ -38,7 +38,7 @@ def option(
     choices: Sequence[str | None] = (),
     unit: str = "",
     what: str = "",
-    recorded: bool = False,
+    unrecorded: str = "",
 ) -> Any:
     """Make a field of an option dataclass. Its kind, and whether it may be null, are what its annotation says.
 
@@ -52,13 +52,14 @@ def option(
         choices: The only texts that are allowed; with ``None`` among them, null is named as one.
         unit: What a number counts or measures (``LR pixels``).
         what: What to call a value in messages, if more can be said than its kind (``a folder``).
-        recorded: Whether a checkpoint depends on it, which then says what it was trained with.
+        unrecorded: Why a checkpoint does not depend on it, in groups whose options checkpoints record; without a
+            reason it does, and says what it was trained with.
 
     Returns:
         The field.
     """
     key = {"minimum": minimum, "above": above, "maximum": maximum, "below": below, "unit": unit, "what": what}
-    metadata = {"help": help, "choices": tuple(choices), "recorded": recorded, _KEY: key}
+    metadata = {"help": help, "choices": tuple(choices), "unrecorded": unrecorded, _KEY: key}
     return field(default=default, metadata=metadata)
 
 
@@ -135,8 +136,8 @@ class OptionGroup:
 
     @classmethod
     def recorded_names(cls) -> tuple[str, ...]:
-        """Names of the options that a checkpoint depends on, in the order of the fields."""
-        return tuple(item.name for item in fields(cls) if item.metadata.get("recorded", False))
+        """Names of the options that a checkpoint depends on, in the order of the fields: all that say no reason."""
+        return tuple(item.name for item in fields(cls) if not item.metadata.get("unrecorded"))
 
 
 def _complaint(key: Key, choices: Sequence[str | None], value: Any) -> str:

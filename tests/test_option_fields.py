@@ -10,19 +10,21 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import OptionGroup, keys_of, option
 from segsr_arch.option_keys import NO_DEFAULT, Key
 
+WHY = "weights are the same with any"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Blending(OptionGroup):
     section = "blending"
 
-    width: int = option(8, help="of the seam", unit="LR pixels", minimum=1, recorded=True)
-    rate: float = option(0.5, help="share of the other", minimum=0, below=1)
-    limit: float | None = option(None, help="none by default", above=0)
-    form: str = option("ramp", help="of the weights", choices=("ramp", "cosine"), recorded=True)
-    dtype: str | None = option(None, help="of the sums", choices=("bf16", None))
-    smooth: bool = option(True, help="or not")
-    folder: str | None = option(None, help="of tables", what="a folder")
-    model: str | Mapping[str, Any] = option("tiny", help="by name or written out")
+    width: int = option(8, help="of the seam", unit="LR pixels", minimum=1)
+    rate: float = option(0.5, help="share of the other", unrecorded=WHY, minimum=0, below=1)
+    limit: float | None = option(None, help="none by default", unrecorded=WHY, above=0)
+    form: str = option("ramp", help="of the weights", choices=("ramp", "cosine"))
+    dtype: str | None = option(None, help="of the sums", unrecorded=WHY, choices=("bf16", None))
+    smooth: bool = option(True, help="or not", unrecorded=WHY)
+    folder: str | None = option(None, help="of tables", unrecorded=WHY, what="a folder")
+    model: str | Mapping[str, Any] = option("tiny", help="by name or written out", unrecorded=WHY)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,21 +15,24 @@ from segsr_arch.semantics import SemanticGuide, SemanticsConfig, VlmIdentity
 TRAINING_FORM = "training"
 # Fixed, because BasicSR compares the sizes of equally named entries of two checkpoints.
 _BYTES = 1024
-# Options of the guide that change which weights there are or what they compute. The first format recorded none: these
-# had to be known,
-_UNRECORDED = ("lora_rank", "lora_alpha", "lora_targets", "num_heads", "metanet_reduction", "modulation_channels")
-# and these did not exist.
-_GUIDE_OPTIONS = (
-    *_UNRECORDED,
-    "modules",
-    "descriptors",
-    "attention_residual",
-    "learned_map_scale",
-    "map_upsampling",
-    "layer_norm",
+# Options of the guide that the first format did not record, so that they had to be known; those that it did not know,
+# either, had the paper's values.
+_NOT_IN_FIRST_FORMAT = (
+    "lora_rank",
+    "lora_alpha",
+    "lora_targets",
+    "num_heads",
+    "metanet_reduction",
+    "modulation_channels",
 )
 _CLASS = "class"
-_STANDARD_CLASS = {_CLASS: SemanticGuide.__name__}
+
+
+def _guide_defaults() -> dict[str, Any]:
+    """What is not written into a description, because it goes without saying: the paper's guide."""
+    recorded = SemanticsConfig.recorded_names()
+    defaults = {item.name: item.default for item in fields(SemanticsConfig) if item.name in recorded}
+    return {**defaults, _CLASS: SemanticGuide.__name__}
 
 
 def describe_network(
@@ -56,9 +59,8 @@ def describe_network(
         paper's, and its class if it is not this package's, and ``form``.
     """
     digest = hashlib.sha256("\n".join(unit_paths).encode()).hexdigest()[:8]
-    defaults = {item.name: item.default for item in fields(semantics)}
-    values = {name: getattr(semantics, name) for name in _GUIDE_OPTIONS} | {_CLASS: guide.__name__}
-    defaults |= _STANDARD_CLASS
+    defaults = _guide_defaults()
+    values = {name: guide.__name__ if name == _CLASS else getattr(semantics, name) for name in defaults}
     return {
         "upscale": upscale,
         "base": type(base).__name__,
@@ -125,7 +127,7 @@ def check_description(state_dict: Mapping[str, Any], own: Mapping[str, Any], *, 
     description = decode_description(state_dict["_extra_state"])
     if "guide" not in description:
         own = {**own, "units": int(own["units"].split(" ")[0])}
-        description["guide"] = {name: value for name, value in own["guide"].items() if name in _UNRECORDED}
+        description["guide"] = {name: value for name, value in own["guide"].items() if name in _NOT_IN_FIRST_FORMAT}
     if description["form"] != own["form"]:
         raise CheckpointError(
             f"The checkpoint is in the form for {description['form']}, but this network is in that for {own['form']}. "
@@ -145,9 +147,7 @@ def check_description(state_dict: Mapping[str, Any], own: Mapping[str, Any], *, 
 
 def _entries(description: Mapping[str, Any]) -> dict[str, Any]:
     """Put the options of the guide, those with the paper's values included, beside the other entries."""
-    defaults = {item.name: item.default for item in fields(SemanticsConfig) if item.name in _GUIDE_OPTIONS}
-    defaults |= _STANDARD_CLASS
-    guide = {f"semantics: {name}": value for name, value in {**defaults, **description["guide"]}.items()}
+    guide = {f"semantics: {name}": value for name, value in {**_guide_defaults(), **description["guide"]}.items()}
     return {**{key: value for key, value in description.items() if key != "guide"}, **guide}
 
 

@@ -2,13 +2,16 @@
 
 import hashlib
 import json
+from dataclasses import dataclass, fields
 
 import pytest
 import torch
 
 from segsr_arch.archs.semantic_sr_arch import SemanticSR
 from segsr_arch.errors import CheckpointError
-from segsr_arch.guiding.checkpoint_description import check_description, decode_description
+from segsr_arch.guiding import checkpoint_description
+from segsr_arch.guiding.checkpoint_description import check_description, decode_description, describe_network
+from segsr_arch.option_fields import option
 from segsr_arch.semantics import SemanticsConfig
 from segsr_arch.semantics.vision_tower import build_vision_tower
 from tests.support import TINY_SEMANTICS
@@ -195,6 +198,33 @@ def test_an_option_of_a_later_version_is_not_overlooked():
     described["guide"]["sharpness"] = 3
     said = refused(network, with_description(network.state_dict(), described))
     assert said is not None and "semantics: sharpness 3 in the file, None here" in said
+
+
+def test_a_new_option_of_the_guide_is_recorded_unless_it_says_why_not(monkeypatch):
+    @dataclass(frozen=True, kw_only=True)
+    class Extended(SemanticsConfig):
+        sharpness: int = option(1, help="of the maps")
+        patience: int = option(1, help="of the reader", unrecorded="it changes no number")
+
+    monkeypatch.setattr(checkpoint_description, "SemanticsConfig", Extended)
+    network = torch.nn.Conv2d(3, 3, 1)
+
+    def described(**given):
+        semantics = Extended(**TINY_SEMANTICS, **given)
+        return describe_network(base=network, upscale=2, unit_paths=["body.0"], semantics=semantics)
+
+    assert described(sharpness=3)["guide"]["sharpness"] == 3
+    assert described(patience=3) == described()
+    state = with_description({}, {"format": 2, "vlm": {}, **described(sharpness=3)})
+    with pytest.raises(CheckpointError, match="semantics: sharpness 3 in the file, 1 here"):
+        check_description(state, described(), strict=True)
+    check_description(state, described(sharpness=3), strict=True)
+
+
+def test_what_is_not_recorded_was_decided():
+    """Whoever adds an option that is not recorded adds it here, too: two guides that differ in it load one another."""
+    left_out = {item.name for item in fields(SemanticsConfig)} - set(SemanticsConfig.recorded_names())
+    assert left_out == {"vlm", "pretrained", "random_seed", "cache_dir", "lora_dropout"}
 
 
 def test_names_too_long_for_a_checkpoint_are_found_when_the_network_is_built(tmp_path):
