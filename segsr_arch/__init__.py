@@ -22,5 +22,5 @@ with importing_from(find_installation()):
     )
     from segsr_arch.data import bicubic_paired_dataset  # noqa: F401
     from segsr_arch.export import inference_arch  # noqa: F401
-    from segsr_arch.metrics import registered  # noqa: F401
+    from segsr_arch.metrics import catalogue  # noqa: F401
     from segsr_arch.models import segsr_model  # noqa: F401

@@ -14,8 +14,8 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.figures_and_report import write_pictures
 from segsr_arch.evaluation.printed_comparisons import print_comparisons
 from segsr_arch.metrics.catalogue import CATALOGUE
-from segsr_arch.metrics.own_metrics import own_metrics
 from segsr_arch.metrics.protocols import PROTOCOLS
+from segsr_arch.metrics.registered import own_metrics
 
 MISSING = 1
 
@@ -152,9 +152,10 @@ def _print_list() -> None:
     for name, protocol in PROTOCOLS.items():
         print(f"  {name}: {protocol.description} ({', '.join(protocol.used_by)})")
     print("\nmetrics:")
-    for name, definition in CATALOGUE.items():
-        needs = {"gt": "", "lq": " Needs LR images.", "nothing": " Needs no ground truth."}[definition.needs]
-        print(f"  {name}: {definition.description}{needs} Better: {definition.better}.")
+    for name, metric in CATALOGUE.items():
+        needs = {"gt": "", "lq": " Needs LR images.", "nothing": " Needs no ground truth."}[metric.needs]
+        source = f" {metric.source}." if metric.source else ""
+        print(f"  {name}: {metric.description}{source}{needs} Better: {metric.better}.")
     print("  pyiqa:NAME: any metric of pyiqa (pip install 'segsr-arch[iqa]'; its licence is not commercial).")
     print("\nregistered with BasicSR, by itself or by --imports; their options stand under val: metrics::")
     for name, description in own_metrics().items():

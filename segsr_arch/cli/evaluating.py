@@ -22,7 +22,7 @@ from segsr_arch.images.conversion import Conversion
 from segsr_arch.images.reading import read_header
 from segsr_arch.inference.cost import measure_cost
 from segsr_arch.metrics.catalogue import find_metric
-from segsr_arch.metrics.definition import MetricDefinition
+from segsr_arch.metrics.metric import Metric
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.reading import read_record
@@ -84,7 +84,7 @@ def evaluate_options(args: argparse.Namespace, held: contextlib.ExitStack) -> li
 
 
 def _evaluate_network(
-    args: argparse.Namespace, network: TrainedNetwork, metrics: Sequence[MetricDefinition]
+    args: argparse.Namespace, network: TrainedNetwork, metrics: Sequence[Metric]
 ) -> list[EvaluationRecord]:
     method = Method(
         name=network.name,

@@ -7,7 +7,7 @@ from typing import Any
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.trials import reported
-from segsr_arch.metrics.ground_truth import needs_ground_truth
+from segsr_arch.metrics.registered import needs_ground_truth
 
 _WITHOUT = ("SingleImageDataset",)
 
@@ -39,16 +39,12 @@ def check_ground_truth(problems: Problems, opt: Mapping[str, Any]) -> None:
 
 def _comparing_metrics(opt: Mapping[str, Any]) -> list[str]:
     """Names of the metrics that need ground truth; one that is not right is somebody else's business."""
-    from basicsr.utils.registry import METRIC_REGISTRY
-
     val = opt.get("val")
     metrics = val.get("metrics") if isinstance(val, Mapping) else None
     names = []
     for name, options in metrics.items() if isinstance(metrics, Mapping) else ():
-        kind = options.get("type") if isinstance(options, Mapping) else None
-        metric = find_registered(Problems(), "", METRIC_REGISTRY, kind)
         with reported(Problems(), "", ""):
-            if metric is not None and needs_ground_truth(metric, options):
+            if needs_ground_truth(options):
                 names.append(str(name))
     return names
 

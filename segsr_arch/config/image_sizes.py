@@ -5,14 +5,13 @@ from typing import Any
 
 from torch import nn
 
-from segsr_arch.config.calls import find_registered
 from segsr_arch.config.datasets import LrImages
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.guiding.unit_layouts import size_multiple
 from segsr_arch.inference.size_trial import SizeRule, SizeTrial
 from segsr_arch.inference.tiles import TileOptions
 from segsr_arch.inference.window_sizes import window_size_of
-from segsr_arch.metrics.smallest_size import smallest_size
+from segsr_arch.metrics.registered import describe as describe_metric
 from segsr_arch.option_keys import is_whole
 
 Size = tuple[int, int]
@@ -147,15 +146,10 @@ def check_metric_sizes(problems: Problems, opt: Mapping[str, Any], images: Itera
         opt: The options, whose metrics are right otherwise.
         images: LR images of the data sets.
     """
-    from basicsr.utils.registry import METRIC_REGISTRY
-
     val = opt.get("val")
     metrics = val.get("metrics") if isinstance(val, Mapping) else None
     for key, options in (metrics or {}).items():
-        metric = find_registered(Problems(), "", METRIC_REGISTRY, options.get("type"))
-        if metric is None:
-            continue
-        short, long = smallest_size(metric, options)
+        short, long = describe_metric(options).smallest_size(options)
         for entry in images:
             sizes = {
                 name: (opt["scale"] * height, opt["scale"] * width) for name, (height, width) in entry.sizes.items()

@@ -13,11 +13,10 @@ from segsr_arch.config.mappings import check_mapping
 from segsr_arch.config.problems import Problems, join_path
 from segsr_arch.config.tables import METRIC, METRIC_PARAMETERS
 from segsr_arch.config.trials import reported
-from segsr_arch.metrics.smallest_size import smallest_size
+from segsr_arch.metrics.registered import describe as describe_metric
 from segsr_arch.option_keys import describe, is_whole
 
 _IMAGES = ("img", "img2")
-_SIDE = 32  # of the random images; a metric that needs larger ones says so
 
 
 def check_metrics(problems: Problems, metrics: Any, scale: Any = None) -> None:
@@ -51,7 +50,7 @@ def check_metrics(problems: Problems, metrics: Any, scale: Any = None) -> None:
         if len(problems.lines) == before and is_whole(scale) and options.get("scale", scale) != scale:
             problems.add(join_path(path, "scale"), f"is {options['scale']}, but scale: is {scale}")
         if len(problems.lines) == before:
-            _try_metric(problems, path, options, metric)
+            _try_metric(problems, path, options, metric, ours=ours)
 
 
 def _find(problems: Problems, path: str, options: Mapping[str, Any]) -> Callable | None:
@@ -60,24 +59,18 @@ def _find(problems: Problems, path: str, options: Mapping[str, Any]) -> Callable
     return find_registered(problems, join_path(path, "type"), METRIC_REGISTRY, options.get("type"))
 
 
-def _try_metric(problems: Problems, path: str, options: Mapping[str, Any], metric: Callable) -> None:
+def _try_metric(problems: Problems, path: str, options: Mapping[str, Any], metric: Callable, *, ours: bool) -> None:
     from basicsr.metrics import calculate_metric
 
-    trial_side = _SIDE
-    if hasattr(metric, "definition"):
-        before = len(problems.lines)
-        with reported(problems, path, "cannot be computed"):
-            definition = metric.definition(options)
-            _check_better(problems, path, options, definition.better)
-            trial_side = max(definition.trial_side, *smallest_size(metric, options))
-        if len(problems.lines) > before:
-            return
-    else:
-        trial_side = max(trial_side, *smallest_size(metric, {}))
-    if metric.__name__ == "calculate_niqe":
-        _check_better(problems, path, options, "lower")
-    border = options.get("crop_border", 0)
-    side = trial_side + (2 * border if is_whole(border) else 0)
+    before = len(problems.lines)
+    with reported(problems, path, "cannot be computed"):
+        known = describe_metric(options)
+        if ours:
+            _check_better(problems, path, options, known.better)
+        border = 2 * options.get("crop_border", 0) if is_whole(options.get("crop_border", 0)) else 0
+        side = max(known.trial_side + border, *known.smallest_size(options))
+    if len(problems.lines) > before:
+        return
     random = np.random.default_rng(0)
     images = {name: random.integers(0, 256, (side, side, 3), dtype=np.uint8) for name in _IMAGES}
     with reported(problems, path, f"cannot be computed, tried on two {side} x {side} images"):

@@ -12,8 +12,8 @@ import torch
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.image_checks import Images
 from segsr_arch.metrics.catalogue import find_metric
-from segsr_arch.metrics.definition import ImageMeasure, MetricDefinition, SetMeasure
 from segsr_arch.metrics.fidelity import measure_fidelity
+from segsr_arch.metrics.metric import LoadedMetric, Metric
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL, Protocol, find_protocol
 from segsr_arch.results.record import Column, SetValue
 
@@ -35,26 +35,13 @@ class Measured:
     problems: tuple[str, ...]
 
 
-def _describe(definition: MetricDefinition, protocol: str | None, backend: str) -> Column:
-    return Column(
-        name=definition.name if protocol is None else f"{definition.name}_{protocol}",
-        metric=definition.name,
-        protocol=protocol,
-        better=definition.better,
-        unit=definition.unit,
-        decimals=definition.decimals,
-        backend=backend,
-        label=definition.title,
-    )
-
-
 def _refuse_twice(option: str, names: Sequence[str]) -> None:
     twice = sorted({name for name in names if list(names).count(name) > 1})
     if twice:
         raise ConfigError(f"{option} {' '.join(twice)}: is given twice.")
 
 
-def _check_partners(definitions: Sequence[MetricDefinition], *, with_gt: bool, with_lq: bool) -> None:
+def _check_partners(definitions: Sequence[Metric], *, with_gt: bool, with_lq: bool) -> None:
     for needed, present, what in (("gt", with_gt, "ground truth"), ("lq", with_lq, "LR images")):
         names = [definition.name for definition in definitions if definition.needs == needed]
         if names and not present:
@@ -88,7 +75,7 @@ class FiguresOfMerit:
     def __init__(
         self,
         *,
-        metrics: Sequence[str | MetricDefinition] = _FIDELITY,
+        metrics: Sequence[str | Metric] = _FIDELITY,
         protocols: Sequence[str] = (DEFAULT_PROTOCOL,),
         scale: int | None,
         device: torch.device,
@@ -106,21 +93,22 @@ class FiguresOfMerit:
         _check_partners(definitions, with_gt=with_gt, with_lq=with_lq)
         self.columns: list[Column] = []
         self._fidelity = [definition.name for definition in definitions if definition.name in _FIDELITY]
-        self._measures: dict[str, ImageMeasure | SetMeasure] = {}
+        self._measures: dict[str, LoadedMetric] = {}
         # A network uses all cores by itself, and two at a time would hold two images in memory.
         self._network_lock = threading.Lock()
-        extra = {} if clip_iqa_model is None else {"clip_iqa_model": clip_iqa_model}
+        asked = {"semantics": vlm, "model": clip_iqa_model}
         for definition in definitions:
-            if definition.per_protocol:
-                for protocol in self._protocols:
-                    measure = definition.load(device=device, protocol=protocol.name)
-                    self.columns.append(_describe(definition, protocol.name, measure.backend))
-                continue
-            measure = definition.load(device=device, vlm=vlm, **extra)
-            self._measures[definition.name] = measure
-            self.columns.append(_describe(definition, None, measure.backend))
+            options = {key: value for key, value in asked.items() if key in definition.options and value is not None}
+            for protocol in (each.name for each in self._protocols) if definition.per_protocol else (None,):
+                measure = definition.load(device=device, options={"protocol": protocol} if protocol else options)
+                name = f"{definition.name}_{protocol}" if protocol else definition.name
+                self.columns.append(
+                    definition.column(name=name, protocol=protocol, better=definition.better, backend=measure.backend)
+                )
+                if protocol is None:
+                    self._measures[name] = measure
 
-    def _check_scale(self, definitions: Sequence[MetricDefinition]) -> None:
+    def _check_scale(self, definitions: Sequence[Metric]) -> None:
         if self._scale is not None:
             return
         scaled = [protocol.name for protocol in self._protocols if protocol.border == "scale"]
@@ -128,7 +116,9 @@ class FiguresOfMerit:
             raise ConfigError(
                 f"--protocol {' '.join(scaled)}: cuts a border of the scale, which is not known; give --scale or --lq."
             )
-        scaled = [definition.name for definition in definitions if definition.name in ("ergas", "lr_consistency")]
+        scaled = [
+            definition.name for definition in definitions if definition.needs_scale and not definition.per_protocol
+        ]
         if scaled:
             raise ConfigError(
                 f"--metric {' '.join(scaled)}: needs the scale, which is not known; give --scale or --lq."
@@ -151,7 +141,7 @@ class FiguresOfMerit:
         for name, measure in self._measures.items():
             try:
                 with self._network_lock:
-                    if isinstance(measure, SetMeasure):
+                    if measure.metric.whole_set:
                         features[name] = measure.features(images.sr, images.gt)
                         continue
                     value = measure(images.sr, images.gt, images.lq, self._scale or 1)
@@ -194,10 +184,12 @@ class FiguresOfMerit:
         """Compute the figures of the whole set; returns them by column, and why one is missing."""
         found, problems = {}, []
         for name, measure in self._measures.items():
-            if not isinstance(measure, SetMeasure):
+            if not measure.metric.whole_set:
                 continue
             try:
-                found[name] = measure.combine([each.features[name] for each in measured if name in each.features])
+                found[name] = measure.metric.value_of_set(
+                    [each.features[name] for each in measured if name in each.features]
+                )
             except DataError as error:
                 problems.append(str(error))
         return found, problems

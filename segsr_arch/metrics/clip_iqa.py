@@ -14,11 +14,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segsr_arch.errors import DependencyError, WeightsError
-from segsr_arch.metrics.definition import LoadedImageMetric, LoadOptions
-from segsr_arch.metrics.images import to_8_bits
+from segsr_arch.errors import WeightsError, first_line
+from segsr_arch.metrics.metric import Compute, Metric
 from segsr_arch.semantics.vision_weights import require_network
 
+CLIP_IQA_MODEL = "openai/clip-vit-base-patch16"
 PROMPTS = ["Good photo.", "Bad photo."]
 _LOGIT_SCALE = 100.0  # what CLIP's learned temperature ended at
 
@@ -46,52 +46,54 @@ def _load(name: str) -> tuple[Any, Any]:
             CLIPProcessor.from_pretrained(name, local_files_only=here),
         )
     except Exception as error:  # whatever the network, the hub client, the disk or transformers raise
-        reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), 'no message')[:200]}"
         raise WeightsError(
-            f"clip_iqa: the model {name!r} cannot be loaded ({reason}). On a machine with a network, run: python -c "
-            f"\"from transformers import CLIPModel, CLIPProcessor as P; n = '{name}'; "
+            f"clip_iqa: the model {name!r} cannot be loaded ({first_line(error)}). On a machine with a network, run: "
+            f"python -c \"from transformers import CLIPModel, CLIPProcessor as P; n = '{name}'; "
             f"CLIPModel.from_pretrained(n).save_pretrained('clip'); P.from_pretrained(n).save_pretrained('clip')\" and "
             f"give the path of that folder as the model."
         ) from error
 
 
-def load_clip_iqa(options: LoadOptions) -> LoadedImageMetric:
+def _load_metric(*, device: torch.device, model: str = CLIP_IQA_MODEL) -> tuple[str, Compute]:
     """Load the CLIP model and embed the two prompts.
 
+    The model's own preparation resizes the shorter side (to 224 pixels for most) and cuts out the centre.
+
     Args:
-        options: The device and ``clip_iqa_model`` are read.
-
-    Returns:
-        The metric, from 0 to 1, of images of 8 bits (16 bits are rounded). The model's own preparation resizes the
-        shorter side (to 224 pixels for most) and cuts out the centre.
-
-    Raises:
-        DependencyError: If transformers is not installed.
-        WeightsError: If the model cannot be had or read.
+        device: Where it runs.
+        model: Name or local folder of a CLIP model of transformers.
     """
-    try:
-        import transformers
-    except ImportError as error:
-        raise DependencyError(
-            f"clip_iqa: needs transformers ({error}). Install it with: pip install 'segsr-arch[perceptual]'"
-        ) from error
-    model, processor = _load(options.clip_iqa_model)
-    model = model.to(options.device).eval()
+    import transformers
+
+    network, processor = _load(model)
+    network = network.to(device).eval()
     with torch.inference_mode():
-        text = processor(text=PROMPTS, return_tensors="pt", padding=True).to(options.device)
+        text = processor(text=PROMPTS, return_tensors="pt", padding=True).to(device)
         anchors = _directions(
-            model.get_text_features(input_ids=text["input_ids"], attention_mask=text["attention_mask"])
+            network.get_text_features(input_ids=text["input_ids"], attention_mask=text["attention_mask"])
         )
 
     @torch.inference_mode()
-    def compute(sr, gt, lq, scale):
-        rgb = np.ascontiguousarray(to_8_bits(sr)[..., ::-1])
-        pixels = processor(images=[rgb], return_tensors="pt", input_data_format="channels_last")["pixel_values"]
-        image = _directions(model.get_image_features(pixel_values=pixels.to(options.device)))
+    def compute(sr: np.ndarray) -> float:
+        pixels = processor(images=[sr], return_tensors="pt", input_data_format="channels_last")["pixel_values"]
+        image = _directions(network.get_image_features(pixel_values=pixels.to(device)))
         return (_LOGIT_SCALE * image @ anchors.T).softmax(dim=-1)[0, 0].item()
 
-    shown = Path(options.clip_iqa_model).name if os.path.isdir(options.clip_iqa_model) else options.clip_iqa_model
-    return LoadedImageMetric(
-        backend=f"segsr with transformers {transformers.__version__}, {shown}, {PROMPTS[0]!r} / {PROMPTS[1]!r}",
-        compute=compute,
-    )
+    shown = Path(model).name if os.path.isdir(model) else model
+    return f"segsr with transformers {transformers.__version__}, {shown}, {PROMPTS[0]!r} / {PROMPTS[1]!r}", compute
+
+
+METRICS = (
+    Metric(
+        name="clip_iqa",
+        title="CLIP-IQA",
+        better="higher",
+        needs="nothing",
+        reads="8-bit RGB",
+        package="transformers",
+        extra="perceptual",
+        description="From bad photo (0) to good photo (1); implementations differ.",
+        source="Wang et al. 2023",
+        loader=_load_metric,
+    ),
+)

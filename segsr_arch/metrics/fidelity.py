@@ -7,13 +7,15 @@ images of the textbook form become four; Y is computed once for both figures and
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import cv2
 import numpy as np
+import torch
 
 from segsr_arch.errors import DataError
 from segsr_arch.metrics.images import check_pair, data_range
+from segsr_arch.metrics.metric import Compute, Metric
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL, Channel, Protocol, find_protocol
 
 WINDOW = 11  # side of SSIM's Gaussian window, and so the least side of an image (Wang et al. 2004)
@@ -117,15 +119,16 @@ def _ssim_map(sr: np.ndarray, gt: np.ndarray, largest: int) -> np.ndarray:
     return similarity
 
 
-def _decibels(mean_squared_error: float, largest: int) -> float:
+def decibels(mean_squared_error: float, largest: int) -> float:
+    """PSNR in dB of a mean squared error between images whose values go up to ``largest``; infinite without error."""
     return float("inf") if mean_squared_error == 0 else float(10 * np.log10(largest**2 / mean_squared_error))
 
 
 def _psnr(planes: list[tuple[np.ndarray, np.ndarray]], channel: Channel, largest: int) -> float:
     errors = [cv2.norm(sr, gt, cv2.NORM_L2SQR) / sr.size for sr, gt in planes]
     if channel == "rgb-mean":
-        return float(np.mean([_decibels(error, largest) for error in errors]))
-    return _decibels(float(np.mean(errors)), largest)
+        return float(np.mean([decibels(error, largest) for error in errors]))
+    return decibels(float(np.mean(errors)), largest)
 
 
 def _cut(plane: np.ndarray, region: tuple[int, int, int, int]) -> np.ndarray:
@@ -220,3 +223,31 @@ def ssim(sr: np.ndarray, gt: np.ndarray, *, scale: int, protocol: str | Protocol
     """Structural similarity (Wang et al. 2004), at most 1, mean over channels. See :func:`measure_fidelity`."""
     (figures,) = measure_fidelity(sr, gt, scale=scale, protocols=[protocol]).values()
     return figures.ssim
+
+
+def _load(compute: Compute, *, device: torch.device, protocol: str = DEFAULT_PROTOCOL) -> tuple[str, Compute]:
+    found = find_protocol(protocol)
+    return f"segsr, protocol {found.name}", partial(compute, protocol=found)
+
+
+METRICS = (
+    Metric(
+        name="psnr",
+        title="PSNR",
+        better="higher",
+        unit="dB",
+        needs_scale=True,
+        description="Peak signal-to-noise ratio; infinite for identical images.",
+        loader=partial(_load, psnr),
+    ),
+    Metric(
+        name="ssim",
+        title="SSIM",
+        better="higher",
+        needs_scale=True,
+        smallest_side=WINDOW,
+        description="Structural similarity, at most 1.",
+        source="Wang et al. 2004",
+        loader=partial(_load, ssim),
+    ),
+)

@@ -1,4 +1,6 @@
-"""What every metric does with its images first: checking them, and turning them into tensors."""
+"""What every metric does with its images first: checking them, and bringing them into the form that it reads."""
+
+from typing import Literal
 
 import numpy as np
 import torch
@@ -6,6 +8,9 @@ from torch import Tensor
 
 from segsr_arch.errors import DataError
 
+# stored: the array as it is, (H, W, 3), B, G, R, uint8 or uint16; RGB: (1, 3, H, W), R, G, B, float32 in [0, 1] on the
+# metric's device; 8-bit RGB: array (H, W, 3), R, G, B, uint8
+ImageForm = Literal["stored", "RGB", "8-bit RGB"]
 DATA_RANGES = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
 
@@ -66,6 +71,13 @@ def to_tensor(image: np.ndarray, *, device: torch.device, dtype: torch.dtype = t
     """Turn an image (H, W, 3), B, G, R, of 8 or 16 bits into a batch (1, 3, H, W), R, G, B, in [0, 1]."""
     planes = np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)).astype(np.float64) / data_range(image)
     return torch.from_numpy(planes).to(device=device, dtype=dtype).unsqueeze(0)
+
+
+def in_form(image: np.ndarray, form: ImageForm, device: torch.device) -> np.ndarray | Tensor:
+    """Bring an image (H, W, 3), B, G, R, of 8 or 16 bits into the form that a metric reads."""
+    if form == "RGB":
+        return to_tensor(image, device=device)
+    return np.ascontiguousarray(to_8_bits(image)[..., ::-1]) if form == "8-bit RGB" else image
 
 
 def to_8_bits(image: np.ndarray) -> np.ndarray:

@@ -5,13 +5,13 @@ one over all images; torchmetrics' own average over random subsets of 1000 canno
 test set.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 import torchmetrics
 
-from segsr_arch.errors import DependencyError
-from segsr_arch.metrics.definition import LoadedSetMetric, LoadOptions
-from segsr_arch.metrics.images import to_8_bits
+from segsr_arch.metrics.metric import Compute, Metric
 from segsr_arch.metrics.pretrained import hub_file
 from segsr_arch.results.record import SetValue
 
@@ -78,37 +78,60 @@ def kernel_distance(sr: np.ndarray, gt: np.ndarray) -> SetValue:
     return SetValue(value=unbiased_mmd(sr, gt), std=std, n=count)
 
 
-def load_kid(options: LoadOptions) -> LoadedSetMetric:
-    """Load the Inception network.
+def running_distance() -> Callable[[np.ndarray], float]:
+    """Make a function that takes one image pair (2, d) after the other and returns n times the KID of the n so far."""
+    gathered: list[np.ndarray] = []
+    sums = np.zeros(3)
 
-    Args:
-        options: The device is read.
+    def total_with(features: np.ndarray) -> float:
+        sr, gt = features[:1], features[1:]
+        if gathered:
+            before = np.stack(gathered)
+            sums[0] += 2 * polynomial_kernel(sr, before[:, 0]).sum()
+            sums[1] += 2 * polynomial_kernel(gt, before[:, 1]).sum()
+            sums[2] += polynomial_kernel(sr, before[:, 1]).sum()
+            sums[2] += polynomial_kernel(before[:, 0], gt).sum()
+        sums[2] += polynomial_kernel(sr, gt).sum()
+        gathered.append(features)
+        count = len(gathered)
+        return count * mmd_from_sums(*sums, count) if count > 1 else 0.0
 
-    Returns:
-        The metric: pool features (2048,), of images of 8 bits (16 bits are rounded), resized to 299 x 299.
+    return total_with
 
-    Raises:
-        DependencyError: If torch-fidelity is not installed.
-        WeightsError: If the network's weights cannot be had or read.
-    """
-    try:
-        import torch_fidelity
-        from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
-        from torchmetrics.image.fid import NoTrainInceptionV3
-    except ImportError as error:
-        raise DependencyError(
-            f"kid: needs torch-fidelity ({error}). Install it with: pip install 'segsr-arch[perceptual]'"
-        ) from error
+
+def _load(*, device: torch.device) -> tuple[str, Compute]:
+    """Load the Inception network; it resizes images to 299 x 299 and gives pool features (2048,)."""
+    import torch_fidelity
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+    from torchmetrics.image.fid import NoTrainInceptionV3
+
     with hub_file(URL_INCEPTION_V3, metric="kid"):
         network = NoTrainInceptionV3(name="inception-v3-compat", features_list=["2048"])
-    network = network.to(options.device).eval()
+    network = network.to(device).eval()
 
     @torch.inference_mode()
     def extract(image: np.ndarray) -> np.ndarray:
-        planes = np.ascontiguousarray(to_8_bits(image)[..., ::-1].transpose(2, 0, 1))
-        return network(torch.from_numpy(planes).to(options.device).unsqueeze(0))[0].float().cpu().numpy()
+        planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        return network(planes.to(device).unsqueeze(0))[0].float().cpu().numpy()
 
     versions = f"torchmetrics {torchmetrics.__version__}, torch-fidelity {torch_fidelity.__version__}"
-    return LoadedSetMetric(
-        backend=f"{versions}, Inception v3 (2048), unbiased over all images", extract=extract, combine=kernel_distance
-    )
+    return f"{versions}, Inception v3 (2048), unbiased over all images", extract
+
+
+METRICS = (
+    Metric(
+        name="kid",
+        title="KID",
+        better="lower",
+        decimals=5,
+        reads="8-bit RGB",
+        package="torch_fidelity",
+        extra="perceptual",
+        description="Kernel inception distance between all SR and all GT images, unbiased, can be slightly negative; "
+        "read it with the number of images n.",
+        source="Binkowski et al. 2018",
+        loader=_load,
+        combine=kernel_distance,
+        running=running_distance,
+    ),
+)

@@ -5,8 +5,9 @@ import numpy as np
 
 from segsr_arch.degradations.bicubic import make_lr, mod_crop, reduce_exactly
 from segsr_arch.errors import DataError
-from segsr_arch.metrics.definition import LoadedImageMetric, LoadOptions
+from segsr_arch.metrics.fidelity import decibels
 from segsr_arch.metrics.images import data_range
+from segsr_arch.metrics.metric import Metric, plain
 
 
 def _reduce(image: np.ndarray, scale: int) -> np.ndarray:
@@ -67,12 +68,19 @@ def lr_consistency(sr: np.ndarray, lq: np.ndarray, scale: int) -> float:
         )
     reduced = _reduce(sr, scale).clip(0, data_range(sr))
     error = cv2.norm(reduced, lq.astype(np.float64), cv2.NORM_L2SQR) / reduced.size
-    return float("inf") if error == 0 else float(10 * np.log10(data_range(sr) ** 2 / error))
+    return decibels(error, data_range(sr))
 
 
-def load_lr_consistency(options: LoadOptions) -> LoadedImageMetric:
-    """Loader of the catalogue for :func:`lr_consistency`."""
-    return LoadedImageMetric(
-        backend="segsr, antialiased bicubic reduction (MATLAB's), not rounded",
-        compute=lambda sr, gt, lq, scale: lr_consistency(sr, lq, scale),
-    )
+METRICS = (
+    Metric(
+        name="lr_consistency",
+        title="LR consistency",
+        better="higher",
+        unit="dB",
+        needs="lq",
+        needs_scale=True,
+        description="PSNR between the SR image, reduced again, and the LR input, RGB, whole image; the true HR image "
+        "has about 58.9 dB at 8 bits.",
+        loader=plain(lr_consistency, backend="segsr, antialiased bicubic reduction (MATLAB's), not rounded"),
+    ),
+)

@@ -2,63 +2,62 @@
 
 import torch
 import torchmetrics
+from torch import Tensor
 from torchmetrics.functional.image.dists import DISTSNetwork
 from torchmetrics.image.lpip import LearnedPerceptualImagePatchSimilarity
 from torchvision.models import AlexNet_Weights, VGG16_Weights
 
-from segsr_arch.metrics.definition import LoadedImageMetric, LoadOptions
-from segsr_arch.metrics.images import to_tensor
+from segsr_arch.metrics.metric import Compute, Metric
 from segsr_arch.metrics.pretrained import hub_file
 
-LPIPS_SIDE = 31  # below it AlexNet's second pooling has nothing left
-DISTS_SIDE = 16  # VGG-16 halves four times
 _BACKEND = f"torchmetrics {torchmetrics.__version__}"
 
 
-def load_lpips(options: LoadOptions) -> LoadedImageMetric:
-    """Learned perceptual image patch similarity (Zhang et al. 2018), AlexNet, version 0.1 of its weights.
-
-    Args:
-        options: The device is read.
-
-    Returns:
-        The metric on images of at least 31 x 31 pixels: 0 for identical images.
-
-    Raises:
-        WeightsError: If AlexNet's weights cannot be had or read.
-    """
+def _load_lpips(*, device: torch.device) -> tuple[str, Compute]:
+    """Version 0.1 of its weights."""
     with hub_file(AlexNet_Weights.IMAGENET1K_V1.url, metric="lpips"):
         network = LearnedPerceptualImagePatchSimilarity(net_type="alex", normalize=True).net
-    network = network.to(options.device).eval()
+    network = network.to(device).eval()
 
     @torch.inference_mode()
-    def compute(sr, gt, lq, scale):
-        images = (to_tensor(image, device=options.device) for image in (sr, gt))
-        return network(*images, normalize=True).item()
+    def compute(sr: Tensor, gt: Tensor) -> float:
+        return network(sr, gt, normalize=True).item()
 
-    return LoadedImageMetric(backend=f"{_BACKEND}, AlexNet", compute=compute)
+    return f"{_BACKEND}, AlexNet", compute
 
 
-def load_dists(options: LoadOptions) -> LoadedImageMetric:
-    """Deep image structure and texture similarity (Ding et al. 2020), VGG-16, images at their own size.
-
-    torchmetrics' metric object would load the network again for every image, so its network is used directly.
-
-    Args:
-        options: The device is read.
-
-    Returns:
-        The metric on images of at least 16 x 16 pixels: 0 for identical images.
-
-    Raises:
-        WeightsError: If VGG-16's weights cannot be had or read.
-    """
+def _load_dists(*, device: torch.device) -> tuple[str, Compute]:
+    """Use the network of torchmetrics directly: its metric object would load it again for every image."""
     with hub_file(VGG16_Weights.IMAGENET1K_V1.url, metric="dists"):
         network = DISTSNetwork()
-    network = network.to(options.device).eval()
+    network = network.to(device).eval()
 
     @torch.inference_mode()
-    def compute(sr, gt, lq, scale):
-        return network(*(to_tensor(image, device=options.device) for image in (sr, gt))).item()
+    def compute(sr: Tensor, gt: Tensor) -> float:
+        return network(sr, gt).item()
 
-    return LoadedImageMetric(backend=f"{_BACKEND}, VGG-16, own size", compute=compute)
+    return f"{_BACKEND}, VGG-16, own size", compute
+
+
+METRICS = (
+    Metric(
+        name="lpips",
+        title="LPIPS",
+        better="lower",
+        reads="RGB",
+        smallest_side=31,  # below it AlexNet's second pooling has nothing left
+        description="Learned perceptual image patch similarity, AlexNet; 0 if identical.",
+        source="Zhang et al. 2018",
+        loader=_load_lpips,
+    ),
+    Metric(
+        name="dists",
+        title="DISTS",
+        better="lower",
+        reads="RGB",
+        smallest_side=16,  # VGG-16 halves four times
+        description="Deep image structure and texture similarity, images at their own size; 0 if identical.",
+        source="Ding et al. 2020",
+        loader=_load_dists,
+    ),
+)

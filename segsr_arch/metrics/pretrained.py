@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import torch
 
-from segsr_arch.errors import WeightsError, WeightsFileError
+from segsr_arch.errors import WeightsError, WeightsFileError, first_line
 from segsr_arch.semantics.vision_weights import require_network
 
 
@@ -44,7 +44,6 @@ def hub_file(url: str, *, metric: str) -> Iterator[Path]:
     except WeightsFileError as error:
         raise WeightsError(f"{metric}: its weights cannot be loaded. {error} Delete the file. {remedy}") from error
     except Exception as error:  # whatever torch, its hub, pickle or the disk raise: the remedy is the same
-        reason = f"{type(error).__name__}: {next(iter(str(error).splitlines()), 'no message')[:200]}"
         raise WeightsError(
-            f"{metric}: its weights {path} cannot be loaded ({reason}). Delete the file. {remedy}"
+            f"{metric}: its weights {path} cannot be loaded ({first_line(error)}). Delete the file. {remedy}"
         ) from error

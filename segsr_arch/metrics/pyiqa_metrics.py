@@ -1,13 +1,18 @@
 """Any metric of pyiqa (NIQE, MUSIQ and the like) by its name there; an optional package with a licence of its own."""
 
 import logging
-from functools import lru_cache
+from collections.abc import Mapping
+from functools import cache, partial
 from types import ModuleType
+from typing import Any, Literal
 
-from segsr_arch.errors import ConfigError, DataError, DependencyError, WeightsError
+import torch
+from torch import Tensor
+
+from segsr_arch.errors import ConfigError, DataError, DependencyError, WeightsError, first_line
 from segsr_arch.known_names import nearest_hint
-from segsr_arch.metrics.definition import LoadedImageMetric, LoadOptions, MetricDefinition
-from segsr_arch.metrics.images import to_tensor
+from segsr_arch.metrics.entries import MetricEntry, option
+from segsr_arch.metrics.metric import Compute, Metric
 
 logger = logging.getLogger(__name__)
 
@@ -19,7 +24,7 @@ LICENCE_NOTICE = (
 _TRIAL_SIDE = 288  # some of its metrics need several blocks of 96 pixels
 
 
-@lru_cache(maxsize=1)
+@cache
 def _say_licence_once() -> None:
     logger.warning("LICENCE: %s", LICENCE_NOTICE)
 
@@ -36,14 +41,14 @@ def _import() -> ModuleType:
     return pyiqa
 
 
-def find_pyiqa_metric(name: str) -> MetricDefinition:
+def find_pyiqa_metric(name: str) -> Metric:
     """Describe a metric of pyiqa.
 
     Args:
         name: ``pyiqa:`` and the name that pyiqa has for it, such as ``pyiqa:niqe``.
 
     Returns:
-        The definition, with what pyiqa says of the metric.
+        The metric, with what pyiqa says of it.
 
     Raises:
         ConfigError: If pyiqa has no such metric, or the metric compares folders.
@@ -56,39 +61,61 @@ def find_pyiqa_metric(name: str) -> MetricDefinition:
     settings = known[short]
     if "fid" in short or short == "inception_score":
         raise ConfigError(f"metric {name!r}: compares whole folders; use kid, which is for sets of images")
-    return MetricDefinition(
-        name=name,
-        title=short.upper(),
-        better="lower" if settings.get("lower_better", False) else "higher",
-        needs="gt" if settings.get("metric_mode") == "FR" else "nothing",
-        trial_side=_TRIAL_SIDE,
-        description=f"{short} of pyiqa.",
-        licence_notice=LICENCE_NOTICE,
-        loader=lambda options: _load(short, options),
+    return _describe(
+        short,
+        "lower" if settings.get("lower_better", False) else "higher",
+        "gt" if settings.get("metric_mode") == "FR" else "nothing",
     )
 
 
-def _load(short: str, options: LoadOptions) -> LoadedImageMetric:
+@cache  # the same object each time, under which its networks are kept
+def _describe(short: str, better: Literal["higher", "lower"], needs: Literal["gt", "nothing"]) -> Metric:
+    return Metric(
+        name=f"{PREFIX}{short}",
+        title=short.upper(),
+        better=better,
+        needs=needs,
+        reads="RGB",
+        trial_side=_TRIAL_SIDE,
+        description=f"{short} of pyiqa.",
+        licence_notice=LICENCE_NOTICE,
+        loader=partial(_load, short),
+    )
+
+
+def _load(short: str, *, device: torch.device) -> tuple[str, Compute]:
     pyiqa = _import()
     _say_licence_once()
     try:
-        metric = pyiqa.create_metric(short, device=options.device)
+        metric = pyiqa.create_metric(short, device=device)
     except Exception as error:  # pyiqa fetches weights from several places, each with its own kinds of errors
         raise WeightsError(
-            f"{PREFIX}{short}: pyiqa cannot load it ({type(error).__name__}: "
-            f"{next(iter(str(error).splitlines()), 'no message')[:200]}). Most of its metrics fetch weights on first "
+            f"{PREFIX}{short}: pyiqa cannot load it ({first_line(error)}). Most of its metrics fetch weights on first "
             f"use: run it once on a machine with a network and copy its cache here."
         ) from error
-    full_reference = metric.metric_mode == "FR"
 
-    def compute(sr, gt, lq, scale):
-        images = [to_tensor(image, device=options.device) for image in ((sr, gt) if full_reference else (sr,))]
+    def compute(*images: Tensor) -> float:
         try:
             return float(metric(*images))
         except (AssertionError, ValueError, RuntimeError) as error:  # mostly: smaller than this metric's windows
+            height, width = images[0].shape[2:]
             raise DataError(
-                f"{PREFIX}{short}: cannot measure an image of {sr.shape[0]} x {sr.shape[1]} pixels "
-                f"({type(error).__name__}: {next(iter(str(error).splitlines()), 'no message')[:200]})."
+                f"{PREFIX}{short}: cannot measure an image of {height} x {width} pixels ({first_line(error)})."
             ) from error
 
-    return LoadedImageMetric(backend=f"pyiqa {pyiqa.__version__}", compute=compute)
+    return f"pyiqa {pyiqa.__version__}", compute
+
+
+def _describe_entry(options: Mapping[str, Any]) -> Metric:
+    if "metric" not in options:
+        raise ConfigError("calculate_pyiqa: needs metric, the name of a metric of pyiqa")
+    return find_pyiqa_metric(f"{PREFIX}{options['metric']}")
+
+
+ENTRY = MetricEntry(
+    name="calculate_pyiqa",
+    description="Any metric of pyiqa by its name there.",
+    describe=_describe_entry,
+    parameters=[option("metric", str), option("better", str | None, default=None)],
+    reads_gt=False,
+)

@@ -1,22 +1,16 @@
-"""The metrics as entries of ``METRIC_REGISTRY``, for ``val: metrics:`` of any option file.
+"""What is known of any entry of ``METRIC_REGISTRY``: this package's, BasicSR's own, or somebody else's function.
 
-    val:
-      metrics:
-        psnr:  {type: calculate_protocol_psnr, protocol: y-crop, scale: 4}
-        lpips: {type: calculate_lpips, better: lower}
+    @METRIC_REGISTRY.register()
+    def calculate_sharpness(img, img2, better="higher"):
+        ...
 
-``img`` is the SR image and ``img2`` the ground truth, (H, W, 3), B, G, R, as BasicSR passes them with the rest of the
-mapping. ``better`` is for BasicSR, which reads it elsewhere. Networks are loaded once a process, on the GPU if there is
-one.
-
-Each function has the attribute ``definition(options)``, the :class:`MetricDefinition` for a mapping of options, and
-``set_metric``. A set metric also has ``features(img, img2)``, ``combine(features of all images)`` and ``reset()``: a
-validation loop that knows them gathers the features, of all processes, and gets the exact figure.
+in a file that ``imports:`` names is ``--metric sharpness`` of ``segsr evaluate``. Its options are those that it has
+under ``val: metrics:``.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,160 +18,147 @@ import torch
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from segsr_arch.compat import registration
-from segsr_arch.metrics.catalogue import find_metric
-from segsr_arch.metrics.definition import CLIP_IQA_MODEL, ImageMeasure, MetricDefinition, SetMeasure
-from segsr_arch.metrics.images import check_pair
-from segsr_arch.metrics.lr_consistency import lr_of
-from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
-from segsr_arch.metrics.pyiqa_metrics import PREFIX
-from segsr_arch.metrics.running_kid import RunningKid
-from segsr_arch.results.record import SetValue
+from segsr_arch.errors import ConfigError, DataError, first_line
+from segsr_arch.metrics.entries import MetricEntry
+from segsr_arch.metrics.metric import Compute, Metric
+
+_PREFIX = "calculate_"
+_GIVEN = ("img", "img2", "scale", "better")
+# Of BasicSR's own. Sides are those that must be left by crop_border: SSIM needs a window, NIQE two blocks of 96 pixels.
+_STOCK: dict[str, dict[str, Any]] = {
+    "calculate_psnr": {"name": "psnr", "title": "PSNR", "better": "higher", "unit": "dB"},
+    "calculate_ssim": {"name": "ssim", "title": "SSIM", "better": "higher", "smallest_side": 11},
+    "calculate_niqe": {
+        "name": "niqe",
+        "title": "NIQE",
+        "better": "lower",
+        "smallest_side": 96,
+        "smallest_long_side": 192,
+    },
+}
 
 
-@cache
-def _load(name: str, device: str, options: str) -> ImageMeasure | SetMeasure:
-    return find_metric(name).load(device=torch.device(device), **json.loads(options))
+def is_stock(registered: Any) -> bool:
+    """Whether it is one of BasicSR's own metrics."""
+    return registered.__name__ in _STOCK and registered.__module__.split(".")[0] == "basicsr"
 
 
-def forget_loaded() -> None:
-    """Free the networks of all metrics, and what was gathered of an unfinished set."""
-    _load.cache_clear()
-    _running_kid.cache_clear()
+def describe(options: Mapping[str, Any], *, name: str | None = None) -> Metric:
+    """Give the metric of an entry of ``val: metrics:``, its options filled in; nothing is loaded.
 
+    Of a function from elsewhere, its parameters tell what it reads: ``img2`` without a default is a ground truth that
+    it needs; an attribute ``smallest_side`` is the least side of its images.
 
-def _measure(name: str, **options: Any) -> ImageMeasure | SetMeasure:
-    """The loaded metric; the same object for the same options."""
-    device = f"cuda:{torch.cuda.current_device()}" if torch.cuda.is_available() else "cpu"
-    return _load(name, device, json.dumps(options, sort_keys=True))
+    Args:
+        options: The entry: ``type`` and what the metric takes.
+        name: Its key, the name of a metric that has no other.
 
-
-def _register(name: str, *, set_metric: bool = False) -> Callable[[Callable], Callable]:
-    """Register a function as the entry of a metric of the catalogue; ``pyiqa:`` reads the name from the options."""
-
-    def definition(options: Mapping[str, Any]) -> MetricDefinition:
-        return find_metric(f"{name}{options['metric']}" if name == PREFIX else name)
-
-    def register(function: Callable) -> Callable:
-        function.definition = definition
-        function.set_metric = set_metric
-        return registration.register(METRIC_REGISTRY)(function)
-
-    return register
-
-
-@_register("psnr")
-def calculate_protocol_psnr(
-    img: np.ndarray, img2: np.ndarray, *, scale: int, protocol: str = DEFAULT_PROTOCOL, better: str = "higher"
-) -> float:
-    """PSNR in dB under a named protocol."""
-    return _measure("psnr", protocol=protocol)(img, img2, None, scale)
-
-
-@_register("ssim")
-def calculate_protocol_ssim(
-    img: np.ndarray, img2: np.ndarray, *, scale: int, protocol: str = DEFAULT_PROTOCOL, better: str = "higher"
-) -> float:
-    """SSIM under a named protocol."""
-    return _measure("ssim", protocol=protocol)(img, img2, None, scale)
-
-
-@_register("lpips")
-def calculate_lpips(img: np.ndarray, img2: np.ndarray, *, better: str = "lower") -> float:
-    """LPIPS with AlexNet."""
-    return _measure("lpips")(img, img2, None, 1)
-
-
-@_register("dists")
-def calculate_dists(img: np.ndarray, img2: np.ndarray, *, better: str = "lower") -> float:
-    """DISTS with VGG-16."""
-    return _measure("dists")(img, img2, None, 1)
-
-
-@_register("ergas")
-def calculate_ergas(img: np.ndarray, img2: np.ndarray, *, scale: int, better: str = "lower") -> float:
-    """ERGAS with h / l = 1 / scale."""
-    return _measure("ergas")(img, img2, None, scale)
-
-
-@_register("sam")
-def calculate_sam(img: np.ndarray, img2: np.ndarray, *, better: str = "lower") -> float:
-    """SAM in radians."""
-    return _measure("sam")(img, img2, None, 1)
-
-
-@_register("scc")
-def calculate_scc(img: np.ndarray, img2: np.ndarray, *, better: str = "higher") -> float:
-    """SCC."""
-    return _measure("scc")(img, img2, None, 1)
-
-
-@_register("uqi")
-def calculate_uqi(img: np.ndarray, img2: np.ndarray, *, better: str = "higher") -> float:
-    """UQI."""
-    return _measure("uqi")(img, img2, None, 1)
-
-
-@_register("clip_iqa")
-def calculate_clip_iqa(
-    img: np.ndarray, img2: np.ndarray | None = None, *, model: str = CLIP_IQA_MODEL, better: str = "higher"
-) -> float:
-    """CLIP-IQA with a CLIP model of transformers, by name or local folder; the ground truth is not read."""
-    return _measure("clip_iqa", clip_iqa_model=model)(img, None, None, 1)
-
-
-@_register("lr_consistency")
-def calculate_lr_consistency(img: np.ndarray, img2: np.ndarray, *, scale: int, better: str = "higher") -> float:
-    """LR consistency in dB; BasicSR passes no LR image, so it is made of the ground truth (reduced, rounded)."""
-    check_pair(img, img2, metric="lr_consistency")
-    lq = lr_of(img2, scale)
-    whole = img[: scale * lq.shape[0], : scale * lq.shape[1]]
-    return _measure("lr_consistency")(whole, None, lq, scale)
-
-
-@_register("clip_cosine")
-def calculate_clip_cosine(
-    img: np.ndarray, img2: np.ndarray, *, semantics: Mapping[str, Any] | None = None, better: str = "higher"
-) -> float:
-    """Cosine of the embeddings of SR and GT; ``semantics`` holds the keys of ``network_g: semantics:``."""
-    return _measure("clip_cosine", vlm=semantics)(img, img2, None, 1)
-
-
-@_register(PREFIX)
-def calculate_pyiqa(
-    img: np.ndarray, img2: np.ndarray | None = None, *, metric: str, better: str | None = None
-) -> float:
-    """Any metric of pyiqa by its name there."""
-    return _measure(f"{PREFIX}{metric}")(img, img2, None, 1)
-
-
-@cache
-def _running_kid(images: int) -> RunningKid:
-    return RunningKid(images=images)
-
-
-@_register("kid", set_metric=True)
-def calculate_kid(img: np.ndarray, img2: np.ndarray, *, images: int, better: str = "lower") -> float:
-    """KID, by values whose mean over the ``images`` images of a validation is the figure of the set.
-
-    A single value means nothing (see :class:`RunningKid`). A loop that knows ``set_metric`` does better with
-    ``features`` and ``combine``.
+    Raises:
+        ConfigError: If the type is not registered, or the entry lacks an option that says which metric it is.
+        DependencyError: If it needs a package that is missing to be described.
     """
-    running = _running_kid(images)
-    return running.add(_kid_features(img, img2), img2)
+    registered = registration.find(METRIC_REGISTRY, options["type"])
+    if registered is None:
+        raise ConfigError(f"type: {options['type']!r} is not registered.")
+    if isinstance(registered, MetricEntry):
+        return registered.describe(options).with_options(options)
+    return _describe_function(name or options["type"], registered, options)
 
 
-def _kid_features(img: np.ndarray, img2: np.ndarray) -> np.ndarray:
-    return _measure("kid").features(img, img2)
+def needs_ground_truth(options: Mapping[str, Any]) -> bool:
+    """Whether an entry of ``val: metrics:`` compares with the ground truth, ``img2`` in BasicSR's calls.
+
+    Returns:
+        False if it does not take ``img2`` (BasicSR's NIQE), or takes it and does not read it (CLIP-IQA).
+
+    Raises:
+        ConfigError, DependencyError: As :func:`describe`.
+    """
+    return describe(options).needs in ("gt", "lq")  # LR images are made of the ground truth
 
 
-def _kid_combine(features: Sequence[np.ndarray]) -> SetValue:
-    return _measure("kid").combine(features)
+def own_metrics() -> dict[str, str]:
+    """All registered metrics that are not this package's: what each is by the name that it is registered under."""
+    found = {name: registration.find(METRIC_REGISTRY, name) for name in registration.names(METRIC_REGISTRY)}
+    packaged = dict(iter(METRIC_REGISTRY))
+    return {
+        name: _about(metric)
+        for name, metric in found.items()
+        if metric is not packaged.get(f"{name}_{registration.SUFFIX}")
+    }
 
 
-def _kid_reset() -> None:
-    _running_kid.cache_clear()
+def _about(metric: Any) -> str:
+    return next(iter((inspect.getdoc(metric) or "").splitlines()), "no description")
 
 
-calculate_kid.features = _kid_features
-calculate_kid.combine = _kid_combine
-calculate_kid.reset = _kid_reset
+def find_own_metric(name: str, section: Mapping[str, Any]) -> Metric | None:
+    """Look up a registered metric.
+
+    Args:
+        name: The name that it has under ``val: metrics:``, or that it is registered under, with ``calculate_`` or
+            without.
+        section: ``val: metrics:`` of an option file; may be empty.
+
+    Returns:
+        The metric, or ``None`` if there is none of this name.
+
+    Raises:
+        ConfigError: If it needs an option that it does not have.
+    """
+    entries = {key: dict(entry) for key, entry in section.items() if isinstance(entry, Mapping) and "type" in entry}
+    kinds = (name, f"{_PREFIX}{name}")
+    options = entries.get(name) or next((entry for entry in entries.values() if entry["type"] in kinds), None)
+    if options is None:
+        options = {"type": next((kind for kind in kinds if registration.find(METRIC_REGISTRY, kind)), None)}
+    registered = registration.find(METRIC_REGISTRY, options["type"])
+    if registered is None:
+        return None
+    found = describe(options, name=name)
+    if isinstance(registered, MetricEntry):
+        return found
+    missing = [
+        key
+        for key, parameter in inspect.signature(registered).parameters.items()
+        if parameter.default is parameter.empty
+        and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+        and key not in (*_GIVEN, *options)
+    ]
+    if missing:
+        raise ConfigError(
+            f"--metric {name}: needs {', '.join(missing)}; give it in the option file, under val: metrics: {name}:"
+        )
+    return replace(found, name=name, title=name, better=options.get("better") or found.better)
+
+
+def _describe_function(name: str, function: Callable[..., Any], options: Mapping[str, Any]) -> Metric:
+    parameters = inspect.signature(function).parameters
+    default = parameters["better"].default if "better" in parameters else None
+    better = options.get("better") or (default if default in ("higher", "lower") else "higher")
+    given = {key: value for key, value in options.items() if key not in ("type", "better")}
+
+    def compute(sr: np.ndarray, gt: np.ndarray | None = None, *, scale: int | None = None) -> float:
+        arguments = {"img": sr, "img2": gt, "scale": scale, "better": better}
+        accepted = {key: value for key, value in arguments.items() if key in parameters and key not in given}
+        try:
+            return float(function(**accepted, **given))
+        except (DataError, MemoryError):
+            raise
+        except Exception as error:  # code from elsewhere raises any kind; the other images are measured nevertheless
+            raise DataError(f"{name}: {first_line(error)}") from error
+
+    def load(*, device: torch.device) -> tuple[str, Compute]:
+        shown = "".join(f", {key} {value}" for key, value in given.items())
+        return f"{function.__name__} of {function.__module__}{shown}", compute
+
+    known = {"name": name, "title": name, "better": better, "smallest_side": getattr(function, "smallest_side", 1)}
+    if is_stock(function):
+        known |= _STOCK[function.__name__]
+        border = 2 * options.get("crop_border", 0)
+        for side in ("smallest_side", "smallest_long_side"):
+            known[side] = known.get(side, 1) + border
+    needs = "nothing"
+    if "img2" in parameters:
+        needs = "gt" if parameters["img2"].default is inspect.Parameter.empty else "gt if given"
+    needs_scale = "scale" in parameters and "scale" not in given
+    return Metric(**known, needs=needs, description=_about(function), needs_scale=needs_scale, loader=load)

@@ -13,8 +13,8 @@ from torchmetrics.functional.image import (
     universal_image_quality_index,
 )
 
-from segsr_arch.metrics.definition import LoadedImageMetric, LoadOptions
 from segsr_arch.metrics.images import data_range, to_tensor
+from segsr_arch.metrics.metric import Metric, plain
 
 SCC_SIDE = 8  # window of the local correlations
 UQI_SIDE = 11  # Gaussian window; torchmetrics leaves out where it does not fit
@@ -108,27 +108,42 @@ def uqi(sr: np.ndarray, gt: np.ndarray) -> float:
     return float(values.mean())
 
 
-def load_ergas(options: LoadOptions) -> LoadedImageMetric:
-    """Loader of the catalogue for :func:`ergas`."""
-    return LoadedImageMetric(
-        backend=f"{_BACKEND}, ratio = scale", compute=lambda sr, gt, lq, scale: ergas(sr, gt, scale)
-    )
-
-
-def load_sam(options: LoadOptions) -> LoadedImageMetric:
-    """Loader of the catalogue for :func:`sam`."""
-    return LoadedImageMetric(
-        backend=f"{_BACKEND}, black pixels left out", compute=lambda sr, gt, lq, scale: sam(sr, gt)
-    )
-
-
-def load_scc(options: LoadOptions) -> LoadedImageMetric:
-    """Loader of the catalogue for :func:`scc`."""
-    return LoadedImageMetric(backend=f"{_BACKEND}, window 8", compute=lambda sr, gt, lq, scale: scc(sr, gt))
-
-
-def load_uqi(options: LoadOptions) -> LoadedImageMetric:
-    """Loader of the catalogue for :func:`uqi`."""
-    return LoadedImageMetric(
-        backend=f"{_BACKEND}, window 11, flat windows by their means", compute=lambda sr, gt, lq, scale: uqi(sr, gt)
-    )
+METRICS = (
+    Metric(
+        name="ergas",
+        title="ERGAS",
+        better="lower",
+        needs_scale=True,
+        description="Relative dimensionless global error in synthesis, with h / l = 1 / scale; 0 if identical, "
+        "infinite or NaN if a band of the ground truth is 0 everywhere.",
+        source="Wald 2002",
+        loader=plain(ergas, backend=f"{_BACKEND}, ratio = scale"),
+    ),
+    Metric(
+        name="sam",
+        title="SAM",
+        better="lower",
+        unit="rad",
+        description="Spectral angle in radians over pixels that are black in neither image; NaN if there is none.",
+        source="Yuhas et al. 1992",
+        loader=plain(sam, backend=f"{_BACKEND}, black pixels left out"),
+    ),
+    Metric(
+        name="scc",
+        title="SCC",
+        better="higher",
+        smallest_side=SCC_SIDE,
+        description="Spatial correlation coefficient, from -1 to 1; flat windows count 0.",
+        source="Zhou et al. 1998",
+        loader=plain(scc, backend=f"{_BACKEND}, window 8"),
+    ),
+    Metric(
+        name="uqi",
+        title="UQI",
+        better="higher",
+        smallest_side=UQI_SIDE,
+        description="Universal image quality index, from -1 to 1.",
+        source="Wang and Bovik 2002",
+        loader=plain(uqi, backend=f"{_BACKEND}, window 11, flat windows by their means"),
+    ),
+)

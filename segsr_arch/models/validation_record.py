@@ -4,17 +4,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from basicsr.utils.registry import METRIC_REGISTRY
-
+from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
+from segsr_arch.metrics.registered import describe
 from segsr_arch.models.validation import ValidationResult
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.record import Column, EvaluationRecord
-
-_BASICSR_LABELS = {
-    "calculate_psnr": ("psnr", "PSNR", "dB"),
-    "calculate_ssim": ("ssim", "SSIM", ""),
-    "calculate_niqe": ("niqe", "NIQE", ""),
-}
 
 
 def _protocol(options: Mapping[str, Any], scale: int) -> str | None:
@@ -37,29 +31,19 @@ def describe_metrics(metrics: Mapping[str, Mapping[str, Any]], scale: int) -> tu
     """
     columns = []
     for name, options in metrics.items():
-        metric = METRIC_REGISTRY.get(options["type"])
+        metric = describe(options, name=name)
         listed = ", ".join(f"{key} {value}" for key, value in options.items() if key not in ("type", "better"))
-        backend = f"{options['type']} ({listed})" if listed else options["type"]
-        if hasattr(metric, "definition"):
-            definition = metric.definition(options)
-            columns.append(
-                Column(
-                    name=name,
-                    metric=definition.name,
-                    protocol=options.get("protocol", "y-crop") if definition.per_protocol else None,
-                    better=options.get("better", definition.better),
-                    unit=definition.unit,
-                    decimals=definition.decimals,
-                    backend=backend,
-                    label=definition.title,
-                )
-            )
-            continue
-        short, label, unit = _BASICSR_LABELS.get(options["type"], (name, name, ""))
-        protocol = _protocol(options, scale) if short in ("psnr", "ssim") else None
-        better = options.get("better", "lower" if short == "niqe" else "higher")
+        if metric.per_protocol:
+            protocol = options.get("protocol", DEFAULT_PROTOCOL)
+        else:
+            protocol = _protocol(options, scale) if metric.name in ("psnr", "ssim") else None
         columns.append(
-            Column(name=name, metric=short, protocol=protocol, better=better, unit=unit, backend=backend, label=label)
+            metric.column(
+                name=name,
+                protocol=protocol,
+                better=options.get("better", metric.better),
+                backend=f"{options['type']} ({listed})" if listed else options["type"],
+            )
         )
     return tuple(columns)
 

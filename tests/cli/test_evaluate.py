@@ -233,15 +233,15 @@ def test_the_scale_is_that_of_the_first_pair_that_can_be_read(here, capsys):
 
 def test_figures_of_whole_sets_are_not_compared_image_by_image(here, capsys, monkeypatch):
     from segsr_arch.metrics import catalogue
-    from segsr_arch.metrics.definition import LoadedSetMetric
+    from segsr_arch.metrics.metric import plain
     from segsr_arch.results.record import SetValue
 
-    loaded = LoadedSetMetric(
-        backend="test",
-        extract=lambda image: image.mean(axis=(0, 1)),
+    kid = dataclasses.replace(
+        catalogue.CATALOGUE["kid"],
+        loader=plain(lambda image: image.mean(axis=(0, 1)), backend="test"),
         combine=lambda sr, gt: SetValue(value=float(abs(sr - gt).mean()), std=None, n=len(sr)),
+        package=None,
     )
-    kid = dataclasses.replace(catalogue.CATALOGUE["kid"], loader=lambda options: loaded)
     monkeypatch.setitem(catalogue.CATALOGUE, "kid", kid)
     arguments = ["--sr", "good", "--sr", "bad", "--gt", "gt", "--scale", "4", "--metric", "kid", "psnr"]
     assert main(["evaluate", *arguments, "--report"]) == 0

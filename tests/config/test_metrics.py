@@ -7,17 +7,16 @@ import numpy as np
 import pytest
 from basicsr.utils.registry import METRIC_REGISTRY
 
-import segsr_arch.metrics.registered as registered
 from segsr_arch.config.metrics import check_metrics
 from segsr_arch.config.problems import Problems
 from segsr_arch.errors import WeightsError
-from segsr_arch.metrics import pretrained
+from segsr_arch.metrics import entries, pretrained
 from tests.support import TINY_SEMANTICS
 
 
 @pytest.fixture(autouse=True)
 def nothing_loaded():
-    registered.forget_loaded()
+    entries.forget_loaded()
 
 
 def lines(options, scale=4):
@@ -94,9 +93,7 @@ def test_the_trial_of_a_set_metric_leaves_no_trace(monkeypatch):
     calls = []
     entry = METRIC_REGISTRY.get("calculate_kid")
     monkeypatch.setattr(entry, "reset", lambda: calls.append("reset"))
-    monkeypatch.setattr(
-        registered, "_kid_features", lambda img, img2: calls.append(img.shape) or np.zeros((2, 3), np.float32)
-    )
+    monkeypatch.setattr(entry, "features", lambda img, img2: calls.append(img.shape) or np.zeros((2, 3), np.float32))
     assert lines({"type": "calculate_kid", "images": 2, "better": "lower"}) == []
     assert calls == [(32, 32, 3), "reset"]
 
@@ -128,6 +125,6 @@ def test_a_metric_of_the_package_that_raises_is_one_line(monkeypatch):
     def broken(img, img2):
         raise WeightsError("first line")
 
-    monkeypatch.setattr(registered, "_kid_features", broken)
+    monkeypatch.setattr(METRIC_REGISTRY.get("calculate_kid"), "features", broken)
     (line,) = lines({"type": "calculate_kid", "images": 2, "better": "lower"})
     assert line.endswith("(first line)")

@@ -2,14 +2,14 @@
 
 import pytest
 
-from segsr_arch.metrics import registered
+from segsr_arch.metrics import entries
 from tests.metrics.backbones import write_alexnet, write_inception, write_vgg16
 
 
 @pytest.fixture(autouse=True)
 def nothing_loaded():
     """Tests have different weights under the same names."""
-    registered.forget_loaded()
+    entries.forget_loaded()
 
 
 @pytest.fixture

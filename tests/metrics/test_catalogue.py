@@ -25,7 +25,9 @@ def clip_folder(tmp_path_factory):
 @pytest.fixture
 def load(random_hub, clip_folder):
     def load(name):
-        return find_metric(name).load(device=CPU, vlm=TINY_SEMANTICS, protocol="rgb", clip_iqa_model=clip_folder)
+        given = {"semantics": TINY_SEMANTICS, "protocol": "rgb", "model": clip_folder}
+        metric = find_metric(name)
+        return metric.load(device=CPU, options={key: given[key] for key in metric.options})
 
     return load
 
@@ -48,7 +50,7 @@ def test_the_catalogue():
         "lr_consistency": "lq",
     }
     assert [name for name, each in CATALOGUE.items() if each.per_protocol] == ["psnr", "ssim"]
-    assert [name for name, each in CATALOGUE.items() if each.kind == "set"] == ["kid"]
+    assert [name for name, each in CATALOGUE.items() if each.whole_set] == ["kid"]
     units = {name: each.unit for name, each in CATALOGUE.items() if each.unit}
     assert units == {"psnr": "dB", "sam": "rad", "lr_consistency": "dB"}
 
@@ -62,7 +64,7 @@ def test_unknown_name():
 def test_smallest_side(load, name):
     """A metric works on images of its smallest side, at both depths, and says so of smaller ones."""
     measure = load(name)
-    side = measure.definition.smallest_side
+    side = measure.metric.smallest_side
     enough = max(side, SCALE) + (max(side, SCALE) % SCALE)
     for wide in (False, True):
         sr, gt, lq = images(enough, wide=wide)
@@ -78,11 +80,11 @@ def test_smallest_side(load, name):
 @pytest.mark.parametrize("name", NAMES)
 def test_wrong_images(load, name):
     measure = load(name)
-    run = measure if measure.definition.kind == "image" else lambda sr, gt, lq, scale: measure.features(sr, gt)
+    run = measure if not measure.metric.whole_set else lambda sr, gt, lq, scale: measure.features(sr, gt)
     sr, gt, lq = images(40)
     with pytest.raises(DataError, match=r"the SR image must be an \(H, W, 3\) array of uint8 or uint16"):
         run(sr / 255, gt, lq, SCALE)
-    if measure.definition.needs == "gt":
+    if measure.metric.needs == "gt":
         with pytest.raises(DataError, match="SR image has 40 x 40 pixels and the GT image 40 x 38"):
             run(sr, gt[:, :38], lq, SCALE)
         with pytest.raises(DataError, match="depths must agree"):
@@ -91,7 +93,7 @@ def test_wrong_images(load, name):
             run(sr, None, lq, SCALE)
     else:
         run(sr, None, lq, SCALE)
-    if measure.definition.needs == "lq":
+    if measure.metric.needs == "lq":
         with pytest.raises(DataError, match=f"{name}: needs the LR input"):
             run(sr, gt, None, SCALE)
 
@@ -99,7 +101,10 @@ def test_wrong_images(load, name):
 @pytest.mark.parametrize("name", ["psnr", "ssim"])
 def test_protocol(name):
     sr, gt, _ = images(40)
-    values = {p: find_metric(name).load(device=CPU, protocol=p)(sr, gt, None, 4) for p in ("y-crop", "rgb", "y-full")}
+    values = {
+        p: find_metric(name).load(device=CPU, options={"protocol": p})(sr, gt, None, 4)
+        for p in ("y-crop", "rgb", "y-full")
+    }
     assert len(set(values.values())) == 3
     with pytest.raises(ConfigError, match="protocol 'ycrop' is not known"):
-        find_metric(name).load(device=CPU, protocol="ycrop")
+        find_metric(name).load(device=CPU, options={"protocol": "ycrop"})

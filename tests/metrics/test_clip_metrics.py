@@ -26,7 +26,7 @@ def clip_folder(tmp_path_factory):
 
 def test_clip_iqa_by_hand(clip_folder):
     image = make_image(0, 40, 56)
-    measure = find_metric("clip_iqa").load(device=CPU, clip_iqa_model=str(clip_folder))
+    measure = find_metric("clip_iqa").load(device=CPU, options={"model": str(clip_folder)})
     processor = transformers.CLIPProcessor.from_pretrained(clip_folder)
     model = transformers.CLIPModel.from_pretrained(clip_folder).eval()
     inputs = processor(
@@ -48,12 +48,12 @@ def test_clip_iqa_without_network(empty_hub, monkeypatch):
 
     monkeypatch.setattr(clip_iqa, "require_network", unreachable)
     with pytest.raises(WeightsError, match="clip_iqa: the model 'a/b' cannot be loaded .*Network is unreachable.*"):
-        find_metric("clip_iqa").load(device=CPU, clip_iqa_model="a/b")
+        find_metric("clip_iqa").load(device=CPU, options={"model": "a/b"})
 
 
 def test_clip_iqa_of_a_folder_without_model(tmp_path):
     with pytest.raises(WeightsError, match="cannot be loaded"):
-        find_metric("clip_iqa").load(device=CPU, clip_iqa_model=str(tmp_path))
+        find_metric("clip_iqa").load(device=CPU, options={"model": str(tmp_path)})
 
 
 def test_clip_iqa_without_the_package(monkeypatch):
@@ -65,7 +65,7 @@ def test_clip_iqa_without_the_package(monkeypatch):
 
 
 def test_clip_cosine():
-    measure = find_metric("clip_cosine").load(device=CPU, vlm=TINY_SEMANTICS)
+    measure = find_metric("clip_cosine").load(device=CPU, options={"semantics": TINY_SEMANTICS})
     sr, gt = make_image(0, 37, 50), make_image(1, 37, 50)
     assert measure(gt, gt, None, 4) == pytest.approx(1)
     value = measure(sr, gt, None, 4)
@@ -80,7 +80,9 @@ def test_clip_cosine():
 
 
 def test_clip_cosine_of_16_bits():
-    measure = find_metric("clip_cosine").load(device=CPU, vlm=SemanticsConfig.from_options(TINY_SEMANTICS))
+    measure = find_metric("clip_cosine").load(
+        device=CPU, options={"semantics": SemanticsConfig.from_options(TINY_SEMANTICS)}
+    )
     pair = make_image(0, 20, 20), make_image(1, 20, 20)
     wide = [image.astype(np.uint16) * 257 for image in pair]
     assert measure(*wide, None, 2) == pytest.approx(measure(*pair, None, 2), abs=1e-6)

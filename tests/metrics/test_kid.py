@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import numpy as np
@@ -9,11 +10,12 @@ from torchmetrics.image.kid import KernelInceptionDistance
 from segsr_arch.errors import ConfigError, DataError, DependencyError
 from segsr_arch.metrics import kid
 from segsr_arch.metrics.catalogue import find_metric
-from segsr_arch.metrics.definition import LoadedSetMetric, SetMeasure
-from segsr_arch.metrics.running_kid import RunningKid
+from segsr_arch.metrics.metric import plain
+from segsr_arch.metrics.running_set import RunningSet
 from tests.support import make_image
 
 CPU = torch.device("cpu")
+KID = find_metric("kid")
 
 
 def mean_colour(image):
@@ -22,8 +24,8 @@ def mean_colour(image):
 
 
 def small_measure():
-    loaded = LoadedSetMetric(backend="test", extract=mean_colour, combine=kid.kernel_distance)
-    return SetMeasure(definition=find_metric("kid"), loaded=loaded)
+    small = dataclasses.replace(KID, loader=plain(mean_colour, backend="test"), package=None, reads="stored")
+    return small.load(device=CPU)
 
 
 def pairs(count):
@@ -50,10 +52,10 @@ def u_statistic(first, second):
 def test_against_the_definition(count):
     measure = small_measure()
     features = [measure.features(*pair) for pair in pairs(count)]
-    found = measure.combine(features)
+    found = KID.value_of_set(features)
     assert found.value == pytest.approx(u_statistic(*np.stack(features, axis=1)), abs=1e-9)
     assert (found.n, found.std) == (count, None)
-    assert measure.combine(features[::-1]).value == pytest.approx(found.value, abs=1e-12)
+    assert KID.value_of_set(features[::-1]).value == pytest.approx(found.value, abs=1e-12)
 
 
 def test_against_torchmetrics():
@@ -84,22 +86,22 @@ def test_spread_over_subsets(monkeypatch):
 
 def test_one_pair_is_too_few():
     with pytest.raises(DataError, match="kid: needs at least 2 image pairs, got 1"):
-        small_measure().combine([np.zeros((2, 3), np.float32)])
+        KID.value_of_set([np.zeros((2, 3), np.float32)])
 
 
 @pytest.mark.parametrize("count", [2, 5])
 def test_mean_of_the_running_values_is_the_figure_of_the_set(count):
-    measure, running = small_measure(), RunningKid(images=count)
+    measure, running = small_measure(), RunningSet(KID, images=count)
     features = [measure.features(*pair) for pair in pairs(count)]
     gts = [gt for _, gt in pairs(count)]
     for _ in range(2):  # two validations
         values = [running.add(each, gt) for each, gt in zip(features, gts, strict=True)]
-        assert np.mean(values) == pytest.approx(measure.combine(features).value, abs=1e-12)
+        assert np.mean(values) == pytest.approx(KID.value_of_set(features).value, abs=1e-12)
 
 
 @pytest.mark.parametrize("images", [4, 8])
 def test_a_wrong_number_of_images_is_noticed(images):
-    running = RunningKid(images=images)
+    running = RunningSet(KID, images=images)
     gts = [gt for _, gt in pairs(6)]
     features = np.zeros((2, 3), np.float32)
     for gt in gts:
@@ -110,14 +112,14 @@ def test_a_wrong_number_of_images_is_noticed(images):
 
 
 def test_repeated_images_are_no_wrong_number():
-    running = RunningKid(images=5)
+    running = RunningSet(KID, images=5)
     blank, other, last = np.zeros((9, 9, 3), np.uint8), make_image(0, 9, 9), make_image(1, 9, 9)
     for gt in [blank, blank, blank, other, last] * 3:
         running.add(np.zeros((2, 3), np.float32), gt)
 
 
 def test_two_data_sets_of_the_same_size_may_alternate():
-    running = RunningKid(images=3)
+    running = RunningSet(KID, images=3)
     first, second = ([make_image(seed, 9, 9) for seed in seeds] for seeds in ((0, 1, 2), (3, 4, 5)))
     for gt in [*first, *second] * 2:
         running.add(np.zeros((2, 3), np.float32), gt)
@@ -125,7 +127,7 @@ def test_two_data_sets_of_the_same_size_may_alternate():
 
 def test_one_image_is_no_set():
     with pytest.raises(ConfigError, match="images: 1: KID needs at least 2"):
-        RunningKid(images=1)
+        RunningSet(KID, images=1)
 
 
 def test_with_the_network(random_hub):

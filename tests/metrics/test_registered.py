@@ -1,119 +1,169 @@
-"""The entries for ``val: metrics:``, called as BasicSR calls them."""
+"""Metrics that a user's file registers, as metrics of ``segsr evaluate``."""
+
+import textwrap
 
 import numpy as np
 import pytest
-import torch
-from basicsr.metrics import calculate_metric, calculate_psnr, calculate_ssim
+from basicsr.metrics import calculate_niqe
 from basicsr.utils.registry import METRIC_REGISTRY
 
-from segsr_arch.errors import ConfigError, DataError, WeightsError
-from segsr_arch.metrics import registered
+from segsr_arch.cli.segsr import main
+from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.evaluation import trained_network as trained
 from segsr_arch.metrics.catalogue import CATALOGUE, find_metric
-from segsr_arch.metrics.lr_consistency import lr_of
-from tests.metrics.backbones import write_clip
-from tests.support import TINY_SEMANTICS, make_image
+from segsr_arch.metrics.registered import needs_ground_truth
+from segsr_arch.results.reading import read_record
+from tests.evaluation.test_trained_network import write_test_options
+from tests.support import know_to_pyiqa, make_image, write_image
 
-CPU = torch.device("cpu")
-OPTIONS = {
-    "psnr": {"type": "calculate_protocol_psnr", "scale": 2},
-    "ssim": {"type": "calculate_protocol_ssim", "scale": 2},
-    "lpips": {"type": "calculate_lpips", "better": "lower"},
-    "dists": {"type": "calculate_dists", "better": "lower"},
-    "ergas": {"type": "calculate_ergas", "scale": 2, "better": "lower"},
-    "sam": {"type": "calculate_sam", "better": "lower"},
-    "scc": {"type": "calculate_scc"},
-    "uqi": {"type": "calculate_uqi", "better": "higher"},
-    "lr_consistency": {"type": "calculate_lr_consistency", "scale": 2},
-    "clip_cosine": {"type": "calculate_clip_cosine", "semantics": TINY_SEMANTICS},
-}
+SHARPNESS = '''
+import numpy as np
+from basicsr.utils.registry import METRIC_REGISTRY
+
+@METRIC_REGISTRY.register()
+def calculate_{name}(img, img2, power=1, **kwargs):
+    """How much steeper the SR image is."""
+    steepness = [np.abs(np.diff(image.astype(float), axis=0)).mean() for image in (img, img2)]
+    return (steepness[0] - steepness[1]) ** power
+'''
 
 
 @pytest.fixture
-def pair():
-    gt = make_image(0, 40, 44)
-    return (gt * 0.8 + np.random.default_rng(0).integers(0, 30, gt.shape)).astype(np.uint8), gt
+def register(monkeypatch):
+    """Register a function with BasicSR for one test."""
+    monkeypatch.setattr(METRIC_REGISTRY, "_obj_map", dict(METRIC_REGISTRY._obj_map))
+    return METRIC_REGISTRY.register
 
 
-def call(pair, options):
-    return calculate_metric({"img": pair[0], "img2": pair[1]}, options)
+@pytest.fixture
+def here(tmp_path, monkeypatch, register):
+    """A working folder with images, and a file with a metric; its name is new to this process."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    for index in range(2):
+        write_image(tmp_path / f"gt/{index}.png", make_image(index, 32, 32))
+        write_image(tmp_path / f"sr/{index}.png", make_image(index + 5, 32, 32))
+    return tmp_path
 
 
-@pytest.mark.parametrize("name", OPTIONS)
-def test_the_entry_gives_what_the_catalogue_gives(random_hub, pair, name):
-    measure = find_metric(name).load(device=CPU, vlm=TINY_SEMANTICS)
-    expected = measure(*pair, lr_of(pair[1], 2), 2)
-    value = call(pair, OPTIONS[name])
-    assert type(value) is float and value == pytest.approx(expected, abs=1e-6)
-    assert METRIC_REGISTRY.get(OPTIONS[name]["type"]).definition(OPTIONS[name]) is CATALOGUE[name]
+def write_metric(folder, name):
+    (folder / f"{name}_metric.py").write_text(textwrap.dedent(SHARPNESS).format(name=name))
+    return f"{name}_metric.py"
 
 
-def test_every_metric_has_an_entry():
-    for name in CATALOGUE:
-        kind = f"calculate_protocol_{name}" if name in ("psnr", "ssim") else f"calculate_{name}"
-        function = METRIC_REGISTRY.get(kind)
-        assert METRIC_REGISTRY.get(f"{kind}_segsr") is function
-        assert function.set_metric == (CATALOGUE[name].kind == "set")
-    # BasicSR's own are still there
-    assert METRIC_REGISTRY.get("calculate_psnr") is calculate_psnr
-    assert METRIC_REGISTRY.get("calculate_ssim") is calculate_ssim
+def steeper(sr, gt):
+    return np.subtract(*(np.abs(np.diff(image.astype(float), axis=0)).mean() for image in (sr, gt)))
 
 
-def test_protocols_by_name(pair):
-    y_crop = call(pair, {"type": "calculate_protocol_psnr", "scale": 4})
-    assert y_crop == pytest.approx(calculate_psnr(*pair, crop_border=4, test_y_channel=True), abs=1e-6)
-    rgb = call(pair, {"type": "calculate_protocol_ssim", "scale": 4, "protocol": "rgb"})
-    assert rgb == pytest.approx(calculate_ssim(*pair, crop_border=0), abs=1e-6)
-    with pytest.raises(ConfigError, match="did you mean y-full"):
-        call(pair, {"type": "calculate_protocol_psnr", "scale": 4, "protocol": "yfull"})
+def measure(name, sr, gt, section=None):
+    import torch
+
+    return find_metric(name, section).load(device=torch.device("cpu"))(sr, gt, None, 4)
 
 
-def test_a_misspelt_option_is_no_option(pair):
-    with pytest.raises(TypeError, match="scal"):
-        call(pair, {"type": "calculate_ergas", "scal": 4})
+def test_its_options_are_those_of_the_option_file(register):
+    seen = []
+
+    def calculate_made(img, img2, scale, weight=1.0, better="lower"):
+        seen.append((scale, weight, better))
+        return weight * float(img.mean() - img2.mean())
+
+    register(calculate_made)
+    sr, gt = make_image(0), make_image(1)
+    plain = float(sr.mean() - gt.mean())
+    section = {"m": {"type": "calculate_made", "weight": 3.0, "better": "higher"}}
+    assert measure("made", sr, gt) == pytest.approx(plain)
+    for name in ("calculate_made", "m"):
+        assert measure(name, sr, gt, section) == pytest.approx(3 * plain)
+    assert seen == [(4, 1.0, "lower"), (4, 3.0, "higher"), (4, 3.0, "higher")]
+    assert (find_metric("made").better, find_metric("m", section).better) == ("lower", "higher")
+    assert find_metric("m", section).load(device=None).backend.endswith("weight 3.0")
 
 
-def test_networks_are_loaded_once(random_hub, pair, monkeypatch):
-    call(pair, OPTIONS["lpips"])
-    monkeypatch.setenv("TORCH_HOME", "/nowhere")
-    assert call(pair, OPTIONS["lpips"]) > 0
-    call(pair, OPTIONS["clip_cosine"])
-    seed_one = {**OPTIONS["clip_cosine"], "semantics": {**TINY_SEMANTICS, "random_seed": 1}}
-    assert call(pair, seed_one) != call(pair, OPTIONS["clip_cosine"])
+def test_names_of_the_catalogue_stay(register):
+    def calculate_lpips(img, img2):
+        return 42.0
+
+    register(calculate_lpips)
+    assert find_metric("lpips") is CATALOGUE["lpips"]
+    assert measure("calculate_lpips", make_image(0), make_image(1)) == 42.0
+    assert find_metric("calculate_dists") is CATALOGUE["dists"]
 
 
-def test_lr_consistency_of_sizes_that_are_no_multiple(pair):
-    sr, gt = (image[:39, :43] for image in pair)
-    whole = call([image[:38, :42] for image in (sr, gt)], OPTIONS["lr_consistency"])
-    assert call((sr, gt), OPTIONS["lr_consistency"]) == whole
-    with pytest.raises(DataError, match="lr_consistency: the SR image has 39 x 43 pixels and the GT image 38 x 43"):
-        call((sr, gt[:38]), OPTIONS["lr_consistency"])
+def test_a_metric_of_basicsr_needs_no_ground_truth_and_names_its_option():
+    with pytest.raises(ConfigError, match="--metric niqe: needs crop_border; give it in the option file, under val: m"):
+        find_metric("niqe")
+    section = {"niqe": {"type": "calculate_niqe", "crop_border": 0}}
+    assert find_metric("niqe", section).needs == "nothing"
+    image = make_image(0, 192, 192)
+    assert measure("niqe", image, None, section) == pytest.approx(float(calculate_niqe(image, 0)))
 
 
-def test_clip_iqa_needs_no_ground_truth(tmp_path, pair):
-    options = {"type": "calculate_clip_iqa", "model": str(write_clip(tmp_path / "clip"))}
-    assert calculate_metric({"img": pair[0]}, options) == call(pair, options)
+def test_one_that_fails_for_an_image_says_so(register):
+    def calculate_broken(img, img2):
+        raise IndexError("band 4")
+
+    register(calculate_broken)
+    with pytest.raises(DataError, match="broken: IndexError: band 4"):
+        measure("broken", make_image(0), make_image(1))
 
 
-def test_kid_of_a_validation(random_hub):
-    gts = [make_image(seed, 16, 16) for seed in range(3)]
-    pairs = [(np.roll(gt, 5, axis=1), gt) for gt in gts]
-    options = {"type": "calculate_kid", "images": 3, "better": "lower"}
-    # a loop of its own: features in any process, combined in the end
-    entry = METRIC_REGISTRY.get("calculate_kid")
-    expected = entry.combine([entry.features(*each) for each in pairs]).value
-    assert np.mean([call(each, options) for each in pairs]) == pytest.approx(expected, rel=1e-6, abs=1e-9)
+def test_images_of_any_method_are_measured_by_a_metric_of_a_file(here, capsys):
+    file = write_metric(here, "steep")
+    arguments = ["evaluate", "--sr", "m=sr", "--gt", "gt", "--scale", "4", "--metric", "psnr", "steep"]
+    assert main(arguments) == 2
+    assert "metric 'steep' is not known" in capsys.readouterr().err and not (here / "results").exists()
+    assert main([*arguments, "--imports", file]) == 0
+    record = read_record(here / "results/m/evaluation/gt")
+    assert [column.name for column in record.columns] == ["psnr_y-crop", "steep"]
+    assert record.columns[1].backend == "calculate_steep of steep_metric"
+    for row in record.images:
+        assert row.values["steep"] == pytest.approx(steeper(row.sr.read(), row.gt.read()))
+    assert main(["evaluate", "--list", "--imports", file]) == 0
+    assert "  calculate_steep: How much steeper the SR image is.\n" in capsys.readouterr().out
 
 
-def test_kid_starts_anew_after_reset(random_hub):
-    gts = [make_image(seed, 16, 16) for seed in range(2)]
-    options = {"type": "calculate_kid", "images": 2}
-    expected = [call((gt[::-1], gt), options) for gt in gts]
-    call((gts[1], gts[0]), options)  # as the option check does
-    METRIC_REGISTRY.get("calculate_kid").reset()
-    assert [call((gt[::-1], gt), options) for gt in gts] == pytest.approx(expected, abs=1e-9)
+def test_a_metric_of_imports_is_known_before_the_network_is_built(here, capsys, monkeypatch):
+    val = {"save_img": False, "suffix": None, "metrics": {"slope": {"type": "calculate_slope", "power": 2}}}
+    path = str(write_test_options(here, val=val, imports=[write_metric(here, "slope")]))
+    assert main(["evaluate", "-opt", path, "--metric", "slope", "--no-cost"]) == 0
+    record = read_record(here / "results/tiny/evaluation/made")
+    for row in record.images:
+        assert row.values["slope"] == pytest.approx(steeper(row.sr.read(), row.gt.read()) ** 2)
+    capsys.readouterr()
+    monkeypatch.setattr(trained, "build_model", lambda opt: pytest.fail("the network was built"))
+    assert main(["evaluate", "-opt", path, "--metric", "slop"]) == 2
+    assert "metric 'slop' is not known" in capsys.readouterr().err
+    assert main(["evaluate", "-opt", path, "--imports", "slope_metric.py"]) == 2
+    assert "--imports: is for --sr" in capsys.readouterr().err
 
 
-def test_loaded_networks_can_be_freed(random_hub, empty_hub, pair):
-    with pytest.raises(WeightsError):
-        call(pair, OPTIONS["lpips"])
-    registered.forget_loaded()
+@pytest.mark.parametrize(
+    ("options", "needs"),
+    [
+        ({"type": "calculate_psnr", "crop_border": 0}, True),
+        ({"type": "calculate_niqe", "crop_border": 0}, False),
+        ({"type": "calculate_clip_iqa"}, False),
+        ({"type": "calculate_protocol_psnr", "scale": 2}, True),
+        ({"type": "calculate_lr_consistency", "scale": 2}, True),  # BasicSR passes no LR image, it is made of this
+        ({"type": "calculate_kid", "images": 2}, True),
+        ({"type": "calculate_pyiqa", "metric": "musiq"}, False),
+        ({"type": "calculate_pyiqa", "metric": "fsim"}, True),
+    ],
+)
+def test_which_metrics_compare(monkeypatch, options, needs):
+    know_to_pyiqa(monkeypatch, musiq="NR", fsim="FR")
+    assert needs_ground_truth(options) is needs
+
+
+@pytest.mark.parametrize(
+    ("function", "needs"),
+    [
+        (lambda img, img2, crop: 0.0, True),
+        (lambda img, img2=None: 0.0, False),
+        (lambda img, **kwargs: 0.0, False),
+    ],
+)
+def test_a_function_from_elsewhere_says_it_by_its_parameters(monkeypatch, function, needs):
+    monkeypatch.setitem(METRIC_REGISTRY._obj_map, "from_elsewhere", function)
+    assert needs_ground_truth({"type": "from_elsewhere"}) is needs

@@ -9,7 +9,7 @@ from basicsr.models import build_model
 from basicsr.utils import imfrombytes
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.metrics import registered
+from segsr_arch.metrics import entries
 from segsr_arch.results.reading import read_record
 from tests.metrics.backbones import write_clip
 from tests.models.tiny import tiny_options
@@ -35,9 +35,9 @@ def validated(root, metrics, *, model_type="SeGSRModel"):
 
 @pytest.fixture(autouse=True)
 def nothing_loaded():
-    registered.forget_loaded()
+    entries.forget_loaded()
     yield
-    registered.forget_loaded()
+    entries.forget_loaded()
 
 
 @pytest.mark.parametrize("model_type", ["SeGSRModel", "SRModel"])
