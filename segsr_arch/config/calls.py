@@ -8,16 +8,15 @@ from typing import Any
 
 from segsr_arch.compat import registration
 from segsr_arch.config.hints import fits, hint_text
-from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.problems import Problems
 from segsr_arch.option_keys import describe, is_number
 
 
-def find_registered(problems: Problems, path: str, registry: Any, name: Any) -> Any:
+def find_registered(here: Problems, registry: Any, name: Any) -> Any:
     """Look a name up in one of BasicSR's registries, as BasicSR will.
 
     Args:
-        problems: Where a name that is not registered goes.
-        path: Key path of the name.
+        here: Where the name stands.
         registry: ``ARCH_REGISTRY`` or one of its kind.
         name: The name in the option file.
 
@@ -26,11 +25,11 @@ def find_registered(problems: Problems, path: str, registry: Any, name: Any) -> 
     """
     if not isinstance(name, str):
         return None
-    if problems.names_may_follow and name not in registry:
+    if here.names_may_follow and name not in registry:
         return None  # what is imported later may register it, and a name of this package gives way to that
     found = registration.find(registry, name)
     if found is None:
-        problems.unknown(path, name, registration.names(registry), f"{name!r} is not registered")
+        here.unknown(name, registration.names(registry), f"{name!r} is not registered")
     return found
 
 
@@ -43,7 +42,7 @@ def _annotations(target: Callable) -> dict[str, Any]:
         return {}
 
 
-def check_argument(problems: Problems, path: str, value: Any, hint: Any, default: Any) -> None:
+def check_argument(here: Problems, value: Any, hint: Any, default: Any) -> None:
     """Check one value against an annotation or, without one, against a numeric default.
 
     Null is let through where it is the default, and where there is no annotation: what it means is the callee's
@@ -53,14 +52,13 @@ def check_argument(problems: Problems, path: str, value: Any, hint: Any, default
         return
     if hint is not inspect.Parameter.empty:
         if not fits(value, hint):
-            problems.add(path, f"expected {hint_text(hint)}, got {describe(value)}")
+            here.add(f"expected {hint_text(hint)}, got {describe(value)}")
     elif is_number(default) and isinstance(value, (str, bool)):
-        problems.add(path, f"expected a number such as the default {default!r}, got {describe(value)}")
+        here.add(f"expected a number such as the default {default!r}, got {describe(value)}")
 
 
 def check_call(
-    problems: Problems,
-    path: str,
+    here: Problems,
     options: Mapping[str, Any],
     target: Callable,
     *,
@@ -71,8 +69,7 @@ def check_call(
     """Check that options can be passed to a callable as keyword arguments.
 
     Args:
-        problems: Where problems go.
-        path: Key path of the options.
+        here: Where the options stand.
         options: The options, with the keys of ``also_known``, which are not passed on.
         target: Class or function.
         also_known: Keys that somebody else reads.
@@ -89,33 +86,30 @@ def check_call(
     hints = _annotations(target)
     known = {*parameters, *also_known}
     for name, value in options.items():
-        here = join_path(path, str(name))
         if name in parameters:
-            check_argument(problems, here, value, hints.get(name, inspect.Parameter.empty), parameters[name].default)
+            check_argument(here.at(name), value, hints.get(name, inspect.Parameter.empty), parameters[name].default)
         elif name not in known and not open_ended:
-            problems.unknown(here, str(name), known, f"{getattr(target, '__name__', target)} has no such option")
+            here.at(name).unknown(str(name), known, f"{getattr(target, '__name__', target)} has no such option")
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in options:
-            problems.add(join_path(path, name), f"is missing; {getattr(target, '__name__', target)} needs it")
+            here.at(name).add(f"is missing; {getattr(target, '__name__', target)} needs it")
 
 
-def check_dataclass(problems: Problems, path: str, options: Mapping[str, Any], cls: type) -> None:
+def check_dataclass(here: Problems, options: Mapping[str, Any], cls: type) -> None:
     """Check that options are fields of a configuration dataclass, of the right types.
 
     Args:
-        problems: Where problems go.
-        path: Key path of the options.
+        here: Where the options stand.
         options: The options.
         cls: The dataclass.
     """
     fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
     hints = typing.get_type_hints(cls)
     for name, value in options.items():
-        here = join_path(path, str(name))
         if name in fields:
-            check_argument(problems, here, value, hints[name], fields[name].default)
+            check_argument(here.at(name), value, hints[name], fields[name].default)
         else:
-            problems.unknown(here, str(name), fields)
+            here.at(name).unknown(str(name), fields)
     for name, field in fields.items():
         if name not in options and field.default is field.default_factory is dataclasses.MISSING:
-            problems.add(join_path(path, name), "is missing")
+            here.at(name).add("is missing")

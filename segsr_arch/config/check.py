@@ -77,7 +77,7 @@ def check_options(
     problems = Problems(passes_images=passes_images)
     model, images = _check_sections(problems, opt, **options)
     warnings = []
-    if not problems.lines:
+    if problems.ok:
         unread = unread_keys(opt, is_train=is_train, states=states)
         check_metric_sizes(problems, opt, images)
         if model is not None:
@@ -105,14 +105,14 @@ def _check_sections(
     """Check section by section; returns the model class, if it is known, and the LR images of the data sets."""
     from basicsr.utils.registry import MODEL_REGISTRY
 
-    model = find_registered(problems, "model_type", MODEL_REGISTRY, opt.get("model_type"))
+    model = find_registered(problems.at("model_type"), MODEL_REGISTRY, opt.get("model_type"))
     strict = is_declared(model)
     own = TOP_INTERNAL.keys() - model_keys(model, "").keys()
     shown = {name: value for name, value in opt.items() if name not in own}
     for name in opt if not parsed else ():
         if name in own:
-            problems.add(name, f"is set by BasicSR itself, remove it; {TOP_INTERNAL[name]}")
-    check_mapping(problems, "", shown, _top_keys(opt, model, is_train=is_train, strict=strict), strict=strict)
+            problems.at(name).add(f"is set by BasicSR itself, remove it; {TOP_INTERNAL[name]}")
+    check_mapping(problems, shown, _top_keys(opt, model, is_train=is_train, strict=strict), strict=strict)
     _check_name(problems, opt.get("name"))
     check_networks(problems, opt)
     unread = unread_keys(opt, is_train=is_train, states=states)
@@ -121,7 +121,7 @@ def _check_sections(
     check_ground_truth(problems, opt)
     _check_val(problems, opt, model, is_train=is_train, strict=strict)
     if is_train and isinstance(opt.get("train"), Mapping):
-        check_mapping(problems, "train", opt["train"], model_keys(model, "train"), strict=strict)
+        check_mapping(problems.at("train"), opt["train"], model_keys(model, "train"), strict=strict)
         check_training(problems, opt["train"], strict=strict)
         check_some_loss(problems, opt["train"], model)
     if is_train and isinstance(opt.get("logger"), Mapping):
@@ -144,16 +144,18 @@ def _top_keys(opt: Mapping[str, Any], model: type | None, *, is_train: bool, str
 def _check_name(problems: Problems, name: Any) -> None:
     problem = folder_name_problem(name) if isinstance(name, str) else None
     if problem:
-        problems.add("name", problem)
+        problems.at("name").add(problem)
 
 
 def _check_logger(problems: Problems, opt: Mapping[str, Any]) -> None:
     options = opt["logger"]
-    check_mapping(problems, "logger", options, LOGGER)
+    check_mapping(problems.at("logger"), options, LOGGER)
     wandb = options.get("wandb")
     wanted = isinstance(wandb, Mapping) and wandb.get("project") is not None and "debug" not in str(opt.get("name"))
     if wanted and options.get("use_tb_logger") is not True:
-        problems.add("logger:use_tb_logger", "must be true with logger:wandb, which is fed from TensorBoard's records")
+        problems.at("logger", "use_tb_logger").add(
+            "must be true with logger:wandb, which is fed from TensorBoard's records"
+        )
 
 
 def _check_val(problems: Problems, opt: Mapping[str, Any], model: type | None, *, is_train: bool, strict: bool) -> None:
@@ -162,9 +164,9 @@ def _check_val(problems: Problems, opt: Mapping[str, Any], model: type | None, *
         return
     keys = model_keys(model, "val")
     keys |= {name: dataclasses.replace(keys[name], required=True) for name in VAL_NEEDED[is_train]}
-    check_mapping(problems, "val", val, keys, strict=strict)
+    check_mapping(problems.at("val"), val, keys, strict=strict)
     suffix = val.get("suffix")
     problem = folder_name_problem(suffix) if isinstance(suffix, str) else None
     if problem:
-        problems.add("val:suffix", problem.replace("becomes a folder name", "becomes a part of file names"))
+        problems.at("val", "suffix").add(problem.replace("becomes a folder name", "becomes a part of file names"))
     check_metrics(problems, val.get("metrics"), opt.get("scale"))

@@ -8,7 +8,7 @@ from typing import Any
 from torch import nn
 
 from segsr_arch.compat.loading import load_network, put_weights, read_weights
-from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.problems import Problems
 from segsr_arch.errors import CheckpointError
 from segsr_arch.weights.layouts import in_layout_of
 
@@ -65,7 +65,7 @@ def check_checkpoints(
         if name in unread or not isinstance(section.get(name), str):
             continue
         label = key.removeprefix("network_")
-        file, path = os.path.expanduser(section[name]), join_path("path", name)
+        file = os.path.expanduser(section[name])
         strict = section.get(f"strict_load_{label}", True)
         check = getattr(ARCH_REGISTRY.get(opt[key]["type"]), "check_checkpoint", None)
         try:
@@ -76,7 +76,7 @@ def check_checkpoints(
                 put_weights(module, in_layout_of(module, weights, path=file), file, strict=True, assign=True)
         except CheckpointError as error:
             text = " ".join(str(error).split())  # torch lists differing names a line each
-            problems.add(path, text if text.startswith(file) else f"{file}: {text}")
+            problems.at("path", name).add(text if text.startswith(file) else f"{file}: {text}")
 
 
 def random_weights(opt: Mapping[str, Any], networks: Mapping[str, nn.Module | None]) -> list[str]:

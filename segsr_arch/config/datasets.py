@@ -12,7 +12,7 @@ from segsr_arch.config.mappings import check_mapping
 from segsr_arch.config.name_lists import check_stems, list_named
 from segsr_arch.config.pairs import check_pairs, check_patch
 from segsr_arch.config.paths import check_file
-from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.problems import Problems
 from segsr_arch.config.tables import CONVERSION, DATASET, DATASET_KEYS, IO_BACKENDS, LOADER_NEEDED, PAIRED_TRAIN_NEEDED
 from segsr_arch.files.names import folder_name_problem
 from segsr_arch.option_keys import describe, is_number, is_whole, needed
@@ -30,12 +30,12 @@ class LrImages:
     """LR images of one entry of ``datasets:``, for checks against networks and metrics.
 
     Attributes:
-        path: Key path of the data set.
+        key: Its key there.
         phase: ``train``, ``val`` or ``test``.
         sizes: (height, width) by name.
     """
 
-    path: str
+    key: str
     phase: str
     sizes: Mapping[str, tuple[int, int]]
 
@@ -62,77 +62,74 @@ def check_datasets(problems: Problems, opt: Mapping[str, Any], *, is_train: bool
         return images
     wanted = ("train", "val") if is_train else ("test", "val")
     for name, options in section.items():
-        path, phase = join_path("datasets", str(name)), str(name).split("_")[0]
+        here, phase = problems.at("datasets", name), str(name).split("_")[0]
         if phase not in wanted or (phase == "train" and name != "train"):
-            problems.unknown(
-                path, str(name), wanted, f"unknown phase; expected {' or '.join(wanted)}, or val_2 and the like"
-            )
+            here.unknown(str(name), wanted, f"unknown phase; expected {' or '.join(wanted)}, or val_2 and the like")
         elif not isinstance(options, Mapping):
-            problems.add(path, f"expected a mapping of keys, got {describe(options)}")
+            here.add(f"expected a mapping of keys, got {describe(options)}")
         else:
-            sizes = _check_dataset(problems, path, phase, options, opt, world_size)
-            images.append(LrImages(path=path, phase=phase, sizes=sizes))
-    _check_names(problems, section)
+            sizes = _check_dataset(here, phase, options, opt, world_size)
+            images.append(LrImages(key=str(name), phase=phase, sizes=sizes))
+    _check_names(problems.at("datasets"), section)
     if is_train and "train" not in section:
-        problems.add("datasets:train", "is missing; expected a mapping of keys")
+        problems.at("datasets", "train").add("is missing; expected a mapping of keys")
     if not is_train and not section:
-        problems.add("datasets", "names no data set to test on")
+        problems.at("datasets").add("names no data set to test on")
     return images
 
 
-def _check_names(problems: Problems, section: Mapping[str, Any]) -> None:
+def _check_names(here: Problems, section: Mapping[str, Any]) -> None:
     """Names of data sets become folders of results, so those that are measured must differ."""
     first: dict[str, str] = {}
     for phase, options in section.items():
         name = options.get("name") if isinstance(options, Mapping) else None
         if not isinstance(name, str):
             continue
-        path = join_path("datasets", str(phase), "name")
+        place = here.at(phase, "name")
         problem = folder_name_problem(name)
         if problem:
-            problems.add(path, problem)
+            place.add(problem)
         if str(phase).split("_")[0] == "train":
             continue
         if name in first:
-            problems.add(path, f"{name!r} is the name of {first[name]}, too; results of one would replace the other's")
+            place.add(f"{name!r} is the name of {first[name]}, too; results of one would replace the other's")
         first.setdefault(name, str(phase))
 
 
 def _check_dataset(
-    problems: Problems, path: str, phase: str, options: Mapping[str, Any], opt: Mapping[str, Any], world_size: int
+    here: Problems, phase: str, options: Mapping[str, Any], opt: Mapping[str, Any], world_size: int
 ) -> Mapping[str, tuple[int, int]]:
     """Check one data set; returns the sizes of its LR images by name."""
     from basicsr.utils.registry import DATASET_REGISTRY
 
     type_name = options.get("type") if isinstance(options.get("type"), str) else None
-    cls = find_registered(problems, join_path(path, "type"), DATASET_REGISTRY, type_name)
+    cls = find_registered(here.at("type"), DATASET_REGISTRY, type_name)
     own_keys = DATASET_KEYS.get(type_name, getattr(cls, "option_keys", None))
     keys = {**DATASET, **(own_keys or {})}
     if phase == "train":
         keys |= LOADER_NEEDED
         keys |= PAIRED_TRAIN_NEEDED if type_name in PAIRED_TYPES or hasattr(cls, "patches_from") else {}
-    check_mapping(problems, path, options, keys, strict=own_keys is not None)
-    lmdb = _check_backend(problems, path, options.get("io_backend"))
-    _check_loader(problems, path, options, trains=phase == "train")
+    check_mapping(here, options, keys, strict=own_keys is not None)
+    lmdb = _check_backend(here.at("io_backend"), options.get("io_backend"))
+    _check_loader(here, options, trains=phase == "train")
 
     roots = LISTED_TYPES.get(type_name, getattr(cls, "listed_roots", ()))
     for key in (key for key in options if str(key).startswith("dataroot") and key not in roots):
-        _check_root_exists(problems, join_path(path, key), options[key])
-    listings = _list_roots(problems, path, options, roots, lmdb)
+        _check_root_exists(here.at(key), options[key])
+    listings = _list_roots(here, options, roots, lmdb)
     if CONVERSION.keys() <= keys.keys():
-        check_kinds(problems, path, options, listings)
+        check_kinds(here, options, listings)
     if phase != "train":
-        check_stems(problems, path, listings)
-    sizes = _check_sizes(problems, path, phase, options, listings, opt.get("scale"), getattr(cls, "patches_from", None))
+        check_stems(here, listings)
+    sizes = _check_sizes(here, phase, options, listings, opt.get("scale"), getattr(cls, "patches_from", None))
     if phase == "train" and listings:
         count = min(len(listing.names) for listing in listings.values())
-        _check_batch(problems, path, options, opt, count, world_size)
+        _check_batch(here, options, opt, count, world_size)
     return sizes
 
 
 def _check_sizes(
-    problems: Problems,
-    path: str,
+    here: Problems,
     phase: str,
     options: Mapping[str, Any],
     listings: Mapping[str, Listing],
@@ -143,66 +140,61 @@ def _check_sizes(
     if options.get("type") in PAIRED_TYPES:
         if len(listings) < 2:
             return {}
-        return check_pairs(problems, path, options, listings["dataroot_lq"], listings["dataroot_gt"], scale, phase)
-    sizes = {key: image_sizes(problems, join_path(path, key), listing) for key, listing in listings.items()}
+        return check_pairs(here, options, listings["dataroot_lq"], listings["dataroot_gt"], scale, phase)
+    sizes = {key: image_sizes(here.at(key), listing) for key, listing in listings.items()}
     if patches_from not in sizes or not is_whole(scale) or scale < 1:
         return sizes.get("dataroot_lq", {})
     if phase == "train":
-        check_patch(problems, path, options.get("gt_size"), scale, sizes[patches_from])
+        check_patch(here, options.get("gt_size"), scale, sizes[patches_from])
     return {name: (height // scale, width // scale) for name, (height, width) in sizes[patches_from].items()}
 
 
-def _list_roots(
-    problems: Problems, path: str, options: Mapping[str, Any], roots: tuple[str, ...], lmdb: bool
-) -> dict[str, Listing]:
+def _list_roots(here: Problems, options: Mapping[str, Any], roots: tuple[str, ...], lmdb: bool) -> dict[str, Listing]:
     """List each data root; with a file of names, exactly the files that it names."""
     listings: dict[str, Listing] = {}
     names_key = "meta_info" if options.get("type") == "RealESRGANPairedDataset" else "meta_info_file"
     names_file = None if lmdb else options.get(names_key)
-    if isinstance(names_file, str) and not check_file(problems, join_path(path, names_key), names_file, expands=False):
+    if isinstance(names_file, str) and not check_file(here.at(names_key), names_file, expands=False):
         return listings
     for key in roots:
         root = options.get(key)
         if not isinstance(root, str):
             continue
         if isinstance(names_file, str):
-            _check_root_exists(problems, join_path(path, key), root)
+            _check_root_exists(here.at(key), root)
             continue
-        listing = list_images(problems, join_path(path, key), root, lmdb=lmdb)
+        listing = list_images(here.at(key), root, lmdb=lmdb)
         if listing is not None:
             listings[key] = listing
     if isinstance(names_file, str):
-        return list_named(problems, path, options, roots, names_key)
+        return list_named(here, options, roots, names_key)
     return listings
 
 
-def _check_root_exists(problems: Problems, path: str, root: Any) -> None:
+def _check_root_exists(here: Problems, root: Any) -> None:
     if isinstance(root, str) and not os.path.exists(os.path.expanduser(root)):
-        problems.add(path, f"{root} does not exist (looked in {os.getcwd()})")
+        here.add(f"{root} does not exist (looked in {os.getcwd()})")
 
 
-def _check_backend(problems: Problems, path: str, backend: Any) -> bool:
+def _check_backend(here: Problems, backend: Any) -> bool:
     """Check ``io_backend``; returns whether it is LMDB."""
     if not isinstance(backend, Mapping):
         return False
-    here = join_path(path, "io_backend")
-    check_mapping(
-        problems, here, backend, {"type": needed("text", words=IO_BACKENDS)}, strict=backend.get("type") == "disk"
-    )
+    check_mapping(here, backend, {"type": needed("text", words=IO_BACKENDS)}, strict=backend.get("type") == "disk")
     return backend.get("type") == "lmdb"
 
 
-def _check_loader(problems: Problems, path: str, options: Mapping[str, Any], *, trains: bool) -> None:
+def _check_loader(here: Problems, options: Mapping[str, Any], *, trains: bool) -> None:
     if options.get("prefetch_mode") == "cuda" and options.get("pin_memory") is not True and trains:
-        problems.add(join_path(path, "pin_memory"), "must be true with prefetch_mode: cuda")
+        here.at("pin_memory").add("must be true with prefetch_mode: cuda")
     workers = options.get("num_worker_per_gpu") if trains else 0
     if options.get("persistent_workers") is True and workers == 0:
         why = "num_worker_per_gpu is 0" if trains else "BasicSR validates and tests without workers"
-        problems.add(join_path(path, "persistent_workers"), f"must be false because {why}")
+        here.at("persistent_workers").add(f"must be false because {why}")
 
 
 def _check_batch(
-    problems: Problems, path: str, options: Mapping[str, Any], opt: Mapping[str, Any], count: int, world_size: int
+    here: Problems, options: Mapping[str, Any], opt: Mapping[str, Any], count: int, world_size: int
 ) -> None:
     """Check that an epoch has at least one batch."""
     batch = options.get("batch_size_per_gpu")
@@ -214,8 +206,7 @@ def _check_batch(
     images = -(-int(count * ratio) // world_size)
     batch *= _devices(opt.get("num_gpu")) if world_size == 1 else 1
     if batch > images:
-        problems.add(
-            join_path(path, "batch_size_per_gpu"),
+        here.at("batch_size_per_gpu").add(
             f"a batch of {batch} is larger than an epoch of {images} images (a process), so nothing would be trained; "
             "take a smaller batch or a larger dataset_enlarge_ratio",
         )

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segsr_arch.config.calls import find_registered
-from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.trials import reported
+from segsr_arch.config.problems import Problems
 from segsr_arch.metrics.registered import needs_ground_truth
 
 _WITHOUT = ("SingleImageDataset",)
@@ -23,15 +22,12 @@ def check_ground_truth(problems: Problems, opt: Mapping[str, Any]) -> None:
     """
     datasets, names = opt.get("datasets"), _comparing_metrics(opt)
     for name, options in datasets.items() if names and isinstance(datasets, Mapping) else ():
-        path, phase = join_path("datasets", str(name)), str(name).split("_")[0]
-        if phase not in ("val", "test") or not isinstance(options, Mapping):
-            continue
-        if any(line.startswith(f"{path}:") for line in problems.lines):
+        here, phase = problems.at("datasets", name), str(name).split("_")[0]
+        if phase not in ("val", "test") or not isinstance(options, Mapping) or not here.ok:
             continue
         given = {**options, "phase": phase, "scale": opt.get("scale")}  # as BasicSR completes them
-        if _lacks_ground_truth(problems, path, given):
-            problems.add(
-                path,
+        if _lacks_ground_truth(here, given):
+            here.add(
                 f"{options['type']} has no ground truth for val:metrics ({', '.join(names)}); give a "
                 "PairedImageDataset with dataroot_gt, or remove these metrics",
             )
@@ -43,19 +39,19 @@ def _comparing_metrics(opt: Mapping[str, Any]) -> list[str]:
     metrics = val.get("metrics") if isinstance(val, Mapping) else None
     names = []
     for name, options in metrics.items() if isinstance(metrics, Mapping) else ():
-        with reported(Problems(), "", ""):
+        with Problems().trying(""):
             if needs_ground_truth(options):
                 names.append(str(name))
     return names
 
 
-def _lacks_ground_truth(problems: Problems, path: str, options: Mapping[str, Any]) -> bool:
+def _lacks_ground_truth(here: Problems, options: Mapping[str, Any]) -> bool:
     from basicsr.utils.registry import DATASET_REGISTRY
 
-    cls = find_registered(Problems(), "", DATASET_REGISTRY, options.get("type"))
+    cls = find_registered(Problems(), DATASET_REGISTRY, options.get("type"))
     if cls is None or cls.__module__.split(".")[0] == "basicsr":
         return options.get("type") in _WITHOUT
-    with reported(problems, path, "its first item cannot be read"):
+    with here.trying("its first item cannot be read"):
         dataset = cls(copy.deepcopy(dict(options)))
         item = dataset[0] if len(dataset) else None
         return isinstance(item, Mapping) and "lq" in item and "gt" not in item

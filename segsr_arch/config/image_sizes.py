@@ -6,7 +6,7 @@ from typing import Any
 from torch import nn
 
 from segsr_arch.config.datasets import LrImages
-from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.problems import Problems
 from segsr_arch.guiding.unit_layouts import size_multiple
 from segsr_arch.inference.size_trial import SizeRule, SizeTrial
 from segsr_arch.inference.tiles import TileOptions
@@ -15,6 +15,7 @@ from segsr_arch.metrics.registered import describe as describe_metric
 from segsr_arch.option_keys import is_whole
 
 Size = tuple[int, int]
+_CUT, _CUT_AGAIN = ("datasets", "train", "gt_size"), ("gt_size",)  # RealESRNetModel cuts its patches once more
 _OWN = ("basicsr", "segsr_arch")
 
 
@@ -52,9 +53,9 @@ def check_network_sizes(
     name = opt["network_g"]["type"]
     for path, size in patches.items():
         if not _fits(size, rule, trial):
-            problems.add(path, _patch_problem(opt["scale"], size[0], name, rule))
-    for path, sizes in handed.items():
-        _check_handed(problems, path, sizes, name, rule, trial, pads=getattr(model, "pads_images", False))
+            problems.at(*path).add(_patch_problem(opt["scale"], size[0], name, rule))
+    for key, sizes in handed.items():
+        _check_handed(problems.at("datasets", key), sizes, name, rule, trial, pads=getattr(model, "pads_images", False))
 
 
 def _fits(size: Size, rule: SizeRule | None, trial: SizeTrial) -> bool:
@@ -67,13 +68,13 @@ def _channels(opt: Mapping[str, Any]) -> int:
     return 1 if colours and all(colour == "y" for colour in colours) else 3
 
 
-def _patches(opt: Mapping[str, Any], model: type) -> dict[str, Size]:
+def _patches(opt: Mapping[str, Any], model: type) -> dict[tuple[str, ...], Size]:
     """Sides of LR patches by the key that sets them, where the model hands them to the network as they are."""
     if any(getattr(model, name).__module__.split(".")[0] not in _OWN for name in ("feed_data", "optimize_parameters")):
         return {}
-    found = {"gt_size": opt.get("gt_size"), "datasets:train:gt_size": opt["datasets"]["train"].get("gt_size")}
-    if is_whole(found["gt_size"]):  # RealESRNetModel cuts its patches once more
-        del found["datasets:train:gt_size"]
+    found = {_CUT_AGAIN: opt.get("gt_size"), _CUT: opt["datasets"]["train"].get("gt_size")}
+    if is_whole(found[_CUT_AGAIN]):
+        del found[_CUT]
     return {key: (side // opt["scale"],) * 2 for key, side in found.items() if is_whole(side) and side >= opt["scale"]}
 
 
@@ -88,7 +89,7 @@ def _patch_problem(scale: int, side: int, name: str, rule: SizeRule | None) -> s
 def _handed_on(
     opt: Mapping[str, Any], model: type, network: nn.Module, images: Iterable[LrImages]
 ) -> dict[str, dict[str, Size]]:
-    """Sizes that the network gets in validation and test, by key path of the data set and name of the image."""
+    """Sizes that the network gets in validation and test, by key of the data set and name of the image."""
     from basicsr.models.sr_model import SRModel
     from basicsr.models.swinir_model import SwinIRModel
 
@@ -107,15 +108,14 @@ def _handed_on(
         return padded if tile is None or padded <= tile else -(-tile // multiple) * multiple
 
     return {
-        entry.path: {name: (handed(height), handed(width)) for name, (height, width) in entry.sizes.items()}
+        entry.key: {name: (handed(height), handed(width)) for name, (height, width) in entry.sizes.items()}
         for entry in images
         if entry.phase != "train" and entry.sizes
     }
 
 
 def _check_handed(
-    problems: Problems,
-    path: str,
+    here: Problems,
     sizes: Mapping[str, Size],
     name: str,
     rule: SizeRule | None,
@@ -130,12 +130,12 @@ def _check_handed(
     text = f"{name} does not take {len(wrong)} of {len(sizes)} LR images, first {wrong[0]} ({width}x{height})"
     text += f": sides must be {rule}" if rule is not None else ""
     if not pads:
-        problems.add(path, f"{text}; take model_type: SeGSRModel, which pads images and cuts the result")
+        here.add(f"{text}; take model_type: SeGSRModel, which pads images and cuts the result")
     elif rule is not None and rule.multiple > 1:
         declared = f"UNIT_LAYOUTS[{name!r}] = UnitLayout(size_multiple={rule.multiple})"
-        problems.add(path, f"{text}; declare it, and images are padded: segsr_arch.guiding.unit_layouts.{declared}")
+        here.add(f"{text}; declare it, and images are padded: segsr_arch.guiding.unit_layouts.{declared}")
     else:
-        problems.add(path, f"{text}; leave them out")
+        here.add(f"{text}; leave them out")
 
 
 def check_metric_sizes(problems: Problems, opt: Mapping[str, Any], images: Iterable[LrImages]) -> None:
@@ -158,9 +158,8 @@ def check_metric_sizes(problems: Problems, opt: Mapping[str, Any], images: Itera
             if entry.phase == "train" or not small:
                 continue
             height, width = sizes[small[0]]
-            problems.add(
-                join_path("val", "metrics", str(key)),
+            problems.at("val", "metrics", key).add(
                 f"{options['type']} needs images of at least {short} x {long} pixels; {len(small)} of {len(sizes)} SR "
-                f"images of {entry.path} are smaller, first {small[0]} ({width}x{height}); leave them out, or remove "
-                "this metric",
+                f"images of datasets:{entry.key} are smaller, first {small[0]} ({width}x{height}); leave them out, or "
+                "remove this metric"
             )

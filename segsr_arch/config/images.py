@@ -43,12 +43,11 @@ class Listing:
         return read_headers(self.folder, self.names)
 
 
-def list_images(problems: Problems, path: str, folder: str, *, lmdb: bool) -> Listing | None:
+def list_images(here: Problems, folder: str, *, lmdb: bool) -> Listing | None:
     """List the images of a data root as stock BasicSR does.
 
     Args:
-        problems: Where problems go.
-        path: Key path of the data root.
+        here: Where the data root stands.
         folder: Data root as written in the option file.
         lmdb: Whether ``io_backend: type`` is ``lmdb``.
 
@@ -57,65 +56,60 @@ def list_images(problems: Problems, path: str, folder: str, *, lmdb: bool) -> Li
     """
     root = Path(os.path.expanduser(folder))
     if lmdb and root.suffix != ".lmdb":
-        problems.add(path, f"{folder} must end in .lmdb because io_backend: type is lmdb; {_PREPARE}")
+        here.add(f"{folder} must end in .lmdb because io_backend: type is lmdb; {_PREPARE}")
         return None
     if not lmdb and root.suffix == ".lmdb" and root.is_dir():
-        problems.add(path, f"{folder} is an LMDB, but io_backend: type is not lmdb")
+        here.add(f"{folder} is an LMDB, but io_backend: type is not lmdb")
         return None
     if not root.is_dir():
         what = (
             "is a file, expected a folder" if root.exists() else f"does not exist (looked in {os.getcwd()}); {_PREPARE}"
         )
-        problems.add(path, f"{folder} {what}")
+        here.add(f"{folder} {what}")
         return None
-    listing = _list_lmdb(problems, path, root) if lmdb else _list_folder(problems, path, root)
+    listing = _list_lmdb(here, root) if lmdb else _list_folder(here, root)
     if listing is not None and not listing.names:
         below = [] if lmdb else folders_with_images(root)
         but = f" itself, only its folders {first_few(below)}, which BasicSR does not read" if below else ""
-        problems.add(path, f"{folder} holds no images{but}; {_PREPARE}")
+        here.add(f"{folder} holds no images{but}; {_PREPARE}")
         return None
     return listing
 
 
-def _list_lmdb(problems: Problems, path: str, root: Path) -> Listing | None:
+def _list_lmdb(here: Problems, root: Path) -> Listing | None:
     missing = [name for name in ("data.mdb", "meta_info.txt") if not (root / name).is_file()]
     if missing:
-        problems.add(path, f"{root} is not a complete LMDB, it has no {' and no '.join(missing)}; {_PREPARE}")
+        here.add(f"{root} is not a complete LMDB, it has no {' and no '.join(missing)}; {_PREPARE}")
         return None
     try:
         sizes = read_whole_list(root)
         absent = sorted(sizes.keys() - set(stored_keys(root)))
     except DataError as error:
-        problems.add(path, str(error))
+        here.add(str(error))
         return None
     if absent:
-        problems.add(
-            path, f"{root}: meta_info.txt lists images that the LMDB does not hold: {first_few(absent)}; {_PREPARE}"
-        )
+        here.add(f"{root}: meta_info.txt lists images that the LMDB does not hold: {first_few(absent)}; {_PREPARE}")
         return None
     return Listing(root, sorted(sizes), sizes)
 
 
-def _list_folder(problems: Problems, path: str, root: Path) -> Listing:
+def _list_folder(here: Problems, root: Path) -> Listing:
     names = sorted(entry.name for entry in os.scandir(root) if not entry.name.startswith(".") and entry.is_file())
     known = Image.registered_extensions()
     stray = [name for name in names if os.path.splitext(name)[1].lower() not in known]
     if stray:
-        problems.add(path, f"{root} holds files that are no images; move them away: {first_few(stray)}")
+        here.add(f"{root} holds files that are no images; move them away: {first_few(stray)}")
     below = folders_with_images(root)
     if below:
-        problems.notes.append(
-            f"{path}: {root} holds folders with images, which BasicSR does not read: {first_few(below)}"
-        )
+        here.note(f"{root} holds folders with images, which BasicSR does not read: {first_few(below)}")
     return Listing(root, [name for name in names if name not in set(stray)])
 
 
-def image_sizes(problems: Problems, path: str, listing: Listing) -> dict[str, tuple[int, int]]:
+def image_sizes(here: Problems, listing: Listing) -> dict[str, tuple[int, int]]:
     """Give the size of every image from the listing or from its header.
 
     Args:
-        problems: Where headers that cannot be read go.
-        path: Key path of the data root.
+        here: Where the data root stands.
         listing: The images.
 
     Returns:
@@ -124,7 +118,7 @@ def image_sizes(problems: Problems, path: str, listing: Listing) -> dict[str, tu
     if listing.known_sizes:
         return {name: listing.known_sizes[name] for name in listing.names}
     headers, unreadable = listing.headers
-    problems.add_images(path, list(unreadable.values()), f"images of {listing.folder} that cannot be read")
+    here.add_images(list(unreadable.values()), f"images of {listing.folder} that cannot be read")
     return {name: (header.height, header.width) for name, header in headers.items()}
 
 

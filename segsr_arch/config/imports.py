@@ -22,7 +22,7 @@ from typing import Any
 
 from segsr_arch.compat.workers import repair_spawned_workers
 from segsr_arch.config.mappings import check_value
-from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.problems import Problems
 from segsr_arch.config.tables import TOP
 from segsr_arch.errors import first_line
 from segsr_arch.running.logs import basicsr_not_set_up
@@ -42,9 +42,12 @@ def find_modules(problems: Problems, opt: Mapping[str, Any]) -> dict[str, str]:
         The name to import for each entry, the entry as key.
     """
     entries = opt.get(KEY)
-    if not check_value(problems, KEY, entries, TOP[KEY]):
+    if not check_value(problems.at(KEY), entries, TOP[KEY]):
         return {}
-    names = {entry: _module_name(problems, entry) for entry in ([entries] if isinstance(entries, str) else entries)}
+    names = {
+        entry: _module_name(problems.at(KEY, entry), entry)
+        for entry in ([entries] if isinstance(entries, str) else entries)
+    }
     return {entry: name for entry, name in names.items() if name is not None}
 
 
@@ -56,7 +59,7 @@ def import_modules(problems: Problems, names: Mapping[str, str]) -> None:
         names: What :func:`find_modules` has found.
     """
     for entry, name in names.items():
-        _import(problems, entry, name)
+        _import(problems.at(KEY, entry), name)
     repair_spawned_workers()  # for the data sets that are registered now
 
 
@@ -67,22 +70,22 @@ def imported_code(opt: Mapping[str, Any]) -> list[str]:
     return [f"{KEY}: {file} is code and was run" for file in files]
 
 
-def _module_name(problems: Problems, entry: str) -> str | None:
+def _module_name(here: Problems, entry: str) -> str | None:
     """Find the name under which a module is to be imported; the folder of a file is added to the module path."""
     path = Path(entry).expanduser()
     if path.suffix != ".py":
         if all(part.isidentifier() for part in entry.split(".")):
             return entry
         text = "expected the name of a module, such as my_package.networks, or the path of a .py file"
-        problems.add(join_path(KEY, entry), text)
+        here.add(text)
         return None
     if not path.is_file():
-        problems.add(join_path(KEY, entry), f"there is no such file (seen from {Path.cwd()})")
+        here.add(f"there is no such file (seen from {Path.cwd()})")
         return None
     path = path.absolute()
     name = path.stem
     if "." in name:
-        problems.add(join_path(KEY, entry), "a module's name has no dots; rename the file")
+        here.add("a module's name has no dots; rename the file")
         return None
     if name in sys.modules:
         taken = getattr(sys.modules[name], "__file__", None) or "Python"
@@ -92,15 +95,12 @@ def _module_name(problems: Problems, entry: str) -> str | None:
         importlib.invalidate_caches()
         taken = importlib.util.find_spec(name).origin
     if not os.path.exists(taken) or not path.samefile(taken):
-        problems.add(
-            join_path(KEY, entry), f"another module is called {name} already, the one of {taken}; rename the file"
-        )
+        here.add(f"another module is called {name} already, the one of {taken}; rename the file")
         return None
     return name
 
 
-def _import(problems: Problems, entry: str, name: str) -> None:
-    here = join_path(KEY, entry)
+def _import(here: Problems, name: str) -> None:
     try:
         with basicsr_not_set_up():
             importlib.import_module(name)
@@ -108,23 +108,22 @@ def _import(problems: Problems, entry: str, name: str) -> None:
         raise
     except ModuleNotFoundError as error:
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-            problems.add(here, f"cannot be imported ({first_line(error)}{_place(error)}); install it")
+            here.add(f"cannot be imported ({first_line(error)}{_place(error)}); install it")
             return
         file = Path(*name.split(".")).with_suffix(".py")
         hint = f"write {file} to import the file" if file.is_file() else "is its folder in PYTHONPATH?"
-        problems.add(here, f"there is no such module ({error}); {hint}")
+        here.add(f"there is no such module ({error}); {hint}")
     except SystemExit as error:
-        problems.add(here, f"ends the program when it is imported (exit code {error.code}{_place(error)})")
+        here.add(f"ends the program when it is imported (exit code {error.code}{_place(error)})")
     except Exception as error:  # code from elsewhere raises any kind
         taken = _TAKEN.match(str(error))
         if taken:
-            problems.add(
-                here,
+            here.add(
                 f"registers the {taken[2]} {taken[1]!r}, a name that is taken; rename the class, or register it with "
                 f"a suffix: {taken[2].upper()}_REGISTRY.register(suffix='mine') makes it {taken[1]}_mine",
             )
             return
-        problems.add(here, f"cannot be imported ({first_line(error)}{_place(error)})")
+        here.add(f"cannot be imported ({first_line(error)}{_place(error)})")
 
 
 def _place(error: BaseException) -> str:

@@ -10,9 +10,8 @@ import numpy as np
 
 from segsr_arch.config.calls import check_call, find_registered
 from segsr_arch.config.mappings import check_mapping
-from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.problems import Problems
 from segsr_arch.config.tables import METRIC, METRIC_PARAMETERS
-from segsr_arch.config.trials import reported
 from segsr_arch.metrics.registered import describe as describe_metric
 from segsr_arch.option_keys import describe, is_whole
 
@@ -29,60 +28,53 @@ def check_metrics(problems: Problems, metrics: Any, scale: Any = None) -> None:
         metrics: The section; null means no metrics.
         scale: Scale of the run, which that of a metric must agree with; ``None`` where it is not known.
     """
+    from basicsr.utils.registry import METRIC_REGISTRY
+
     for name, options in metrics.items() if isinstance(metrics, Mapping) else ():
-        path = join_path("val", "metrics", str(name))
+        here = problems.at("val", "metrics", name)
         if not isinstance(options, Mapping):
-            problems.add(path, f"expected a mapping with the key type, got {describe(options)}")
+            here.add(f"expected a mapping with the key type, got {describe(options)}")
             continue
-        before = len(problems.lines)
-        metric = _find(problems, path, options)
-        check_mapping(problems, path, options, METRIC, strict=False)
+        metric = find_registered(here.at("type"), METRIC_REGISTRY, options.get("type"))
+        check_mapping(here, options, METRIC, strict=False)
         if metric is None:
             continue
         # the images come from the model; stock metrics take **kwargs and never look into it
         ours = metric.__module__.split(".")[0] in ("basicsr", "segsr_arch")
         images = [name for name in inspect.signature(metric).parameters if name in _IMAGES]
-        check_call(problems, path, options, metric, also_known=METRIC, given=images, kwargs_is_sink=ours)
+        check_call(here, options, metric, also_known=METRIC, given=images, kwargs_is_sink=ours)
         if ours:
-            told = {line.split(": ")[0] for line in problems.lines[before:]}
-            rest = {name: value for name, value in options.items() if join_path(path, str(name)) not in told}
-            check_mapping(problems, path, rest, METRIC_PARAMETERS, strict=False)
-        if len(problems.lines) == before and is_whole(scale) and options.get("scale", scale) != scale:
-            problems.add(join_path(path, "scale"), f"is {options['scale']}, but scale: is {scale}")
-        if len(problems.lines) == before:
-            _try_metric(problems, path, options, metric, ours=ours)
+            rest = {name: value for name, value in options.items() if here.at(name).ok}
+            check_mapping(here, rest, METRIC_PARAMETERS, strict=False)
+        if here.ok and is_whole(scale) and options.get("scale", scale) != scale:
+            here.at("scale").add(f"is {options['scale']}, but scale: is {scale}")
+        if here.ok:
+            _try_metric(here, options, metric, ours=ours)
 
 
-def _find(problems: Problems, path: str, options: Mapping[str, Any]) -> Callable | None:
-    from basicsr.utils.registry import METRIC_REGISTRY
-
-    return find_registered(problems, join_path(path, "type"), METRIC_REGISTRY, options.get("type"))
-
-
-def _try_metric(problems: Problems, path: str, options: Mapping[str, Any], metric: Callable, *, ours: bool) -> None:
+def _try_metric(here: Problems, options: Mapping[str, Any], metric: Callable, *, ours: bool) -> None:
     from basicsr.metrics import calculate_metric
 
-    before = len(problems.lines)
-    with reported(problems, path, "cannot be computed"):
+    with here.trying("cannot be computed"):
         known = describe_metric(options)
         if ours:
-            _check_better(problems, path, options, known.better)
+            _check_better(here, options, known.better)
         border = 2 * options.get("crop_border", 0) if is_whole(options.get("crop_border", 0)) else 0
         side = max(known.trial_side + border, *known.smallest_size(options))
-    if len(problems.lines) > before:
+    if not here.ok:
         return
     random = np.random.default_rng(0)
     images = {name: random.integers(0, 256, (side, side, 3), dtype=np.uint8) for name in _IMAGES}
-    with reported(problems, path, f"cannot be computed, tried on two {side} x {side} images"):
+    with here.trying(f"cannot be computed, tried on two {side} x {side} images"):
         value = float(calculate_metric(images, copy.deepcopy(dict(options))))
         if math.isnan(value):
-            problems.add(path, f"is not a number (NaN), tried on two random {side} x {side} images; check its options")
+            here.add(f"is not a number (NaN), tried on two random {side} x {side} images; check its options")
     if getattr(metric, "set_metric", False):
         metric.reset()
 
 
-def _check_better(problems: Problems, path: str, options: Mapping[str, Any], better: str) -> None:
+def _check_better(here: Problems, options: Mapping[str, Any], better: str) -> None:
     """BasicSR takes ``higher`` where nothing is said, and would keep the worst network as the best."""
     given = options.get("better") or "higher"
     if given != better:
-        problems.add(join_path(path, "better"), f"must be {better} for {options['type']}, got {given}")
+        here.at("better").add(f"must be {better} for {options['type']}, got {given}")

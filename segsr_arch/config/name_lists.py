@@ -7,20 +7,19 @@ from typing import Any
 
 from segsr_arch.config.images import Listing, first_few
 from segsr_arch.config.pairs import takes_a_name
-from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.problems import Problems
 from segsr_arch.errors import DataError
 from segsr_arch.sources.folder_walk import on_disk
 from segsr_arch.text import composed, read_lines
 
 
 def list_named(
-    problems: Problems, path: str, options: Mapping[str, Any], roots: tuple[str, ...], names_key: str
+    here: Problems, options: Mapping[str, Any], roots: tuple[str, ...], names_key: str
 ) -> dict[str, Listing]:
     """List exactly the files that a list names.
 
     Args:
-        problems: Where problems go: the list, and files that are not there.
-        path: Key path of the data set.
+        here: Where the data set stands.
         options: Its options; what ``names_key`` gives is a file.
         roots: Keys of its data roots.
         names_key: ``meta_info_file``, with a name a line, or ``meta_info``, with two, of HR and LR image.
@@ -28,16 +27,16 @@ def list_named(
     Returns:
         Listing by key of the data root, of those whose files are all there.
     """
-    here, file = join_path(path, names_key), options[names_key]
+    named, file = here.at(names_key), options[names_key]
     try:
         lines = [line.strip() for line in read_lines(file, "a list of images") if line.strip()]
     except DataError as error:
-        problems.add(here, str(error))
+        named.add(str(error))
         return {}
     if not lines:
-        problems.add(here, f"{file} names no image")
+        named.add(f"{file} names no image")
         return {}
-    columns = _two_names(problems, here, lines) if names_key == "meta_info" else _one_name(options, roots, lines)
+    columns = _two_names(named, lines) if names_key == "meta_info" else _one_name(options, roots, lines)
     listings = {}
     for key, wanted in columns.items():
         root = Path(os.path.expanduser(options[key])) if isinstance(options.get(key), str) else None
@@ -47,7 +46,7 @@ def list_named(
         missing = [name for name, place in found.items() if not place.is_file()]
         if missing:
             missed = f"{len(missing)} files that {file} names are not in {root}, first: {missing[0]}"
-            problems.add(join_path(path, key), missed)
+            here.at(key).add(missed)
         else:
             listings[key] = Listing(root, [os.path.relpath(found[name], root) for name in wanted])
     if names_key == "meta_info" and len(listings) == 2:
@@ -67,34 +66,32 @@ def _one_name(options: Mapping[str, Any], roots: tuple[str, ...], lines: list[st
     return columns
 
 
-def _two_names(problems: Problems, path: str, lines: list[str]) -> dict[str, list[str]]:
+def _two_names(here: Problems, lines: list[str]) -> dict[str, list[str]]:
     pairs = [line.split(", ") for line in lines]
     wrong = [line for line, pair in zip(lines, pairs, strict=True) if len(pair) != 2]
     if wrong:
-        problems.add(path, f"each line must be `HR.png, LR.png`; {len(wrong)} are not, first: {wrong[0]!r}")
+        here.add(f"each line must be `HR.png, LR.png`; {len(wrong)} are not, first: {wrong[0]!r}")
         return {}
     return {"dataroot_gt": [pair[0] for pair in pairs], "dataroot_lq": [pair[1] for pair in pairs]}
 
 
-def check_stems(problems: Problems, path: str, listings: Mapping[str, Listing]) -> None:
+def check_stems(here: Problems, listings: Mapping[str, Listing]) -> None:
     """Refuse images that differ in their endings alone: what is written of one would replace the other's.
 
     Images of one name in several folders are said: ``segsr evaluate`` keeps them apart, ``save_img`` does not.
 
     Args:
-        problems: Where problems go.
-        path: Key path of a data set to validate or test on.
+        here: Where a data set to validate or test on stands.
         listings: Its images by key of the data root.
     """
     for key, listing in listings.items():
         if listing.known_sizes:  # keys of an LMDB have no endings
             continue
-        here = join_path(path, key)
         names = {name: composed(str(Path(name).with_suffix(""))) for name in listing.names}
         if same := _alike(names):
-            problems.add(here, f"results are named without endings, and these would be one: {same}; rename them")
+            here.at(key).add(f"results are named without endings, and these would be one: {same}; rename them")
         elif same := _alike({name: Path(stem).name for name, stem in names.items()}):
-            problems.notes.append(f"{here}: save_img writes images without their folders, and these become one: {same}")
+            here.at(key).note(f"save_img writes images without their folders, and these become one: {same}")
 
 
 def _alike(names: Mapping[str, str]) -> str:

@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from segsr_arch.config.calls import check_call, check_dataclass, find_registered
-from segsr_arch.config.problems import Problems, join_path
-from segsr_arch.config.trials import reported
+from segsr_arch.config.problems import Problems
 from segsr_arch.errors import SegsrError
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.inference.window_sizes import reads_window_size, window_size_of
@@ -33,21 +32,21 @@ def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
     for key, options in opt.items():
         if not str(key).startswith("network_") or not isinstance(options, Mapping):
             continue
-        network = _check_network(problems, key, options)
+        network = _check_network(problems.at(key), options)
         if network is not None and options["type"].startswith(spandrel_networks.PREFIX):
             # BasicSR builds it by this name.
             spandrel_networks.register(options["type"].removeprefix(spandrel_networks.PREFIX))
-        _check_scale_and_nested(problems, key, options, opt.get("scale") if key == "network_g" else None, network)
+        _check_scale_and_nested(problems.at(key), options, opt.get("scale") if key == "network_g" else None, network)
 
 
-def _check_scale_and_nested(problems: Problems, key: str, options: Mapping[str, Any], scale: Any, network: Any) -> None:
+def _check_scale_and_nested(here: Problems, options: Mapping[str, Any], scale: Any, network: Any) -> None:
     """Check what a network enlarges by, and the networks that its options describe in turn."""
-    _check_scale(problems, key, options, scale, network)
+    _check_scale(here, options, scale, network)
     for name in getattr(network, "nested_networks", ()):
-        nested, here = options.get(name), join_path(key, name)
+        nested, below = options.get(name), here.at(name)
         if isinstance(nested, Mapping):
-            inner = _check_network(problems, here, nested, guides=_is_guided(network))
-            _check_scale_and_nested(problems, here, nested, scale, inner)
+            inner = _check_network(below, nested, guides=_is_guided(network))
+            _check_scale_and_nested(below, nested, scale, inner)
 
 
 def _is_guided(network: Any) -> bool:
@@ -77,22 +76,22 @@ def check_needs(
         try:
             model.check_options({**opt, "is_train": is_train})
         except SegsrError as error:
-            problems.add("", str(error))
+            problems.add(str(error))
     right: dict[str, nn.Module | None] = {}
     for key, options in opt.items():
         if not str(key).startswith("network_") or not isinstance(options, Mapping):
             continue
-        network = _find_network(problems, key, options["type"])
-        before = len(problems.lines)
+        here = problems.at(key)
+        network = _find_network(here.at("type"), options["type"])
         if hasattr(network, "check_options"):
             try:
                 network.check_options(options)
             except SegsrError as error:
-                problems.add(key, str(error).removeprefix(f"{key}: "))
+                here.add(str(error).removeprefix(f"{key}: "))
         module = None
-        if len(problems.lines) == before and not hasattr(network, "check_checkpoint"):
-            module = _build(problems, key, options, network)
-        if len(problems.lines) == before:
+        if here.ok and not hasattr(network, "check_checkpoint"):
+            module = _build(here, options, network)
+        if here.ok:
             right[key] = module
     return right
 
@@ -106,63 +105,60 @@ def check_window(problems: Problems, options: Mapping[str, Any], model: type) ->
         model: The model class.
     """
     if reads_window_size(model) and window_size_of(options) is None:
-        problems.add(
-            "model_type",
+        problems.at("model_type").add(
             f"{model.__name__} reads network_g: window_size, which {options['type']} does not have; take model_type: "
             "SeGSRModel, which pads images to what the network takes, or SRModel",
         )
 
 
-def _build(problems: Problems, key: str, options: Mapping[str, Any], network: type) -> nn.Module | None:
+def _build(here: Problems, options: Mapping[str, Any], network: type) -> nn.Module | None:
     """Build a network without memory for its weights or, if it reads values while it is built, with."""
     arguments = {name: value for name, value in options.items() if name != "type"}
     outline = Problems()
-    for device, collected in (("meta", outline), ("cpu", problems)):
-        before = len(collected.lines)
-        with reported(collected, key, "the network cannot be built"), torch.device(device):
+    for device, collected in (("meta", outline), ("cpu", here)):
+        with collected.trying("the network cannot be built"), torch.device(device):
             module = network(**copy.deepcopy(arguments))
-        if len(collected.lines) == before:
+        if collected.ok:
             return module
     return None
 
 
-def _find_network(problems: Problems, key: str, name: str) -> Any:
+def _find_network(here: Problems, name: str) -> Any:
     """Find the class of a registered network or of one of spandrel; ``None`` if there is a problem."""
     from basicsr.archs import ARCH_REGISTRY
 
-    path = join_path(key, "type")
     if not name.startswith(spandrel_networks.PREFIX):
-        return find_registered(problems, path, ARCH_REGISTRY, name)
+        return find_registered(here, ARCH_REGISTRY, name)
     try:
         return spandrel_networks.find_network(name.removeprefix(spandrel_networks.PREFIX))
     except SegsrError as error:
-        problems.add(path, str(error))
+        here.add(str(error))
         return None
 
 
-def _check_network(problems: Problems, key: str, options: Mapping[str, Any], *, guides: bool = False) -> Any:
+def _check_network(here: Problems, options: Mapping[str, Any], *, guides: bool = False) -> Any:
     """Check the options of a network; ``guides`` says that it stands within a guided one. Returns its class."""
     if not isinstance(options.get("type"), str):
-        problems.add(join_path(key, "type"), "is missing; expected the name of a registered network")
+        here.at("type").add("is missing; expected the name of a registered network")
         return None
-    network = _find_network(problems, key, options["type"])
+    network = _find_network(here.at("type"), options["type"])
     if network is None:
         return None
     if guides and _is_guided(network):
         what = f"{options['type']} has a guide already; name the network that is to be guided"
-        problems.add(join_path(key, "type"), what)
+        here.at("type").add(what)
         return None
-    check_call(problems, key, options, network)
+    check_call(here, options, network)
     for name, cls in getattr(network, "nested_options", {}).items():
         nested = options.get(name)
         if isinstance(nested, Mapping):
-            check_dataclass(problems, join_path(key, name), nested, cls)
+            check_dataclass(here.at(name), nested, cls)
         elif nested is not None:
-            problems.add(join_path(key, name), f"expected a mapping of keys, got {describe(nested)}")
+            here.at(name).add(f"expected a mapping of keys, got {describe(nested)}")
     return network
 
 
-def _check_scale(problems: Problems, key: str, options: Mapping[str, Any], scale: Any, network: Any) -> None:
+def _check_scale(here: Problems, options: Mapping[str, Any], scale: Any, network: Any) -> None:
     if not is_whole(scale) or network is None:
         return
     defaults = {name: p.default for name, p in inspect.signature(network).parameters.items()}
@@ -170,7 +166,6 @@ def _check_scale(problems: Problems, key: str, options: Mapping[str, Any], scale
         value = options.get(name, defaults.get(name))
         if is_whole(value) and value != scale:
             by_default = "" if name in options else " by default"
-            problems.add(
-                join_path(key, name),
+            here.at(name).add(
                 f"the network enlarges x{value}{by_default}, but scale: is {scale}; they must be equal",
             )

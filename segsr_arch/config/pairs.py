@@ -5,15 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from segsr_arch.config.images import Listing, first_few, image_sizes
-from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.problems import Problems
 from segsr_arch.known_names import nearest
 from segsr_arch.option_keys import describe, is_whole
 from segsr_arch.text import composed
 
 
 def check_pairs(
-    problems: Problems,
-    path: str,
+    here: Problems,
     options: Mapping[str, Any],
     lr: Listing,
     hr: Listing,
@@ -23,8 +22,7 @@ def check_pairs(
     """Check that every HR image has its LR image, ``scale`` times smaller; every pair is looked at.
 
     Args:
-        problems: Where problems go.
-        path: Key path of the data set.
+        here: Where the data set stands.
         options: Its options.
         lr: LR images.
         hr: HR images.
@@ -34,11 +32,11 @@ def check_pairs(
     Returns:
         (height, width) of the LR images by name, as far as it can be had.
     """
-    pairs = _pair_names(problems, path, options, lr, hr)
+    pairs = _pair_names(here, options, lr, hr)
     if not pairs or not is_whole(scale) or scale < 1:
         return {}
-    hr_sizes = image_sizes(problems, join_path(path, "dataroot_gt"), hr)
-    lr_sizes = image_sizes(problems, join_path(path, "dataroot_lq"), lr)
+    hr_sizes = image_sizes(here.at("dataroot_gt"), hr)
+    lr_sizes = image_sizes(here.at("dataroot_lq"), lr)
     # outside training BasicSR cuts the HR image to scale x LR, so less than one LR pixel may be over
     slack = 1 if phase == "train" else scale
     wrong = []
@@ -49,26 +47,22 @@ def check_pairs(
         if not (0 <= height - scale * lr_height < slack and 0 <= width - scale * lr_width < slack):
             wrong.append(f"{name} is {width}x{height}, its LR image {lr_width}x{lr_height}")
     if wrong:
-        problems.add(
-            join_path(path, "dataroot_gt"),
+        here.at("dataroot_gt").add(
             f"HR images must be x{scale} (scale:) the size of the LR images; {len(wrong)} of {len(pairs)} are not: "
             f"{first_few(wrong)}",
         )
     if phase == "train":
-        check_patch(problems, path, options.get("gt_size"), scale, hr_sizes)
+        check_patch(here, options.get("gt_size"), scale, hr_sizes)
     return lr_sizes
 
 
-def _pair_names(
-    problems: Problems, path: str, options: Mapping[str, Any], lr: Listing, hr: Listing
-) -> dict[str, str] | None:
+def _pair_names(here: Problems, options: Mapping[str, Any], lr: Listing, hr: Listing) -> dict[str, str] | None:
     """Give the LR name for each HR name, or ``None`` if the two sets do not fit together."""
     if hr.partners:
         return hr.partners
     template = options.get("filename_tmpl", "{}")
     if not takes_a_name(template):
-        problems.add(
-            join_path(path, "filename_tmpl"),
+        here.at("filename_tmpl").add(
             f"must contain {{}} once, where the HR name goes, and no other braces; got {describe(template)}",
         )
         return None
@@ -90,7 +84,7 @@ def _pair_names(
         parts.append(f"no LR image for {first_few(without_lr)}{nearest(wanted[without_lr[0]], without_hr)}")
     if without_hr:
         parts.append(f"no HR image for {first_few(without_hr)}")
-    problems.add(path, "; ".join(parts))
+    here.add("; ".join(parts))
     return None
 
 
@@ -102,23 +96,22 @@ def takes_a_name(template: Any) -> bool:
         return False
 
 
-def check_patch(problems: Problems, path: str, gt_size: Any, scale: Any, sizes: Mapping[str, tuple[int, int]]) -> None:
+def check_patch(here: Problems, gt_size: Any, scale: Any, sizes: Mapping[str, tuple[int, int]]) -> None:
     """Check that the training patch is a multiple of the scale and fits into every image.
 
     Args:
-        problems: Where problems go.
-        path: Key path of the data set.
+        here: Where the data set stands.
         gt_size: Side of a patch in HR pixels, as written.
         scale: ``scale:`` of the option file.
         sizes: (height, width) of the HR images by name.
     """
     if not is_whole(gt_size) or gt_size < 1 or not is_whole(scale) or scale < 1:
         return
-    here = join_path(path, "gt_size")
+    here = here.at("gt_size")
     if gt_size % scale:
-        problems.add(here, f"{gt_size} is not divisible by scale: {scale}; take {max(1, gt_size // scale) * scale}")
+        here.add(f"{gt_size} is not divisible by scale: {scale}; take {max(1, gt_size // scale) * scale}")
     if sizes:
         smallest = min(sizes, key=lambda name: min(sizes[name]))
         height, width = sizes[smallest]
         if gt_size > min(height, width):
-            problems.add(here, f"{gt_size} is larger than the image {smallest} ({width}x{height})")
+            here.add(f"{gt_size} is larger than the image {smallest} ({width}x{height})")

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from segsr_arch.config.mappings import check_value
-from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.problems import Problems
 from segsr_arch.config.tables import PATH_INTERNAL
 from segsr_arch.option_keys import Key
 
@@ -38,22 +38,21 @@ def check_paths(
     }
     files = {"resume_state", *(name for name in known if name.startswith("pretrain_"))}
     for name, value in section.items():
-        path = join_path("path", str(name))
+        here = problems.at("path", name)
         if name in PATH_INTERNAL and name not in extra:
             if not parsed:
-                problems.add(path, f"is set by BasicSR itself, remove it; {PATH_INTERNAL[name]}")
+                here.add(f"is set by BasicSR itself, remove it; {PATH_INTERNAL[name]}")
         elif name not in known:
-            problems.unknown(path, str(name), known, "unknown key, BasicSR would make a folder of it")
-        elif check_value(problems, path, value, known[name]) and name in files - set(unread):
-            check_file(problems, path, value)
+            here.unknown(str(name), known, "unknown key, BasicSR would make a folder of it")
+        elif check_value(here, value, known[name]) and name in files - set(unread):
+            check_file(here, value)
 
 
-def check_file(problems: Problems, path: str, value: str, *, expands: bool = True) -> bool:
+def check_file(here: Problems, value: str, *, expands: bool = True) -> bool:
     """Check that a path names an existing file.
 
     Args:
-        problems: Where problems go.
-        path: Key path of the value.
+        here: Where the value stands.
         value: Path as written in the option file.
         expands: Whether BasicSR takes ``~`` at its start for the home folder.
 
@@ -64,10 +63,10 @@ def check_file(problems: Problems, path: str, value: str, *, expands: bool = Tru
     if os.path.isfile(file):
         return True
     if os.path.isdir(file):
-        problems.add(path, f"{value} is a folder, expected a file")
+        here.add(f"{value} is a folder, expected a file")
     else:
         tilde = (
             "; BasicSR does not replace ~ here, write the whole path" if value.startswith("~") and not expands else ""
         )
-        problems.add(path, f"{value} does not exist (looked in {os.getcwd()}){tilde}")
+        here.add(f"{value} does not exist (looked in {os.getcwd()}){tilde}")
     return False

@@ -30,8 +30,7 @@ def check_stock_model(problems: Problems, opt: Mapping[str, Any], model: type, *
         _check_degradation(problems, opt, model, (*DEGRADATION_NEEDED, *sharpened))
     validates = any(str(name).split("_")[0] == "val" for name in opt["datasets"]) and opt.get("val") is not None
     if issubclass(model, VideoRecurrentModel) and validates:
-        problems.add(
-            "datasets",
+        problems.at("datasets").add(
             f"{model.__name__} of BasicSR fails in any validation while it trains, with save_img as without; remove "
             "val: and the data sets for it, and measure with basicsr test (val: save_img: true)",
         )
@@ -40,9 +39,9 @@ def check_stock_model(problems: Problems, opt: Mapping[str, Any], model: type, *
 def _check_degradation(problems: Problems, opt: Mapping[str, Any], model: type, wanted: tuple[str, ...]) -> None:
     for key in wanted:
         if opt.get(key) is None:
-            problems.add(key, f"is missing; {model.__name__} needs it to degrade images")
+            problems.at(key).add(f"is missing; {model.__name__} needs it to degrade images")
     size, batch = opt.get("queue_size", QUEUE_SIZE), opt["datasets"]["train"]["batch_size_per_gpu"]
     if is_whole(size) and size % batch:
         default = "" if "queue_size" in opt else " (by default)"
         remedy = f"take {-(-size // batch) * batch}"
-        problems.add("queue_size", f"{size}{default} is no multiple of batch_size_per_gpu: {batch}; {remedy}")
+        problems.at("queue_size").add(f"{size}{default} is no multiple of batch_size_per_gpu: {batch}; {remedy}")

@@ -8,9 +8,8 @@ from typing import Any
 
 from segsr_arch.config.calls import check_call, find_registered
 from segsr_arch.config.mappings import check_mapping
-from segsr_arch.config.problems import Problems, join_path
+from segsr_arch.config.problems import Problems
 from segsr_arch.config.tables import OPTIMIZER, SCHEDULERS
-from segsr_arch.config.trials import reported
 from segsr_arch.errors import WeightsFileError
 from segsr_arch.metrics.pretrained import hub_path
 from segsr_arch.option_keys import describe, is_number, needed
@@ -27,16 +26,20 @@ def check_training(problems: Problems, train: Mapping[str, Any], *, strict: bool
         train: The section.
         strict: Whether the model builds them as stock BasicSR does, so that names from elsewhere are wrong.
     """
+    optimizers: dict[str, type] = {}
     for key, options in train.items():
-        path = join_path("train", str(key))
+        here = problems.at("train", key)
         if not isinstance(options, Mapping):
             continue
         if str(key).startswith("optim_"):
-            _check_optimizer(problems, path, options, train.get("scheduler"), strict=strict)
+            cls = _check_optimizer(here, options, strict=strict)
+            optimizers |= {key: cls} if cls is not None and here.ok else {}
         elif key == "scheduler":
-            _check_scheduler(problems, path, options, train.get("total_iter"), strict=strict)
+            _check_scheduler(here, options, train.get("total_iter"), strict=strict)
         elif str(key).endswith("_opt"):
-            _check_loss(problems, path, options, strict=strict)
+            _check_loss(here, options, strict=strict)
+    for key, cls in optimizers.items():
+        _try_optimizer(problems.at("train"), key, train, cls)
 
 
 def check_some_loss(problems: Problems, train: Mapping[str, Any], model: type | None) -> None:
@@ -51,16 +54,14 @@ def check_some_loss(problems: Problems, train: Mapping[str, Any], model: type | 
 
     plain = model is not None and getattr(model, "init_training_settings", None) is SRModel.init_training_settings
     if plain and not (train.get("pixel_opt") or train.get("perceptual_opt")):
-        problems.add("train", "needs a loss: pixel_opt or perceptual_opt")
+        problems.at("train").add("needs a loss: pixel_opt or perceptual_opt")
 
 
-def _check_optimizer(
-    problems: Problems, path: str, options: Mapping[str, Any], scheduler: Any, *, strict: bool
-) -> None:
+def _check_optimizer(here: Problems, options: Mapping[str, Any], *, strict: bool) -> type | None:
+    """Check the options of an optimizer; returns its class, if it is one of torch."""
     import torch
 
-    before = len(problems.lines)
-    check_mapping(problems, path, options, OPTIMIZER, strict=False)
+    check_mapping(here, options, OPTIMIZER, strict=False)
     name = options.get("type") if isinstance(options.get("type"), str) else None
     known = {
         key: cls
@@ -68,115 +69,104 @@ def _check_optimizer(
         if inspect.isclass(cls) and issubclass(cls, torch.optim.Optimizer) and cls is not torch.optim.Optimizer
     }
     if name in known:
-        check_call(problems, path, options, known[name], given=("params",))
-        if len(problems.lines) == before:
-            _try_optimizer(problems, path, options, known[name], scheduler)
-    elif isinstance(name, str) and strict and not problems.names_may_follow:
-        problems.unknown(join_path(path, "type"), name, known, f"{name!r} is not an optimizer of torch.optim")
+        check_call(here, options, known[name], given=("params",))
+        return known[name]
+    if isinstance(name, str) and strict and not here.names_may_follow:
+        here.at("type").unknown(name, known, f"{name!r} is not an optimizer of torch.optim")
+    return None
 
 
-def _try_optimizer(problems: Problems, path: str, options: Mapping[str, Any], cls: type, scheduler: Any) -> None:
+def _try_optimizer(here: Problems, key: str, train: Mapping[str, Any], cls: type) -> None:
     """Build the optimizer on a convolution and take one step as BasicSR does, then the scheduler on top of it."""
     import torch
+    from basicsr.models import lr_scheduler
 
     layer = torch.nn.Conv2d(3, 4, 3, device="cuda" if torch.cuda.is_available() else "cpu")
     for parameter in layer.parameters():
         parameter.grad = torch.ones_like(parameter)
     optimizer = None
-    with reported(problems, path, "a step of this optimizer fails, tried on a convolution"):
-        optimizer = cls(layer.parameters(), **_arguments(options))
+    with here.at(key).trying("a step of this optimizer fails, tried on a convolution"):
+        optimizer = cls(layer.parameters(), **_arguments(train[key]))
         optimizer.step()
-    name = scheduler.get("type") if isinstance(scheduler, Mapping) else None
-    if optimizer is not None and isinstance(name, str) and name in SCHEDULERS:
-        _try_scheduler(problems, scheduler, optimizer)
-
-
-def _try_scheduler(problems: Problems, options: Mapping[str, Any], optimizer: Any) -> None:
-    from basicsr.models import lr_scheduler
-
-    own = Problems()
-    _check_scheduler(own, "train:scheduler", options, None, strict=True)
-    if own.lines:  # noted where the scheduler itself is checked
+    scheduler = train.get("scheduler")
+    if optimizer is None or not isinstance(scheduler, Mapping) or not here.at("scheduler").ok:
         return
-    cosine = options["type"] == "CosineAnnealingRestartLR"
-    cls = lr_scheduler.CosineAnnealingRestartLR if cosine else lr_scheduler.MultiStepRestartLR
-    with reported(problems, "train:scheduler", "cannot be stepped"):
-        cls(optimizer, **_arguments(options)).step()
+    name = scheduler.get("type")
+    if isinstance(name, str) and name in SCHEDULERS:
+        cosine = name == "CosineAnnealingRestartLR"
+        schedule = lr_scheduler.CosineAnnealingRestartLR if cosine else lr_scheduler.MultiStepRestartLR
+        with here.at("scheduler").trying("cannot be stepped"):
+            schedule(optimizer, **_arguments(scheduler)).step()
 
 
 def _arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     return {key: copy.deepcopy(value) for key, value in options.items() if key != "type"}
 
 
-def _check_scheduler(
-    problems: Problems, path: str, options: Mapping[str, Any], total_iter: Any, *, strict: bool
-) -> None:
+def _check_scheduler(here: Problems, options: Mapping[str, Any], total_iter: Any, *, strict: bool) -> None:
     name = options.get("type") if isinstance(options.get("type"), str) else None
     if name not in SCHEDULERS:
-        check_mapping(problems, path, options, {"type": needed("text")}, strict=False)
+        check_mapping(here, options, {"type": needed("text")}, strict=False)
         if isinstance(name, str) and strict:
-            problems.unknown(join_path(path, "type"), name, SCHEDULERS, f"{name!r} is not a scheduler of BasicSR")
+            here.at("type").unknown(name, SCHEDULERS, f"{name!r} is not a scheduler of BasicSR")
         return
-    check_mapping(problems, path, options, SCHEDULERS[name])
+    check_mapping(here, options, SCHEDULERS[name])
     starts_key = "periods" if name == "CosineAnnealingRestartLR" else "restarts"
     starts, weights = options.get(starts_key, [0]), options.get("restart_weights", [1])
     if not isinstance(starts, list) or not isinstance(weights, list):
         return
     if len(starts) != len(weights):
-        problems.add(
-            join_path(path, "restart_weights"),
+        here.at("restart_weights").add(
             f"needs as many entries as {starts_key} ({len(starts)}), has {len(weights)}",
         )
     whole = starts_key == "periods" and is_number(total_iter) and all(map(is_number, starts))
     if whole and sum(starts) < total_iter - 1:
-        problems.add(
-            join_path(path, "periods"),
+        here.at("periods").add(
             f"add up to {sum(starts)}, fewer than total_iter: {total_iter}; the run would fail there",
         )
 
 
-def _check_loss(problems: Problems, path: str, options: Mapping[str, Any], *, strict: bool) -> None:
+def _check_loss(here: Problems, options: Mapping[str, Any], *, strict: bool) -> None:
     from basicsr.utils.registry import LOSS_REGISTRY
 
     if not isinstance(options.get("type"), str):
         if strict:
-            problems.add(join_path(path, "type"), "is missing; expected the name of a registered loss")
+            here.at("type").add("is missing; expected the name of a registered loss")
         return
-    before = len(problems.lines)
-    loss = find_registered(problems, join_path(path, "type"), LOSS_REGISTRY, options["type"])
+    loss = find_registered(here.at("type"), LOSS_REGISTRY, options["type"])
     if loss is None:
         return
-    check_call(problems, path, options, loss)
+    check_call(here, options, loss)
     if options["type"] == "PerceptualLoss":  # not built, because that fetches weights
-        _check_vgg(problems, path, options)
-    elif len(problems.lines) == before:
-        _try_loss(problems, path, options, loss)
+        _check_vgg(here, options)
+    elif here.ok:
+        _try_loss(here, options, loss)
 
 
-def _check_vgg(problems: Problems, path: str, options: Mapping[str, Any]) -> None:
+def _check_vgg(here: Problems, options: Mapping[str, Any]) -> None:
     from basicsr.archs.vgg_arch import NAMES, insert_bn
 
     vgg, layers = str(options.get("vgg_type", "vgg19")), options.get("layer_weights", {})
     names = NAMES.get(vgg.removesuffix("_bn"))
     if names is None:
-        problems.unknown(join_path(path, "vgg_type"), vgg, NAMES, f"{vgg!r} is no VGG network")
+        here.at("vgg_type").unknown(vgg, NAMES, f"{vgg!r} is no VGG network")
     elif not isinstance(layers, Mapping):
-        problems.add(join_path(path, "layer_weights"), f"expected layer names and weights, got {describe(layers)}")
+        here.at("layer_weights").add(f"expected layer names and weights, got {describe(layers)}")
     else:
         names = insert_bn(names) if vgg.endswith("_bn") else names
         for name, weight in layers.items():
-            here = join_path(path, "layer_weights", str(name))
+            layer = here.at("layer_weights", name)
             if name not in names:
-                problems.unknown(here, str(name), names, f"{vgg} has no such layer")
+                layer.unknown(str(name), names, f"{vgg} has no such layer")
             elif not is_number(weight):
-                problems.add(here, f"expected a number, got {describe(weight)}")
+                layer.add(f"expected a number, got {describe(weight)}")
     if names is not None:
-        _check_vgg_weights(problems, path, vgg)
+        _check_vgg_weights(here, vgg)
     if options.get("criterion", "l1") not in _VGG_CRITERIA:
-        problems.add(join_path(path, "criterion"), f"expected {' or '.join(_VGG_CRITERIA)}")
+        here.at("criterion").add(f"expected {' or '.join(_VGG_CRITERIA)}")
 
 
-def _check_vgg_weights(problems: Problems, path: str, vgg: str) -> None:
+def _check_vgg_weights(here: Problems, vgg: str) -> None:
     """Read the file that PerceptualLoss is going to read, if it is there; torchvision fetches it otherwise."""
     from basicsr.archs.vgg_arch import VGG_PRETRAIN_PATH
     from torchvision.models import get_model_weights
@@ -187,22 +177,22 @@ def _check_vgg_weights(problems: Problems, path: str, vgg: str) -> None:
         try:
             read_content(file)
         except WeightsFileError as error:
-            problems.add(path, f"its weights cannot be loaded. {error}")
+            here.add(f"its weights cannot be loaded. {error}")
 
 
-def _try_loss(problems: Problems, path: str, options: Mapping[str, Any], cls: type) -> None:
+def _try_loss(here: Problems, options: Mapping[str, Any], cls: type) -> None:
     """Build the loss; one that BasicSR's ``SRModel`` calls is computed, too, between two small images."""
     import torch
 
     loss = None
-    with reported(problems, path, "cannot be built"):
+    with here.trying("cannot be built"):
         loss = cls(**_arguments(options))
-    if loss is None or path not in ("train:pixel_opt", "train:perceptual_opt"):
+    if loss is None or here.path not in ("train:pixel_opt", "train:perceptual_opt"):
         return
-    with reported(problems, path, "cannot be computed, tried on two images"):
+    with here.trying("cannot be computed, tried on two images"):
         value = loss(torch.rand(1, 3, 16, 16, requires_grad=True), torch.rand(1, 3, 16, 16))
-        if path == "train:perceptual_opt":
+        if here.path == "train:perceptual_opt":
             if not isinstance(value, tuple) or len(value) != 2:
-                problems.add(path, "must give two values, a perceptual and a style loss, as PerceptualLoss does")
+                here.add("must give two values, a perceptual and a style loss, as PerceptualLoss does")
         elif value.numel() != 1 or not torch.isfinite(value).all():
-            problems.add(path, "must give one finite number; check reduction (mean) and loss_weight")
+            here.add("must give one finite number; check reduction (mean) and loss_weight")

@@ -89,7 +89,7 @@ def test_a_name_that_is_registered_later_is_theirs(their_hat, caplog):
         for _ in range(2):
             assert type(build_network({"type": "HAT", "upsampler": "pixelshuffle"})) is their_hat
     assert caplog.messages == ["HAT is that of hat.archs.hat_arch; HAT_segsr is the one of segsr_arch."]
-    assert find_base("HAT") is find_registered(Problems(), "", stock_registry.ARCH_REGISTRY, "HAT") is their_hat
+    assert find_base("HAT") is find_registered(Problems(), stock_registry.ARCH_REGISTRY, "HAT") is their_hat
     assert type(build_base({"type": "HAT_segsr", **TINY_HAT})) is HAT
 
 
@@ -124,7 +124,7 @@ def test_a_name_that_nobody_has_is_an_error_and_a_hint():
     with pytest.raises(KeyError, match="No object named 'HATT' found in 'arch' registry"):
         stock_registry.ARCH_REGISTRY.get("HATT")
     problems = Problems()
-    assert find_registered(problems, "network_g:type", stock_registry.ARCH_REGISTRY, "HATT") is None
+    assert find_registered(problems.at("network_g", "type"), stock_registry.ARCH_REGISTRY, "HATT") is None
     assert problems.lines == ["network_g:type: 'HATT' is not registered; did you mean HAT?"]
 
 

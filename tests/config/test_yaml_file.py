@@ -130,10 +130,10 @@ def test_aliases_that_are_meant_stay(tmp_path):
 
 def test_what_is_printed_of_values_keys_and_problems_is_bounded():
     problems = Problems()
-    check_value(problems, "k" * 10_000, [["x" * 10_000] * 1000] * 1000, Key("int"))
-    problems.unknown("section", "y" * 1_000_000, ["year"])
+    check_value(problems.at("k" * 10_000), [["x" * 10_000] * 1000] * 1000, Key("int"))
+    problems.at("section").unknown("y" * 1_000_000, ["year"])
     for number in range(500):
-        problems.add(f"key{number}", "is wrong")
+        problems.at(f"key{number}").add("is wrong")
     with pytest.raises(ConfigError) as caught:
         problems.raise_if_any("some.yml")
     lines = str(caught.value).splitlines()

@@ -47,9 +47,9 @@ def test_an_evaluation_says_it_too(grey, caplog, tmp_path):
 
 
 def test_what_the_option_check_has_noted_is_not_said_again(grey, caplog):
-    problems = Problems()
-    listing = list_images(problems, "datasets:test:dataroot_lq", str(grey), lmdb=False)
-    check_kinds(problems, "datasets:test", options(grey), {"dataroot_lq": listing})
+    problems = Problems().at("datasets", "test")
+    listing = list_images(problems.at("dataroot_lq"), str(grey), lmdb=False)
+    check_kinds(problems, options(grey), {"dataroot_lq": listing})
     assert problems.notes == [
         "datasets:test:dataroot_lq: grayscale: 3 of 3 images, 0.png: one band; repeated three times"
     ]
