@@ -1,7 +1,6 @@
 """An explanation as a printed table, as JSON and as CSV."""
 
-import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from segsr_arch.evaluation.class_statistics import CLASS_DEFINITIONS, ClassStati
 from segsr_arch.evaluation.explanation import SOURCES, TERM_DEFINITIONS, Explanation
 from segsr_arch.evaluation.vocabulary import Vocabulary
 from segsr_arch.files.text_files import make_folder, write_csv, write_json
+from segsr_arch.results.tables import Cell, Table, plain_number, to_text
 from segsr_arch.semantics import VlmIdentity
 
 RANDOM_WARNING = (
@@ -63,34 +63,22 @@ def likeness_note(explanation: Explanation) -> str | None:
     return f"Units that look at the same (similarity of their embeddings above 0.99): {listed}"
 
 
-def _columns(rows: Sequence[Sequence[str]], left: Iterable[int]) -> list[str]:
-    """Align the columns of a table, those of numbers to the right."""
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    left = set(left)
-    return [
-        "  ".join(cell.ljust(width) if i in left else cell.rjust(width) for i, (cell, width) in line).rstrip()
-        for line in (list(enumerate(zip(row, widths, strict=True))) for row in rows)
-    ]
-
-
-def _number(value: float, places: str) -> str:
-    return "-" if math.isnan(value) else format(value, places)
-
-
-def _term_table(explanation: Explanation, top: int) -> list[str]:
-    rows = [["unit", "rank", *(cell for source in SOURCES for cell in (source, "cosine", "relative"))]]
+def _term_table(explanation: Explanation, top: int) -> str:
+    rows = []
     for unit in range(explanation.num_units):
         nearest = [explanation.nearest(source, unit, top) for source in SOURCES]
         for rank, terms in enumerate(zip(*nearest, strict=True), start=1):
-            cells = [str(unit + 1) if rank == 1 else "", str(rank)]
+            cells = [Cell(value=str(unit + 1) if rank == 1 else ""), Cell(value=rank)]
             for near in terms:
-                cells += [near.term, f"{near.cosine:.4f}", f"{near.relative:+.4f}"]
-            rows.append(cells)
-    return _columns(rows, left=(2, 5))
+                cells += [Cell(value=near.term), Cell(value=near.cosine, decimals=4)]
+                cells.append(Cell(value=near.relative, decimals=4, signed=True))
+            rows.append(tuple(cells))
+    headers = ("unit", "rank", *(header for source in SOURCES for header in (source, "cosine", "relative")))
+    return to_text(Table(headers=headers, rows=tuple(rows), left=(2, 5)), rule="")
 
 
-def _class_table(statistics: ClassStatistics, explanation: Explanation) -> list[str]:
-    rows = [["unit", "mean", "spread", "eta2", "chance", "highest maps (mean, deviation over images)", "lowest"]]
+def _class_table(statistics: ClassStatistics, explanation: Explanation) -> str:
+    rows = []
     for unit in range(explanation.num_units):
         order = np.argsort(-statistics.means[:, unit], kind="stable")
         named = [
@@ -99,17 +87,18 @@ def _class_table(statistics: ClassStatistics, explanation: Explanation) -> list[
             for i in order
         ]
         rows.append(
-            [
-                str(unit + 1),
-                f"{explanation.map_means[:, unit].mean():+.3f}",
-                f"{explanation.map_spreads[:, unit].mean():.3f}",
-                _number(statistics.eta_squared[unit], ".2f"),
-                _number(statistics.eta_squared_by_chance, ".2f"),
-                ", ".join(named[:_SHOWN_CLASSES]),
-                ", ".join(named[_SHOWN_CLASSES:][-_SHOWN_CLASSES:]),
-            ]
+            (
+                Cell(value=unit + 1),
+                Cell(value=explanation.map_means[:, unit].mean(), decimals=3, signed=True),
+                Cell(value=explanation.map_spreads[:, unit].mean(), decimals=3),
+                Cell(value=statistics.eta_squared[unit], decimals=2),
+                Cell(value=statistics.eta_squared_by_chance, decimals=2),
+                Cell(value=", ".join(named[:_SHOWN_CLASSES])),
+                Cell(value=", ".join(named[_SHOWN_CLASSES:][-_SHOWN_CLASSES:])),
+            )
         )
-    return _columns(rows, left=(5, 6))
+    headers = ("unit", "mean", "spread", "eta2", "chance", "highest maps (mean, deviation over images)", "lowest")
+    return to_text(Table(headers=headers, rows=tuple(rows), left=(5, 6)), rule="")
 
 
 def format_explanation(explanation: Explanation, *, subject: Subject, vocabulary: Vocabulary, top: int) -> str:
@@ -135,25 +124,21 @@ def format_explanation(explanation: Explanation, *, subject: Subject, vocabulary
             *warning,
             "Nearest terms of each unit: of its localization embedding, and of the patches that its map selects",
             "(cosine: mean over images; relative: minus the mean over the vocabulary)",
-            *_term_table(explanation, top),
+            _term_table(explanation, top),
             *([note] if (note := likeness_note(explanation)) else []),
             "",
             "Maps of each unit over the images (eta2: share of the variance of the map's mean that the class explains;",
             "chance: what it would be if the class explained nothing)",
-            *_class_table(statistics, explanation),
+            _class_table(statistics, explanation),
             *([""] + warning[:1] if warning else []),
         ]
     )
 
 
-def _known(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
-
-
 def _scores(explanation: Explanation, source: str, unit: int) -> list[dict[str, Any]]:
     deviations = dict(zip(explanation.terms, explanation.cosine_deviations[source][unit], strict=True))
     return [
-        {**asdict(near), "cosine_std": _known(deviations[near.term])}
+        {**asdict(near), "cosine_std": deviations[near.term]}
         for near in explanation.nearest(source, unit, len(explanation.terms))
     ]
 
@@ -178,14 +163,14 @@ def _content(
             "terms": list(vocabulary.terms),
         },
         "definitions": {**TERM_DEFINITIONS, **CLASS_DEFINITIONS},
-        "eta_squared_by_chance": _known(statistics.eta_squared_by_chance),
-        "unit_similarity": explanation.unit_similarity.tolist(),
+        "eta_squared_by_chance": statistics.eta_squared_by_chance,
+        "unit_similarity": explanation.unit_similarity,
         "units": [
             {
                 "unit": unit + 1,
-                "map_mean": float(explanation.map_means[:, unit].mean()),
-                "map_spread": float(explanation.map_spreads[:, unit].mean()),
-                "eta_squared": _known(statistics.eta_squared[unit]),
+                "map_mean": explanation.map_means[:, unit].mean(),
+                "map_spread": explanation.map_spreads[:, unit].mean(),
+                "eta_squared": statistics.eta_squared[unit],
                 **{source: _scores(explanation, source, unit) for source in SOURCES},
             }
             for unit in units
@@ -193,15 +178,15 @@ def _content(
         "classes": [
             {
                 "class": name,
-                "images": int(statistics.counts[i]),
-                "map_mean": statistics.means[i].tolist(),
-                "map_mean_std": [_known(value) for value in statistics.deviations[i]],
-                "map_spread": statistics.spreads[i].tolist(),
+                "images": statistics.counts[i],
+                "map_mean": statistics.means[i],
+                "map_mean_std": statistics.deviations[i],
+                "map_spread": statistics.spreads[i],
             }
             for i, name in enumerate(statistics.names)
         ],
         "images": [
-            {"name": name, "class": class_name, "map_mean": means.tolist(), "map_spread": spreads.tolist()}
+            {"name": name, "class": class_name, "map_mean": means, "map_spread": spreads}
             for name, class_name, means, spreads in zip(
                 explanation.image_names,
                 explanation.image_classes,
@@ -224,16 +209,8 @@ def _unit_rows(explanation: Explanation) -> Iterable[list[Any]]:
 def _class_rows(statistics: ClassStatistics) -> Iterable[list[Any]]:
     for unit, eta in enumerate(statistics.eta_squared):
         for i, name in enumerate(statistics.names):
-            deviation = _number(statistics.deviations[i, unit], ".6f")
-            yield [
-                unit + 1,
-                name,
-                int(statistics.counts[i]),
-                f"{statistics.means[i, unit]:.6f}",
-                None if deviation == "-" else deviation,
-                f"{statistics.spreads[i, unit]:.6f}",
-                None if math.isnan(eta) else f"{eta:.6f}",
-            ]
+            found = statistics.means[i, unit], statistics.deviations[i, unit], statistics.spreads[i, unit], eta
+            yield [unit + 1, name, statistics.counts[i], *(plain_number(each, 6, missing="") for each in found)]
 
 
 def write_explanation(

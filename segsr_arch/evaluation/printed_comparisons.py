@@ -1,6 +1,6 @@
 """Evaluations as tables on a terminal, and the comparison of methods that measured the same images."""
 
-import math
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -18,75 +18,46 @@ from segsr_arch.results.comparison import (
 )
 from segsr_arch.results.comparison_files import write_comparison
 from segsr_arch.results.record import Column, EvaluationRecord
-from segsr_arch.results.statistics import Mean
-
-
-def align(rows: Sequence[Sequence[str]]) -> str:
-    """Set a table in columns: the first one to the left, the others to the right, a line under the header."""
-    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
-    lines = [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
-    return "\n".join(line.rstrip() for line in (lines[0], "-" * len(lines[0]), *lines[1:]))
-
-
-def number(value: float | None, column: Column, *, sign: bool = False) -> str:
-    """Write a value with the digits of its column; nothing becomes a dash."""
-    if value is None or math.isnan(value):
-        return "-"
-    return f"{value:{'+' if sign else ''}.{column.decimals}f}"
-
-
-def _with_interval(mean: Mean | None, column: Column, *, sign: bool = False) -> str:
-    if mean is None:
-        return "-"
-    text = number(mean.mean, column, sign=sign)
-    if mean.low is None:
-        return text
-    return f"{text} [{number(mean.low, column, sign=sign)}, {number(mean.high, column, sign=sign)}]"
+from segsr_arch.results.tables import Cell, Table, mean_cell, to_text
 
 
 def summary_table(records: Sequence[EvaluationRecord]) -> str:
     """One line a method and data set: the means over images with their 95 % intervals, and what was computed how."""
     columns: dict[str, Column] = {column.name: column for record in records for column in record.columns}
-    header = ["method", "data set", "images", *(column.title for column in columns.values())]
-    rows = [header]
-    for record in records:
-        cells = [record.method, record.dataset, str(len(record.images))]
-        for name, column in columns.items():
-            if name in record.set_values:
-                cells.append(f"{number(record.set_values[name].value, column)} (n {record.set_values[name].n})")
-            else:
-                cells.append(_with_interval(record.summary.get(name), column))
-        rows.append(cells)
+
+    def cell(record: EvaluationRecord, column: Column) -> Cell:
+        found = record.set_values.get(column.name)
+        if found is None:
+            return mean_cell(record.summary.get(column.name), column.decimals)
+        return Cell(value=found.value, decimals=column.decimals, note=f"(n {found.n})")
+
+    table = Table(
+        headers=("method", "data set", "images", *(column.title for column in columns.values())),
+        rows=tuple(
+            (
+                Cell(value=record.method),
+                Cell(value=record.dataset),
+                Cell(value=len(record.images)),
+                *(cell(record, column) for column in columns.values()),
+            )
+            for record in records
+        ),
+    )
     protocols = dict.fromkeys(column.protocol for column in columns.values() if column.protocol)
     notes = [f"{name}: {PROTOCOLS[name].description}; mean over images" for name in protocols]
     notes.append("in brackets: 95 % bootstrap interval over images")
-    return "\n".join([align(rows), *notes])
+    return "\n".join([to_text(table), *notes])
 
 
-def classes_table(records: Sequence[EvaluationRecord], column: Column) -> str:
-    """One line a class, one column a method (as table III of SeG-SR), the mean over all images last."""
-    rows = [["class", *(record.method for record in records)]]
-    rows += [
-        [name, *(number(value, column) for value in values)]
-        for name, values in class_table(records, column=column.name)
-    ]
-    return f"{column.title} by class\n{align(rows)}"
-
-
-def pairs_table(records: Sequence[EvaluationRecord], column: Column) -> str:
+def pairs_table(records: Sequence[EvaluationRecord], column: Column) -> Table:
     """One line a pair of methods: mean difference with interval, shares of images won and lost."""
-    rows = [["A against B", f"A - B, {column.title}", "A wins", "B wins"]]
-    for index, a in enumerate(records):
-        for b in records[index + 1 :]:
-            pair = compare_records(a, b, column=column.name)
-            difference = _with_interval(pair.difference, column, sign=True)
-            rows.append([f"{a.method} against {b.method}", difference, f"{pair.won:.1%}", f"{pair.lost:.1%}"])
-    return align(rows)
+    rows = []
+    for a, b in itertools.combinations(records, 2):
+        pair = compare_records(a, b, column=column.name)
+        shares = (Cell(value=share, written=f"{share:.1%}") for share in (pair.won, pair.lost))
+        difference = mean_cell(pair.difference, column.decimals, signed=True)
+        rows.append((Cell(value=f"{a.method} against {b.method}"), difference, *shares))
+    return Table(headers=("A against B", f"A - B, {column.title}", "A wins", "B wins"), rows=tuple(rows))
 
 
 def print_comparisons(records: Sequence[EvaluationRecord], *, out: Path, common: bool = False) -> None:
@@ -115,9 +86,9 @@ def print_comparisons(records: Sequence[EvaluationRecord], *, out: Path, common:
             continue
         column = methods[0].column(columns[0])
         if any(record.class_summary for record in methods):
-            print(f"\n{dataset}: {classes_table(methods, column)}")
+            print(f"\n{dataset}: {column.title} by class\n{to_text(class_table(methods, column=column.name))}")
         if len(methods) > 1:
-            print(f"\n{dataset}:\n{pairs_table(methods, column)}")
+            print(f"\n{dataset}:\n{to_text(pairs_table(methods, column))}")
             folder = out / "comparison" / folder_of(dataset)
             with locked(folder):
                 files = write_comparison(folder, methods)

@@ -14,14 +14,16 @@ from segsr_arch.files.atomic import atomic_write
 from segsr_arch.text import csv_cell
 
 
-def _finite(value: Any) -> Any:
-    """JSON has no infinity: write it as a word."""
+def _speakable(value: Any) -> Any:
+    """JSON has neither infinity nor NaN nor arrays: write a word, nothing, and lists."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
     if isinstance(value, Mapping):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: _speakable(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and math.isinf(value):
-        return "inf" if value > 0 else "-inf"
+        return [_speakable(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None if math.isnan(value) else "inf" if value > 0 else "-inf"
     return value
 
 
@@ -50,12 +52,12 @@ def write_text(path: str | os.PathLike, text: str) -> Path:
 
 
 def write_json(path: str | os.PathLike, content: Any) -> Path:
-    """Write JSON atomically, infinities as ``"inf"``; returns the path.
+    """Write JSON atomically, infinities as ``"inf"``, NaN as ``null``, arrays of numpy as lists; returns the path.
 
     Raises:
         SaveError: If it cannot be written; what was there before is intact.
     """
-    return write_text(path, json.dumps(_finite(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
+    return write_text(path, json.dumps(_speakable(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
 def write_csv(path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Path:

@@ -9,7 +9,6 @@ from tqdm import tqdm
 
 from segsr_arch.errors import DataError, SaveError, SegsrError
 from segsr_arch.evaluation.figures.style import save_figure
-from segsr_arch.evaluation.printed_comparisons import align
 from segsr_arch.reproduction.execution import Executor, Slot
 from segsr_arch.reproduction.outcome import PSNR, SSIM, Measured, Outcome, collect
 from segsr_arch.reproduction.plan import Plan, Run
@@ -18,6 +17,7 @@ from segsr_arch.reproduction.table_figure import draw_outcome
 from segsr_arch.reproduction.table_files import duration, printed, table_name, write_outcome
 from segsr_arch.reproduction.timing import STEPS, Pace, measure_pace, remaining_seconds, total_seconds
 from segsr_arch.reproduction.workplace import Workplace
+from segsr_arch.results.tables import Cell, Table, to_text
 from segsr_arch.running.progress import progress
 
 _WRITING_SHARE = 0.05  # of the time may go into tables that are not whole yet
@@ -161,13 +161,14 @@ def print_estimate(plan: Plan, place: Workplace, *, slots: Sequence[Slot], data:
         )
         for name, run in left.items()
     }
-    rows = [["run", "iterations", "state", "a step", "at least"]]
+    rows = []
     for run in plan.runs:
         cells = [run.name, str(run.iterations), _state(run, place)]
         pace = paces.get(run.network)
         cells += ["-", "-"] if run.name not in left else [f"{pace.step:.2f} s", duration(seconds[run.name])]
-        rows.append(cells)
-    print(f"\n{align(rows)}\n")
+        rows.append(tuple(Cell(value=text) for text in cells))
+    headers = ("run", "iterations", "state", "a step", "at least")
+    print(f"\n{to_text(Table(headers=headers, rows=tuple(rows)))}\n")
     if not left:
         print("Everything is done; the command writes the table.")
         return

@@ -1,13 +1,11 @@
 """The files of a table: Markdown to read, CSV to compute with, JSON with everything; and the same for a terminal."""
 
 import datetime
-import math
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from segsr_arch.evaluation.printed_comparisons import align
 from segsr_arch.files.text_files import make_folder, write_csv, write_json, write_text
 from segsr_arch.reproduction.outcome import PSNR, SSIM, Measured, Outcome, RowOutcome, Spread
 from segsr_arch.reproduction.plan import Plan
@@ -22,10 +20,10 @@ from segsr_arch.reproduction.table_caption import (
     title,
 )
 from segsr_arch.results.record import Cost
+from segsr_arch.results.tables import Cell, Table, mean_cell, to_markdown, to_text
 
 COLUMNS = (PSNR, SSIM, "psnr_rgb-crop", "ssim_rgb-crop")
 _FORMAT = 1
-_NONE = "-"
 
 
 def table_name(plan: Plan) -> str:
@@ -44,43 +42,20 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
-def _number(value: float | None, *, sign: bool = False) -> str:
-    if value is None or math.isnan(value):
-        return _NONE
-    return f"{value:{'+' if sign else ''}.4f}"
-
-
-def _spread(spread: Spread | None, *, sign: bool = False) -> str:
-    if spread is None:
-        return _NONE
-    return _number(spread.mean, sign=sign) + ("" if spread.std is None else f" ± {_number(spread.std)}")
-
-
-def _over_images(row: RowOutcome) -> str:
-    found = row.difference and row.difference.over_images.difference
-    if not found:
-        return _NONE
-    interval = "" if found.low is None else f" [{_number(found.low, sign=True)}, {_number(found.high, sign=True)}]"
-    return _number(found.mean, sign=True) + interval
+def _spread(spread: Spread | None, *, signed: bool = False) -> Cell:
+    return Cell() if spread is None else Cell(value=spread.mean, std=spread.std, decimals=4, signed=signed)
 
 
 def _cost(row: RowOutcome) -> Cost | None:
     return next((one.record.cost for one in row.measured if one.record.cost is not None), None)
 
 
-def _millions(count: int | None) -> str:
-    return _NONE if count is None else f"{count / 1e6:.2f} M"
+def _millions(count: int | None) -> Cell:
+    return Cell() if count is None else Cell(value=count, written=f"{count / 1e6:.2f} M")
 
 
-def table_cells(outcome: Outcome) -> list[list[str]]:
-    """The table as text: a header, then the rows; what does not exist is a dash.
-
-    Args:
-        outcome: The outcome.
-
-    Returns:
-        Lists of equal length.
-    """
+def table_cells(outcome: Outcome) -> Table:
+    """The table as people read it; what does not exist is a dash."""
     with_paper = any(row.paper for row in outcome.rows)
     with_differences = any(not row.is_plain for row in outcome.rows)
     table = outcome.plan.table
@@ -90,34 +65,38 @@ def table_cells(outcome: Outcome) -> list[list[str]]:
     header += ["SSIM", "PSNR, dB"]
     header += ["diff. over seeds", "diff. over images"] if with_differences else []
     header += ["trainable", "all param.", "time", "seeds"]
-    rows = [header]
+    rows = []
     for row in outcome.rows:
         cost = _cost(row)
-        cells = [str(row.planned.number), row.planned.row.label]
+        cells = [Cell(value=row.planned.number), Cell(value=row.planned.row.label)]
         if with_paper:
-            cells += [_number(row.paper and row.paper.ssim), _number(row.paper and row.paper.psnr)]
+            cells += [
+                Cell(value=each, decimals=4) for each in (row.paper and row.paper.ssim, row.paper and row.paper.psnr)
+            ]
         cells += [_spread(row.figures.get(SSIM)), _spread(row.figures.get(PSNR))]
         if with_differences:
-            cells += [_spread(row.difference and row.difference.over_seeds, sign=True), _over_images(row)]
+            found = row.difference
+            over_images = mean_cell(found and found.over_images.difference, 4, signed=True)
+            cells += [_spread(found and found.over_seeds, signed=True), over_images]
         cells += [_millions(cost and cost.trainable), _millions(cost and cost.parameters)]
-        cells += [_NONE if row.seconds is None else duration(row.seconds), str(len(row.measured))]
-        rows.append(cells)
-    return rows
+        time = Cell() if row.seconds is None else Cell(value=row.seconds, written=duration(row.seconds))
+        cells += [time, Cell(value=len(row.measured))]
+        rows.append(tuple(cells))
+    return Table(headers=tuple(header), rows=tuple(rows), left=(1,))
 
 
 def printed(outcome: Outcome, data: PreparedData | None) -> str:
     """The table for a terminal, with its caption and what is missing."""
-    header, *rows = table_cells(outcome)
-    rows = [header[1:], *([f"{number:>2} {label}", *cells] for number, label, *cells in rows)]
-    return "\n".join([title(outcome), "", align(rows), "", *caption(outcome, data), *missing_lines(outcome)])
+    table = table_cells(outcome)
+    rows = tuple((Cell(value=f"{number.value:>2} {label.value}"), *cells) for number, label, *cells in table.rows)
+    text = to_text(Table(headers=table.headers[1:], rows=rows))
+    return "\n".join([title(outcome), "", text, "", *caption(outcome, data), *missing_lines(outcome)])
 
 
 def _markdown(outcome: Outcome, data: PreparedData | None, name: str) -> str:
-    header, *rows = table_cells(outcome)
-    lines = ["| " + " | ".join(header) + " |", "|" + "|".join(["---:", "---", *["---:"] * (len(header) - 2)]) + "|"]
-    lines += ["| " + " | ".join(cells) + " |" for cells in rows]
     notes = [f"- {line}" for line in (*missing_lines(outcome), *caption(outcome, data))]
-    return "\n".join([f"# {title(outcome)}", "", *lines, "", f"![{title(outcome)}]({name}.png)", "", *notes, ""])
+    picture = f"![{title(outcome)}]({name}.png)"
+    return "\n".join([f"# {title(outcome)}", "", to_markdown(table_cells(outcome)), "", picture, "", *notes, ""])
 
 
 def _csv(outcome: Outcome) -> tuple[list[str], list[list[Any]]]:
@@ -155,15 +134,6 @@ def _spread_cells(spread: Spread | None) -> list[Any]:
 
 def _vlms(measured: Sequence[Measured]) -> list[str]:
     return list(dict.fromkeys(vlm for one in measured if (vlm := one.record.provenance.get("vlm"))))
-
-
-def _without_nan(content: Any) -> Any:
-    """JSON has no NaN: write it as nothing."""
-    if isinstance(content, dict):
-        return {key: _without_nan(value) for key, value in content.items()}
-    if isinstance(content, (list, tuple)):
-        return [_without_nan(value) for value in content]
-    return None if isinstance(content, float) and math.isnan(content) else content
 
 
 def _json(outcome: Outcome, data: PreparedData | None) -> dict[str, Any]:
@@ -241,5 +211,5 @@ def write_outcome(folder: Path, outcome: Outcome, data: PreparedData | None) -> 
     return [
         write_text(Path(f"{stem}.md"), _markdown(outcome, data, name)),
         write_csv(Path(f"{stem}.csv"), header, rows),
-        write_json(Path(f"{stem}.json"), _without_nan(_json(outcome, data))),
+        write_json(Path(f"{stem}.json"), _json(outcome, data)),
     ]

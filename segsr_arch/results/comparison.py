@@ -1,11 +1,12 @@
 """Several methods on the same images: one table a class as the paper's table III, and pairs of methods."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.results.record import EvaluationRecord, scale_title
-from segsr_arch.results.statistics import PairedComparison, compare_pairs
+from segsr_arch.results.statistics import Mean, PairedComparison, compare_pairs
+from segsr_arch.results.tables import Cell, Table
 
 
 def by_dataset(records: Sequence[EvaluationRecord]) -> dict[str, list[EvaluationRecord]]:
@@ -150,19 +151,25 @@ def compare_records(a: EvaluationRecord, b: EvaluationRecord, *, column: str) ->
     )
 
 
-def class_table(records: Sequence[EvaluationRecord], *, column: str) -> list[tuple[str, list[float | None]]]:
-    """One row a class, one value a method, and the mean over all images last (Chen et al., SeG-SR, table III).
+def class_table(records: Sequence[EvaluationRecord], *, column: str) -> Table:
+    """One row a class, one value a method, and the mean over all images below (Chen et al., SeG-SR, table III).
 
     Args:
         records: The methods.
-        column: The figure.
+        column: What is shown.
 
     Returns:
-        Pairs of class and means, in the order of the classes' names; ``None`` where a method has no value.
+        The table, in the order of the classes' names; nothing stands where a method has no value.
     """
+    decimals = next((each.decimals for record in records for each in record.columns if each.name == column), 0)
+
+    def row(name: str, means: Iterable[Mapping[str, Mean]]) -> tuple[Cell, ...]:
+        cells = (Cell(value=found[column].mean, decimals=decimals) if column in found else Cell() for found in means)
+        return Cell(value=name), *cells
+
     classes = sorted({class_name for record in records for class_name in record.class_summary})
-    rows = [
-        (name, [getattr(record.class_summary.get(name, {}).get(column), "mean", None) for record in records])
-        for name in classes
-    ]
-    return [*rows, ("mean", [getattr(record.summary.get(column), "mean", None) for record in records])]
+    return Table(
+        headers=("class", *(record.method for record in records)),
+        rows=tuple(row(name, (record.class_summary.get(name, {}) for record in records)) for name in classes),
+        foot=(row("mean", (record.summary for record in records)),),
+    )

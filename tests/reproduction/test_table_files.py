@@ -46,8 +46,8 @@ def run_table_4(place, plan, **changes):
 
 def test_cells(place):
     plan = make("table4", base="EDSR")
-    header, *rows = table_cells(run_table_4(place, plan))
-    cells = [dict(zip(header, row, strict=True)) for row in rows]
+    table = table_cells(run_table_4(place, plan))
+    cells = [dict(zip(table.headers, row, strict=True)) for row in table.plain()]
     assert cells[0]["SSIM, paper (HAT)"] == "0.7884" and cells[3]["PSNR, paper (HAT)"] == "29.3042"
     assert cells[0]["PSNR, dB"] == "27.0000 ± 0.0000" and cells[0]["diff. over seeds"] == "-"
     assert cells[3]["PSNR, dB"] == "27.4050 ± 0.0071"
@@ -57,9 +57,9 @@ def test_cells(place):
     assert (cells[3]["time"], cells[3]["seeds"]) == ("1:01:00", "2")
     assert (cells[1]["diff. over seeds"], cells[1]["seeds"]) == ("+0.2000", "1")  # one seed, so no deviation
     empty = table_cells(collect(make("table4"), Workplace(place.folder / "empty")))
-    assert empty[1] == ["1", "no guide", "0.7884", "29.1013", *["-"] * 7, "0"]
-    assert "SSIM, paper" in empty[0]
-    assert "SSIM, paper" not in table_cells(collect(make("extra"), place))[0]
+    assert empty.plain()[0] == ["1", "no guide", "0.7884", "29.1013", *["-"] * 7, "0"]
+    assert "SSIM, paper" in empty.headers
+    assert "SSIM, paper" not in table_cells(collect(make("extra"), place)).headers
 
 
 def test_what_a_reader_must_know_is_said(place, data):

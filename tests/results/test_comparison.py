@@ -31,7 +31,9 @@ def test_only_images_with_both_values_count():
 
 def test_class_table_has_a_row_a_class_and_the_mean_of_all_images_last():
     table = class_table([make_record("a", psnr=A), make_record("b", psnr=B)], column="psnr_y-crop")
-    assert table == [("forest", [31.0, 31.0]), ("river", [25.0, 24.0]), ("mean", [29.0, pytest.approx(86 / 3)])]
+    assert table.headers == ("class", "a", "b")
+    assert table.values == [["forest", 31.0, 31.0], ["river", 25.0, 24.0], ["mean", 29.0, pytest.approx(86 / 3)]]
+    assert table.plain()[2] == ["mean", "29.0000", "28.6667"]
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from segsr_arch.evaluation.report.report_tables import Cell, Table, format_number
 from segsr_arch.results.record import Column, EvaluationRecord
+from segsr_arch.results.tables import Cell, Table, typeset_number
 
 WIDTH, HEIGHT = 640, 320
 LEFT, RIGHT, TOP, BOTTOM = 64, 36, 14, 44
@@ -97,17 +97,14 @@ def _chart(title: str, column: Column, values: dict[str, dict[int, float]]) -> C
             Curve(
                 method=method,
                 points=tuple((x(iteration), y(value)) for iteration, value in finite),
-                texts=tuple(f"{method} at {i}: {format_number(value, column.decimals)}" for i, value in finite),
+                texts=tuple(f"{method} at {i}: {typeset_number(value, column.decimals)}" for i, value in finite),
             )
         )
     rows = tuple(
         (
-            Cell(text=f"{iteration}", value=iteration),
+            Cell(value=iteration),
             *(
-                Cell(
-                    text="–" if value is None else format_number(value, column.decimals),
-                    value=None if value is None else float(value),
-                )
+                Cell(value=None if value is None else float(value), decimals=column.decimals)
                 for value in (of_method.get(iteration) for of_method in values.values())
             ),
         )
@@ -116,7 +113,7 @@ def _chart(title: str, column: Column, values: dict[str, dict[int, float]]) -> C
     return Chart(
         title=title,
         x_ticks=tuple((x(tick), f"{tick:,.0f}") for tick in nice_ticks(first, last)) or ((x(first), f"{first:,}"),),
-        y_ticks=tuple((y(tick), format_number(tick, decimals)) for tick in y_values),
+        y_ticks=tuple((y(tick), typeset_number(tick, decimals)) for tick in y_values),
         curves=tuple(curves),
         table=Table(caption=title, headers=("Iteration", *values), rows=rows),
     )

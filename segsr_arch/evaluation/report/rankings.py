@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.evaluation.report.report_tables import format_number, short_title
+from segsr_arch.evaluation.report.report_tables import short_title
 from segsr_arch.evaluation.report.sections import Section
 from segsr_arch.results.comparison import compare_records
 from segsr_arch.results.record import Column, EvaluationRecord
+from segsr_arch.results.tables import typeset_number
 
 DEPTH = 4
 _RANKED_SHARE = 0.75
@@ -67,12 +68,12 @@ def rank_images(section: Section, column: Column) -> list[Ranking]:
     unit = f" {column.unit}" if column.unit else ""
 
     def entries(names: Sequence[str], of: dict[str, float]) -> tuple[tuple[str, str], ...]:
-        return tuple((name, f"{format_number(of[name], column.decimals)}{unit}") for name in names[:DEPTH])
+        return tuple((name, f"{typeset_number(of[name], column.decimals)}{unit}") for name in names[:DEPTH])
 
     def gain_entries(names: Sequence[str], of: dict[str, float]) -> tuple[tuple[str, str], ...]:
         decimals = column.decimals + 1  # differences are small
         return tuple(
-            (name, f"{'+' if of[name] > 0 else ''}{format_number(of[name], decimals)}{unit}") for name in names[:DEPTH]
+            (name, f"{'+' if of[name] > 0 else ''}{typeset_number(of[name], decimals)}{unit}") for name in names[:DEPTH]
         )
 
     what = f"{short_title(column)} of {best.method}"

@@ -10,9 +10,10 @@ from basicsr.utils.matlab_functions import imresize
 from segsr_arch.errors import DataError
 from segsr_arch.evaluation.report.painted_maps import ColourScale, read_shown_maps
 from segsr_arch.evaluation.report.pictures import MAX_SIDE, Pictures, centre_part, to_display
-from segsr_arch.evaluation.report.report_tables import format_number, short_title
+from segsr_arch.evaluation.report.report_tables import short_title
 from segsr_arch.evaluation.report.sections import Section
 from segsr_arch.results.record import EvaluationRecord, ImageRow
+from segsr_arch.results.tables import typeset_number
 
 LQ, BICUBIC, GT = "lq", "bicubic", "gt"
 _NAMED = 3
@@ -109,7 +110,7 @@ def _collect(section: Section, found: _Found, pictures: Pictures) -> None:
 def _figures(record: EvaluationRecord, row: ImageRow) -> str:
     """The figures of one image in words."""
     return ", ".join(
-        f"{short_title(column)} {format_number(row.values[column.name], column.decimals)}"
+        f"{short_title(column)} {typeset_number(row.values[column.name], column.decimals)}"
         f"{f' {column.unit}' if column.unit else ''}"
         for column in record.columns
         if column.name in row.values

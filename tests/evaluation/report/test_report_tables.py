@@ -1,12 +1,9 @@
-import math
 from dataclasses import replace
 
 import pytest
 
 from segsr_arch.evaluation.report.report_tables import (
-    Cell,
     cost_table,
-    format_number,
     mean_table,
     pair_table,
     per_class_table,
@@ -24,19 +21,6 @@ def section_of(*records):
 
 def texts(row):
     return [cell.text for cell in row]
-
-
-@pytest.mark.parametrize(
-    ("value", "decimals", "text"),
-    [(27.345, 1, "27.3"), (-1.5, 2, "−1.50"), (-0.001, 2, "0.00"), (math.inf, 2, "∞"), (-math.inf, 2, "−∞")],
-)
-def test_numbers_as_text(value, decimals, text):
-    assert format_number(value, decimals) == text
-
-
-@pytest.mark.parametrize(("value", "key"), [(None, ""), (1.5, "1.5"), (math.inf, "Infinity"), ("word", "word")])
-def test_values_to_sort_by(value, key):
-    assert Cell(text="x", value=value).key == key
 
 
 def test_mean_table_has_interval_missing_images_and_marks_what_is_best_as_printed():
