@@ -13,9 +13,8 @@ from segsr_arch.config.problems import Problems
 from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.figures_and_report import write_pictures
 from segsr_arch.evaluation.printed_comparisons import print_comparisons
-from segsr_arch.metrics.catalogue import CATALOGUE
+from segsr_arch.metrics import listing
 from segsr_arch.metrics.protocols import PROTOCOLS
-from segsr_arch.metrics.registered import own_metrics
 
 MISSING = 1
 
@@ -100,7 +99,7 @@ def run(args: argparse.Namespace) -> int:
         _check_arguments(args)
     _import(args.imports)
     if args.list:
-        _print_list()
+        print(listing.as_text())
         return 0
     with contextlib.ExitStack() as held:
         return _evaluate(args, held)
@@ -145,18 +144,3 @@ def _import(entries: Sequence[str]) -> None:
     problems = Problems()
     import_modules(problems, find_modules(problems, {"imports": list(entries)}))
     problems.raise_if_any("--imports")
-
-
-def _print_list() -> None:
-    print("protocols, for PSNR and SSIM:")
-    for name, protocol in PROTOCOLS.items():
-        print(f"  {name}: {protocol.description} ({', '.join(protocol.used_by)})")
-    print("\nmetrics:")
-    for name, metric in CATALOGUE.items():
-        needs = {"gt": "", "lq": " Needs LR images.", "nothing": " Needs no ground truth."}[metric.needs]
-        source = f" {metric.source}." if metric.source else ""
-        print(f"  {name}: {metric.description}{source}{needs} Better: {metric.better}.")
-    print("  pyiqa:NAME: any metric of pyiqa (pip install 'segsr-arch[iqa]'; its licence is not commercial).")
-    print("\nregistered with BasicSR, by itself or by --imports; their options stand under val: metrics::")
-    for name, description in own_metrics().items():
-        print(f"  {name}: {description}")

@@ -1,6 +1,6 @@
 """CLIP-IQA (Wang et al. 2023): how much more an image resembles "Good photo." than "Bad photo." in CLIP's joint space.
 
-Implementations differ in model and preparation, so a figure only means something beside its backend. This one follows
+Implementations differ in model and preparation, so a value only means something beside its backend. This one follows
 torchmetrics' variant for models of transformers; torchmetrics' own (1.9) fails with transformers 5, whose models
 return objects where it expects tensors.
 """

@@ -2,10 +2,10 @@
 
 Pure functions of arrays that release Python's lock in OpenCV and numpy, so that threads can share the images of a data
 set. What makes them fast: the Gaussian window is applied to rows and columns one after the other; the five filtered
-images of the textbook form become four; Y is computed once for both figures and all protocols, from a table.
+images of the textbook form become four; Y is computed once for both values and all protocols, from a table.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
 
@@ -17,6 +17,7 @@ from segsr_arch.errors import DataError
 from segsr_arch.metrics.images import check_pair, data_range
 from segsr_arch.metrics.metric import Compute, Metric
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL, Channel, Protocol, find_protocol
+from segsr_arch.windows import Window
 
 WINDOW = 11  # side of SSIM's Gaussian window, and so the least side of an image (Wang et al. 2004)
 _SIGMA = 1.5
@@ -131,27 +132,18 @@ def _psnr(planes: list[tuple[np.ndarray, np.ndarray]], channel: Channel, largest
     return decibels(float(np.mean(errors)), largest)
 
 
-def _cut(plane: np.ndarray, region: tuple[int, int, int, int]) -> np.ndarray:
-    top, left, bottom, right = region
-    return plane[top:bottom, left:right]
+def _hull(windows: Sequence[Window]) -> Window:
+    """The least window that holds all of these."""
+    top, left = min(each.top for each in windows), min(each.left for each in windows)
+    bottom, right = max(each.bottom for each in windows), max(each.right for each in windows)
+    return Window(top=top, left=left, height=bottom - top, width=right - left)
 
 
-def _bounding(regions: Iterable[tuple[int, int, int, int]]) -> tuple[int, int, int, int]:
-    tops, lefts, bottoms, rights = zip(*regions, strict=True)
-    return min(tops), min(lefts), max(bottoms), max(rights)
-
-
-def _relative(region: tuple[int, int, int, int], outer: tuple[int, int, int, int]) -> tuple[int, int, int, int]:
-    top, left = outer[:2]
-    return region[0] - top, region[1] - left, region[2] - top, region[3] - left
-
-
-def _check_window(protocol: Protocol, region: tuple[int, int, int, int], shape: tuple[int, ...], scale: int) -> None:
-    top, left, bottom, right = region
-    if min(bottom - top, right - left) < WINDOW:
+def _check_window(protocol: Protocol, region: Window, shape: tuple[int, ...], scale: int) -> None:
+    if min(region.height, region.width) < WINDOW:
         smallest = protocol.smallest_side(scale, WINDOW)
         raise DataError(
-            f"ssim: {bottom - top} x {right - left} pixels are left of an image of {shape[0]} x {shape[1]} after the "
+            f"ssim: {region.height} x {region.width} pixels are left of an image of {shape[0]} x {shape[1]} after the "
             f"crop of protocol {protocol.name} at scale {scale}, but SSIM needs {WINDOW} x {WINDOW}; the image must "
             f"have at least {smallest} x {smallest}."
         )
@@ -180,7 +172,7 @@ def measure_fidelity(
         with_ssim: Whether SSIM, which takes most of the time, is wanted; where not, it is NaN.
 
     Returns:
-        The figures by name of the protocol, in the order given.
+        The values by name of the protocol, in the order given.
 
     Raises:
         ConfigError: If a protocol is not known.
@@ -192,37 +184,41 @@ def measure_fidelity(
     for name, region in regions.items() if with_ssim else ():
         _check_window(found[name], region, sr.shape, scale)
     largest = data_range(sr)
-    figures = {}
+    values = {}
     for kinds in (("y",), ("rgb", "rgb-mean")):
         group = {name: protocol for name, protocol in found.items() if protocol.channel in kinds}
         if not group:
             continue
-        outer = _bounding(regions[name] for name in group)
-        channel = kinds[0]
-        planes = list(zip(_planes(_cut(sr, outer), channel), _planes(_cut(gt, outer), channel), strict=True))
+        outer = _hull([regions[name] for name in group])
+        pairs = [_planes(image[outer.slices], kinds[0]) for image in (sr, gt)]
+        planes = list(zip(*pairs, strict=True))
         maps = [_ssim_map(*pair, largest) for pair in planes] if with_ssim else []
         for name, protocol in group.items():
-            top, left, bottom, right = inner = _relative(regions[name], outer)
-            windows = (top, left, bottom - WINDOW + 1, right - WINDOW + 1)
-            cut = [(_cut(one, inner), _cut(other, inner)) for one, other in planes]
-            ssims = [cv2.mean(_cut(each, windows))[0] for each in maps]
-            figures[name] = Fidelity(
+            inner = regions[name].relative_to(outer)
+            cut = [(one[inner.slices], other[inner.slices]) for one, other in planes]
+            values[name] = Fidelity(
                 psnr=_psnr(cut, protocol.channel, largest),
-                ssim=float(np.mean(ssims)) if ssims else float("nan"),
+                ssim=float(np.mean([cv2.mean(each[_places(inner)])[0] for each in maps])) if maps else float("nan"),
             )
-    return {name: figures[name] for name in found}
+    return {name: values[name] for name in found}
+
+
+def _places(region: Window) -> tuple[slice, slice]:
+    """Where SSIM's window begins if it lies within a region."""
+    rows, columns = region.slices
+    return slice(rows.start, rows.stop - WINDOW + 1), slice(columns.start, columns.stop - WINDOW + 1)
 
 
 def psnr(sr: np.ndarray, gt: np.ndarray, *, scale: int, protocol: str | Protocol = DEFAULT_PROTOCOL) -> float:
     """Peak signal-to-noise ratio in dB; infinite for identical images. See :func:`measure_fidelity`."""
-    (figures,) = measure_fidelity(sr, gt, scale=scale, protocols=[protocol], with_ssim=False).values()
-    return figures.psnr
+    (values,) = measure_fidelity(sr, gt, scale=scale, protocols=[protocol], with_ssim=False).values()
+    return values.psnr
 
 
 def ssim(sr: np.ndarray, gt: np.ndarray, *, scale: int, protocol: str | Protocol = DEFAULT_PROTOCOL) -> float:
     """Structural similarity (Wang et al. 2004), at most 1, mean over channels. See :func:`measure_fidelity`."""
-    (figures,) = measure_fidelity(sr, gt, scale=scale, protocols=[protocol]).values()
-    return figures.ssim
+    (values,) = measure_fidelity(sr, gt, scale=scale, protocols=[protocol]).values()
+    return values.ssim
 
 
 def _load(compute: Compute, *, device: torch.device, protocol: str = DEFAULT_PROTOCOL) -> tuple[str, Compute]:

@@ -19,6 +19,11 @@ def data_range(image: np.ndarray) -> int:
     return DATA_RANGES[image.dtype]
 
 
+def size_text(image: np.ndarray) -> str:
+    """Height and width of an image (H, W, ...), for messages."""
+    return f"{image.shape[0]} x {image.shape[1]}"
+
+
 def check_image(image: np.ndarray, *, metric: str, which: str, smallest_side: int = 1) -> None:
     """Make sure that a metric can be computed on an image.
 
@@ -36,10 +41,9 @@ def check_image(image: np.ndarray, *, metric: str, which: str, smallest_side: in
             f"{metric}: the {which} image must be an (H, W, 3) array of uint8 or uint16, got {image.dtype} of shape "
             f"{image.shape}."
         )
-    height, width = image.shape[:2]
-    if min(height, width) < smallest_side:
+    if min(image.shape[:2]) < smallest_side:
         raise DataError(
-            f"{metric}: the {which} image has {height} x {width} pixels, but this metric needs at least "
+            f"{metric}: the {which} image has {size_text(image)} pixels, but this metric needs at least "
             f"{smallest_side} x {smallest_side}."
         )
 
@@ -59,12 +63,17 @@ def check_pair(sr: np.ndarray, gt: np.ndarray, *, metric: str, smallest_side: in
     check_image(sr, metric=metric, which="SR")
     check_image(gt, metric=metric, which="GT")
     if sr.shape != gt.shape:
-        sizes = [f"{image.shape[0]} x {image.shape[1]}" for image in (sr, gt)]
-        raise DataError(f"{metric}: the SR image has {sizes[0]} pixels and the GT image {sizes[1]}; sizes must agree.")
-    if sr.dtype != gt.dtype:
-        bits = [8 * image.dtype.itemsize for image in (sr, gt)]
-        raise DataError(f"{metric}: the SR image has {bits[0]} bits and the GT image {bits[1]}; depths must agree.")
+        sizes = f"{size_text(sr)} pixels and the GT image {size_text(gt)}"
+        raise DataError(f"{metric}: the SR image has {sizes}; sizes must agree.")
+    check_depths(sr, gt, metric=metric, which="GT")
     check_image(sr, metric=metric, which="SR", smallest_side=smallest_side)
+
+
+def check_depths(sr: np.ndarray, other: np.ndarray, *, metric: str, which: str) -> None:
+    """Raise DataError if an SR image and the one that it is compared with differ in bits a sample."""
+    if sr.dtype != other.dtype:
+        bits = f"{8 * sr.dtype.itemsize} bits and the {which} image {8 * other.dtype.itemsize}"
+        raise DataError(f"{metric}: the SR image has {bits}; depths must agree.")
 
 
 def to_tensor(image: np.ndarray, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:

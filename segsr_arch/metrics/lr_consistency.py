@@ -6,7 +6,7 @@ import numpy as np
 from segsr_arch.degradations.bicubic import make_lr, mod_crop, reduce_exactly
 from segsr_arch.errors import DataError
 from segsr_arch.metrics.fidelity import decibels
-from segsr_arch.metrics.images import data_range
+from segsr_arch.metrics.images import check_depths, data_range, size_text
 from segsr_arch.metrics.metric import Metric, plain
 
 
@@ -55,16 +55,11 @@ def lr_consistency(sr: np.ndarray, lq: np.ndarray, scale: int) -> float:
     Raises:
         DataError: If depths or sizes do not fit, or the scale is none of these.
     """
-    if sr.dtype != lq.dtype:
-        bits = [8 * image.dtype.itemsize for image in (sr, lq)]
-        raise DataError(
-            f"lr_consistency: the SR image has {bits[0]} bits and the LR image {bits[1]}; depths must agree."
-        )
+    check_depths(sr, lq, metric="lr_consistency", which="LR")
     if sr.shape[:2] != tuple(scale * side for side in lq.shape[:2]):
-        sizes = [f"{image.shape[0]} x {image.shape[1]}" for image in (sr, lq)]
         raise DataError(
-            f"lr_consistency: the SR image has {sizes[0]} pixels, which is not {scale} times the {sizes[1]} of the LR "
-            f"image."
+            f"lr_consistency: the SR image has {size_text(sr)} pixels, which is not {scale} times the {size_text(lq)} "
+            f"of the LR image."
         )
     reduced = _reduce(sr, scale).clip(0, data_range(sr))
     error = cv2.norm(reduced, lq.astype(np.float64), cv2.NORM_L2SQR) / reduced.size

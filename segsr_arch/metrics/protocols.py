@@ -1,7 +1,7 @@
 """Protocols: on which channel and which part of the images PSNR and SSIM are computed.
 
-Papers of this field differ in this without saying so, and the figures then differ by more than the methods do. A
-figure is therefore always given with the name of its protocol.
+Papers of this field differ in this without saying so, and the values then differ by more than the methods do. A value
+is therefore always given with the name of its protocol.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from typing import Literal
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.known_names import nearest_hint
+from segsr_arch.windows import Window
 
 Channel = Literal["y", "rgb-mean", "rgb"]
 DEFAULT_PROTOCOL = "y-crop"
@@ -19,21 +20,21 @@ class Protocol:
     """How PSNR and SSIM are computed; each is the mean over the images.
 
     Attributes:
-        name: What stands beside a figure.
+        name: What stands beside a value.
         channel: ``y``: the luma Y of YCbCr (BT.601, 16-235), as BasicSR computes it, not rounded. ``rgb``: the squared
             error is averaged over all three channels, then one PSNR is taken (BasicSR's ``calculate_psnr`` without
             ``test_y_channel``). ``rgb-mean``: one PSNR a channel, then their mean, which is never below that of
             ``rgb``. SSIM is the mean over the channels in both.
         border: Pixels that are left out at each edge, or ``scale`` for as many as the scale.
         mod_crop: The images are first cut on the right and below to a multiple of this.
-        used_by: Publications whose figures follow it.
+        used_by: Publications whose values follow it.
         description: One clause for tables and help.
     """
 
     name: str
     channel: Channel
     border: Literal["scale"] | int
-    mod_crop: int
+    mod_crop: int = 1
     used_by: tuple[str, ...]
     description: str
 
@@ -50,16 +51,8 @@ class Protocol:
         """
         return -(-(pixels + 2 * self.border_pixels(scale)) // self.mod_crop) * self.mod_crop
 
-    def region(self, height: int, width: int, scale: int) -> tuple[int, int, int, int]:
-        """Give the part of an image that is measured.
-
-        Args:
-            height: Height of the images in pixels.
-            width: Width.
-            scale: Super-resolution factor.
-
-        Returns:
-            Top, left, bottom and right edge in pixels; the last two are exclusive.
+    def region(self, height: int, width: int, scale: int) -> Window:
+        """Give the part of an image of this height and width that is measured.
 
         Raises:
             DataError: If nothing is left.
@@ -72,7 +65,7 @@ class Protocol:
                 f"psnr/ssim: of images of {height} x {width} pixels nothing is left after the crop of protocol "
                 f"{self.name} at scale {scale}; they must have at least {smallest} x {smallest}."
             )
-        return border, border, bottom, right
+        return Window(top=border, left=border, height=bottom - border, width=right - border)
 
 
 PROTOCOLS: dict[str, Protocol] = {
@@ -82,7 +75,6 @@ PROTOCOLS: dict[str, Protocol] = {
             name="y-crop",
             channel="y",
             border="scale",
-            mod_crop=1,
             used_by=("SeG-SR", "HAT", "MFG-HMoE"),
             description="Y of YCbCr (BT.601), a border of the scale left out",
         ),
@@ -90,7 +82,6 @@ PROTOCOLS: dict[str, Protocol] = {
             name="rgb-crop",
             channel="rgb-mean",
             border="scale",
-            mod_crop=1,
             used_by=("TransENet", "HAUNet"),
             description="mean over R, G and B of each channel's own PSNR, a border of the scale left out",
         ),
@@ -98,7 +89,6 @@ PROTOCOLS: dict[str, Protocol] = {
             name="rgb",
             channel="rgb",
             border=0,
-            mod_crop=1,
             used_by=("users of torchmetrics",),
             description="RGB as one array, whole image",
         ),

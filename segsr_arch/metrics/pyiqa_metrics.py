@@ -17,6 +17,7 @@ from segsr_arch.metrics.metric import Compute, Metric
 logger = logging.getLogger(__name__)
 
 PREFIX = "pyiqa:"
+DESCRIPTION = "any metric of pyiqa (pip install 'segsr-arch[iqa]'; its licence is not commercial)."
 LICENCE_NOTICE = (
     "pyiqa is under the PolyForm Noncommercial License 1.0.0 (parts under the S-Lab License): commercial use is not "
     "allowed, and its metrics' weights may have further terms."
@@ -114,7 +115,7 @@ def _describe_entry(options: Mapping[str, Any]) -> Metric:
 
 ENTRY = MetricEntry(
     name="calculate_pyiqa",
-    description="Any metric of pyiqa by its name there.",
+    description=DESCRIPTION,
     describe=_describe_entry,
     parameters=[option("metric", str), option("better", str | None, default=None)],
     reads_gt=False,

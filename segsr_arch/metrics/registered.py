@@ -38,11 +38,6 @@ _STOCK: dict[str, dict[str, Any]] = {
 }
 
 
-def is_stock(registered: Any) -> bool:
-    """Whether it is one of BasicSR's own metrics."""
-    return registered.__name__ in _STOCK and registered.__module__.split(".")[0] == "basicsr"
-
-
 def describe(options: Mapping[str, Any], *, name: str | None = None) -> Metric:
     """Give the metric of an entry of ``val: metrics:``, its options filled in; nothing is loaded.
 
@@ -152,7 +147,7 @@ def _describe_function(name: str, function: Callable[..., Any], options: Mapping
         return f"{function.__name__} of {function.__module__}{shown}", compute
 
     known = {"name": name, "title": name, "better": better, "smallest_side": getattr(function, "smallest_side", 1)}
-    if is_stock(function):
+    if function.__name__ in _STOCK and function.__module__.split(".")[0] == "basicsr":
         known |= _STOCK[function.__name__]
         border = 2 * options.get("crop_border", 0)
         for side in ("smallest_side", "smallest_long_side"):
