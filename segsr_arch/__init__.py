@@ -20,7 +20,11 @@ with importing_from(find_installation()):
         segsr_arch,  # noqa: F401
         semantic_sr_arch,  # noqa: F401
     )
+    from segsr_arch.compat.repairs import parse_options
     from segsr_arch.data import bicubic_paired_dataset  # noqa: F401
     from segsr_arch.export import inference_arch  # noqa: F401
+    from segsr_arch.inference.window_sizes import knowing_window
     from segsr_arch.metrics import catalogue  # noqa: F401
     from segsr_arch.models import segsr_model  # noqa: F401
+
+    parse_options.network_completions.append(knowing_window)

@@ -2,13 +2,14 @@
 
 import argparse
 import contextlib
+import functools
 import logging
 import multiprocessing
 import os
 import shlex
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
@@ -18,7 +19,8 @@ import torch
 from segsr_arch.cli.failures import EXPLAINED, flushed, tell_failure, told_once
 from segsr_arch.cli.interruption import Interrupted, TrainingInterruption
 from segsr_arch.cli.terminal import escaped_output
-from segsr_arch.config import apply_overrides, check_options, complete_options, read_options
+from segsr_arch.compat.pipelines import options_given
+from segsr_arch.config import apply_overrides, check_options, read_options
 from segsr_arch.config.imports import imported_code
 from segsr_arch.errors import SaveError, SegsrError
 from segsr_arch.files.locking import locked
@@ -165,7 +167,10 @@ def _run(
         _print_first(args, f"warning: {text}")
     if _rank(args) == 0:  # before BasicSR renames a folder of that name
         held.enter_context(locked(Path("experiments" if is_train else "results", _run_name(args, opt))))
-    with _options_given(module, args, opt) as seen:
+    flags = ["--launcher", args.launcher, "--local_rank", str(args.local_rank)]
+    flags += [f"--{name}" for name in ("auto_resume", "debug") if getattr(args, name)]
+    code = functools.partial(imported_code, opt)
+    with options_given(module, opt, source=args.opt, flags=flags, logged=code) as seen:
         try:
             pipeline(os.getcwd())
         except Exception as error:
@@ -183,30 +188,6 @@ def _run_name(args: argparse.Namespace, opt: Mapping[str, Any]) -> str:
 def _states_folder(args: argparse.Namespace, opt: Mapping[str, Any]) -> Path:
     """Where BasicSR saves the states of this run."""
     return Path("experiments", _run_name(args, opt), "training_states")
-
-
-@contextlib.contextmanager
-def _options_given(module: ModuleType, args: argparse.Namespace, opt: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give a pipeline options that have been read already.
-
-    Yields:
-        A dictionary that is filled with the complete options once they are parsed.
-    """
-    flags = ["--launcher", args.launcher, "--local_rank", str(args.local_rank)]
-    flags += [f"--{name}" for name in ("auto_resume", "debug") if getattr(args, name)]
-    parse, seen = module.parse_options, {}
-
-    def parse_options(root_path: str, is_train: bool = True) -> tuple[dict[str, Any], argparse.Namespace]:
-        parsed, parsed_args = complete_options(opt, parse=parse, source=args.opt, flags=flags, is_train=is_train)
-        seen.update(parsed)
-        return parsed, parsed_args
-
-    def environment() -> str:
-        return "\n".join([get_env_info(), *imported_code(opt)])
-
-    get_env_info = module.get_env_info  # what the log of a run begins with
-    with replaced(module, "parse_options", parse_options), replaced(module, "get_env_info", environment):
-        yield seen
 
 
 def _from_launcher(args: argparse.Namespace, index: int, default: int) -> int:

@@ -9,7 +9,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import torch
 import torch.distributed as dist
 
 from segsr_arch.cli.worker_signals import WorkerSignals
-from segsr_arch.replacing import replaced
+from segsr_arch.compat.pipelines import training_watched
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 ECHO_SECONDS = 1.0  # launchers pass on the Ctrl-C that the terminal has already sent to everyone
@@ -65,14 +65,11 @@ class TrainingInterruption:
         self._workers: list[WorkerSignals] = []
 
     def __enter__(self) -> "TrainingInterruption":
-        import basicsr.train
-        from basicsr.data.data_sampler import EnlargedSampler
-
         self._pid = os.getpid()
         with contextlib.ExitStack() as stack:
-            for name, wrapper in (("build_model", self._watching), ("build_dataloader", self._shielding)):
-                stack.enter_context(replaced(basicsr.train, name, wrapper(getattr(basicsr.train, name))))
-            stack.enter_context(replaced(EnlargedSampler, "set_epoch", self._noting_epoch(EnlargedSampler.set_epoch)))
+            stack.enter_context(
+                training_watched(on_model=self._watch, on_loader=self._shield, on_epoch=self._note_epoch)
+            )
             for signum in SIGNALS:
                 # a process in the background of a script ignores SIGINT, and is meant to
                 if signal.getsignal(signum) is not signal.SIG_IGN:
@@ -134,35 +131,21 @@ class TrainingInterruption:
         if self.signum is not None and (self._agreed or self._may_stop_here()):
             raise Interrupted(self.signum)
 
-    def _noting_epoch(self, set_epoch: Callable) -> Callable:
-        def wrapper(sampler: Any, epoch: int) -> None:
-            self.epoch = epoch
-            set_epoch(sampler, epoch)
+    def _note_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
 
-        return wrapper
+    def _shield(self, loader: Any) -> None:
+        loader.worker_init_fn = WorkerSignals(loader.worker_init_fn)
+        self._workers.append(loader.worker_init_fn)
 
-    def _shielding(self, build_dataloader: Callable) -> Callable:
-        def wrapper(*args: Any, **options: Any) -> Any:
-            loader = build_dataloader(*args, **options)
-            loader.worker_init_fn = WorkerSignals(loader.worker_init_fn)
-            self._workers.append(loader.worker_init_fn)
-            return loader
-
-        return wrapper
-
-    def _watching(self, build_model: Callable) -> Callable:
-        def wrapper(opt: Any) -> Any:
-            model = build_model(opt)
-            if opt["dist"]:
-                self._group = dist.new_group(backend="gloo")
-            model.update_learning_rate = self._around_update(model.update_learning_rate)
-            model.optimize_parameters = self._around_step(model.optimize_parameters)
-            self._save = model.save
-            model.save = self._around_save(model.save)
-            self._model = model
-            return model
-
-        return wrapper
+    def _watch(self, model: Any, opt: Mapping[str, Any]) -> None:
+        if opt["dist"]:
+            self._group = dist.new_group(backend="gloo")
+        model.update_learning_rate = self._around_update(model.update_learning_rate)
+        model.optimize_parameters = self._around_step(model.optimize_parameters)
+        self._save = model.save
+        model.save = self._around_save(model.save)
+        self._model = model
 
     def _around_update(self, update_learning_rate: Callable) -> Callable:
         def wrapper(*args: Any, **options: Any) -> Any:

@@ -4,15 +4,15 @@ import contextlib
 import importlib.util
 import re
 import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from types import ModuleType
 
 from segsr_arch.errors import DependencyError
 
 VERSION = "1.4.2"  # what this package is made for, the last release
-_VERSION_MODULE = "basicsr.version"
+VERSION_MODULE = "basicsr.version"
 _VERSION_LINE = re.compile(r"""^__version__\s*=\s*['"](.+?)['"]""", re.MULTILINE)
 
 
@@ -28,11 +28,11 @@ class Installation:
     folder: Path
     version: str | None
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"basicsr {self.version or 'of unknown version'} in {self.folder}"
 
 
-def find_installation():
+def find_installation() -> Installation:
     """Find the basicsr that is or will be imported, without importing it: the import may be what is broken.
 
     Raises:
@@ -50,12 +50,12 @@ def find_installation():
     return Installation(folder, _version(folder))
 
 
-def _how_to_install():
+def _how_to_install() -> str:
     return f'"{sys.executable}" "{Path(__file__).with_name("install_basicsr.py")}"'
 
 
-def _version(folder):
-    loaded = getattr(sys.modules.get(_VERSION_MODULE), "__version__", None)
+def _version(folder: Path) -> str | None:
+    loaded = getattr(sys.modules.get(VERSION_MODULE), "__version__", None)
     if loaded is not None:
         return loaded
     try:
@@ -69,26 +69,7 @@ def _version(folder):
         return None
 
 
-def repair_version():
-    """Give basicsr the module ``basicsr.version`` where its source was copied and never installed.
-
-    Cause: ``version.py`` is written by the installation; ``basicsr`` or its log imports it nevertheless.
-
-    Returns:
-        True if it was missing.
-    """
-    used = find_installation()
-    if _VERSION_MODULE in sys.modules or (used.folder / "version.py").is_file():
-        return False
-    module = ModuleType(_VERSION_MODULE, "Stands in for the file that the installation of basicsr writes.")
-    module.__version__, module.__gitsha__ = used.version or "unknown", "unknown"
-    numbers = re.findall(r"[0-9]+", used.version or "")
-    module.version_info = tuple(map(int, numbers))
-    sys.modules[_VERSION_MODULE] = module
-    return True
-
-
-def shadowed_by(used):
+def shadowed_by(used: Installation) -> Installation | None:
     """Find an installed basicsr that Python does not take because it finds another one first.
 
     Args:
@@ -104,7 +85,7 @@ def shadowed_by(used):
     return None
 
 
-def describe_another(used, *, repairs, left_out):
+def describe_another(used: Installation, *, repairs: Sequence[str], left_out: Sequence[str]) -> str | None:
     """Say that another basicsr than the release is used, and what to do about it.
 
     Args:
@@ -133,7 +114,7 @@ def describe_another(used, *, repairs, left_out):
 
 
 @contextlib.contextmanager
-def importing_from(used):
+def importing_from(used: Installation) -> Iterator[None]:
     """Turn an import that fails within basicsr into a sentence.
 
     Args:
@@ -150,7 +131,7 @@ def importing_from(used):
         raise DependencyError(_why(used, error)) from error
 
 
-def _why(used, error):
+def _why(used: Installation, error: ImportError) -> str:
     python = f'"{sys.executable}" -m pip install'
     if error.name == "distutils":
         return f"basicsr imports distutils, which Python has dropped and setuptools provides. Run: {python} setuptools"

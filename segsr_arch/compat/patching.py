@@ -3,12 +3,14 @@
 import importlib
 import inspect
 import sys
+from collections.abc import Callable, Sequence
 from types import ModuleType
+from typing import Any
 
-_substituted = []  # (old, new) of this process
+_substituted: list[tuple[Any, Any]] = []  # (old, new) of this process
 
 
-def is_stock(function, *names):
+def is_stock(function: Callable[..., Any], *names: str) -> bool:
     """Whether a function is still the one that BasicSR was released with.
 
     Args:
@@ -25,7 +27,34 @@ def is_stock(function, *names):
     return set(names) <= {*code.co_names, *code.co_consts}
 
 
-def module_or_none(name):
+def replace_stock(owner: Any, name: str, new: Any, *, uses: Sequence[str]) -> bool:
+    """Put ``new`` in the place of a function of BasicSR, or of a method, if it is still the one that is broken.
+
+    Args:
+        owner: Its module, or its class.
+        name: Its name.
+        new: What takes its place: in every module that has copied a function's name, in the class of a method.
+        uses: Names that the broken code uses, see :func:`is_stock`.
+
+    Returns:
+        True if it was replaced.
+    """
+    return wrap_stock(owner, name, lambda _: new, uses=uses)
+
+
+def wrap_stock(owner: Any, name: str, wrap: Callable[[Any], Any], *, uses: Sequence[str]) -> bool:
+    """As :func:`replace_stock`, with what ``wrap`` makes of the broken function."""
+    stock = getattr(owner, name)
+    if not is_stock(stock, *uses):
+        return False
+    if isinstance(owner, type):
+        setattr(owner, name, wrap(stock))
+    else:
+        substitute(stock, wrap(stock))
+    return True
+
+
+def module_or_none(name: str) -> ModuleType | None:
     """Import a module of basicsr; ``None`` where a copy of it leaves that one out."""
     try:
         return importlib.import_module(name)
@@ -35,7 +64,7 @@ def module_or_none(name):
         raise
 
 
-def substitute(old, new):
+def substitute(old: Any, new: Any) -> None:
     """Put ``new`` in the place of ``old`` in every loaded module, in place.
 
     ``from x import y`` copies names: ``basicsr.train``, ``basicsr`` itself and a user's script each have their own.
@@ -55,7 +84,7 @@ def substitute(old, new):
                 names[name] = new
 
 
-def reach_script():
+def reach_script() -> None:
     """Repeat all substitutions in the script, in place.
 
     A module that was started as a script (``python basicsr/train.py``) is there twice. Its functions are not those of
@@ -68,9 +97,9 @@ def reach_script():
                 script[name] = new
 
 
-def _is_twin(value, old):
+def _is_twin(value: Any, old: Any) -> bool:
     """Whether a function of the script is the one that a module of basicsr has, too."""
     if not (inspect.isfunction(value) and inspect.isfunction(old) and value.__module__ == "__main__"):
         return False
     value, old = inspect.unwrap(value), inspect.unwrap(old)  # all that one decorator wraps have the same code
-    return value.__globals__["__name__"] == "__main__" and value.__code__ == old.__code__
+    return bool(value.__globals__["__name__"] == "__main__" and value.__code__ == old.__code__)

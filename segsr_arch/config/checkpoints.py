@@ -7,10 +7,11 @@ from typing import Any
 
 from torch import nn
 
-from segsr_arch.compat.loading import load_network, put_weights, read_weights
+from segsr_arch.compat.repairs.load_network import load_network
 from segsr_arch.config.problems import Problems
 from segsr_arch.errors import CheckpointError
 from segsr_arch.weights.layouts import in_layout_of
+from segsr_arch.weights.network_weights import put_weights, read_weights
 
 
 def unread_keys(opt: Mapping[str, Any], *, is_train: bool, states: Path | None) -> set[str]:

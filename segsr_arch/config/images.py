@@ -7,12 +7,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from segsr_arch.compat.lmdb_environments import stored_keys
 from segsr_arch.config.header_cache import read_headers, read_lmdb_headers
 from segsr_arch.config.problems import Problems
 from segsr_arch.errors import DataError
 from segsr_arch.images.header import ImageHeader
 from segsr_arch.sources.image_sources import folders_with_images
+from segsr_arch.sources.lmdb_environments import stored_keys
 from segsr_arch.sources.lmdb_reading import read_whole_list
 
 _NAMED = 3

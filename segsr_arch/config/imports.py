@@ -20,12 +20,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segsr_arch.compat.workers import repair_spawned_workers
+from segsr_arch.compat.logger_setup import basicsr_not_set_up
+from segsr_arch.compat.repairs import spawned_workers
 from segsr_arch.config.mappings import check_value
 from segsr_arch.config.problems import Problems
 from segsr_arch.config.tables import TOP
 from segsr_arch.errors import first_line
-from segsr_arch.running.logs import basicsr_not_set_up
 
 KEY = "imports"
 _TAKEN = re.compile(r"An object named '(.+)' was already registered in '(.+)' registry")
@@ -60,7 +60,7 @@ def import_modules(problems: Problems, names: Mapping[str, str]) -> None:
     """
     for entry, name in names.items():
         _import(problems.at(KEY, entry), name)
-    repair_spawned_workers()  # for the data sets that are registered now
+    spawned_workers.repair()  # for the data sets that are registered now
 
 
 def imported_code(opt: Mapping[str, Any]) -> list[str]:

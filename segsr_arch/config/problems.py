@@ -6,9 +6,9 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from segsr_arch.compat.logger_setup import basicsr_not_set_up
 from segsr_arch.errors import ConfigError, first_line
 from segsr_arch.known_names import nearest_hint
-from segsr_arch.running.logs import basicsr_not_set_up
 
 _NAMED_IMAGES = 3
 # of what is printed: a file's keys and values may be of any length

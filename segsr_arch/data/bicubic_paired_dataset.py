@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.functional import normalize
 
-from segsr_arch.compat.images import converting
+from segsr_arch.compat.image_reading import converting
 from segsr_arch.compat.registration import register
 from segsr_arch.config.tables import CONVERSION
 from segsr_arch.degradations.bicubic import bicubic_taps, make_lr, mod_crop

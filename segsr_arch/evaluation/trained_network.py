@@ -17,7 +17,8 @@ from basicsr.utils import tensor2img
 from torch import nn
 from torch.utils.data import Dataset
 
-from segsr_arch.config import apply_overrides, check_options, complete_options, read_options
+from segsr_arch.compat.pipelines import complete_options
+from segsr_arch.config import apply_overrides, check_options, read_options
 from segsr_arch.errors import ConfigError
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.models.output_checks import check_finite

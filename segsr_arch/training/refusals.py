@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segsr_arch.compat.loading import put_weights, read_weights
 from segsr_arch.errors import ConfigError, SegsrError
-from segsr_arch.running.logs import basicsr_not_set_up
 from segsr_arch.training.optimizers import BEGIN_ANEW, settings_problem
 from segsr_arch.training.random_state import kept_random_state
 from segsr_arch.training.trained_options import Edit, edits, trained_options
+from segsr_arch.weights.network_weights import put_weights, read_weights
 
 
 def refuse_what_cannot_take_effect(opt: Mapping[str, Any], state: Mapping[str, Any], path: Path) -> None:
@@ -66,7 +65,7 @@ def _weights_problem(options: Mapping[str, Any], file: Path) -> str | None:
     from basicsr.archs import build_network
 
     try:
-        with kept_random_state(), basicsr_not_set_up():
+        with kept_random_state():
             network = build_network(copy.deepcopy(options))
         put_weights(network, read_weights(file, "params")[0], file, strict=True)
     except SegsrError as error:

@@ -1,3 +1,6 @@
+import importlib
+import re
+import sys
 import warnings
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -22,10 +25,10 @@ from segsr_arch.compat import status
 assert not status()["functional_tensor"] and status()["resume"], status()
 assert load_resume_state is basicsr.train.load_resume_state is basicsr.load_resume_state is not stock[0]
 assert imfrombytes is basicsr.utils.imfrombytes is basicsr.data.paired_image_dataset.imfrombytes
-assert imfrombytes.__module__ == "segsr_arch.compat.images"
+assert imfrombytes.__module__ == "segsr_arch.compat.image_reading"
 assert basicsr.train.parse_options is basicsr.test.parse_options is basicsr.utils.options.parse_options
-assert basicsr.train.parse_options.__module__ == "segsr_arch.compat.options"
-assert basicsr.utils.options.init_dist.__module__ == "segsr_arch.compat.distributed"
+assert basicsr.train.parse_options.__module__ == "segsr_arch.compat.repairs.parse_options"
+assert basicsr.utils.options.init_dist.__module__ == "segsr_arch.compat.repairs.init_dist"
 assert "wandb" not in sys.modules
 print("fine")
 """
@@ -46,9 +49,20 @@ def test_applied_once():
     assert before == (basicsr.train.load_resume_state, BaseModel.save_network, basicsr.train.parse_options)
 
 
-def test_every_repair_names_its_cause():
-    for repair in compat.REPAIRS.values():
-        assert "Cause: " in repair.__doc__
+@pytest.mark.parametrize("name", compat.REPAIRS)
+def test_every_repair_names_symptom_and_cause_and_says_what_it_does(name):
+    module = importlib.import_module(f"segsr_arch.compat.repairs.{name}")
+    _, symptom, cause = re.fullmatch(r"(.+?)\n\nSymptom: (.+?)\nCause: (.+)", module.__doc__, re.DOTALL).groups()
+    assert symptom.strip() and cause.strip() and module.repair.__doc__
+
+
+def test_a_file_among_the_repairs_is_found_by_itself(tmp_path, monkeypatch):
+    (tmp_path / "zzz_mended.py").write_text("def repair():\n    return True\n")
+    monkeypatch.setattr(compat.repairs, "__path__", [*compat.repairs.__path__, str(tmp_path)])
+    found = compat._find_repairs()
+    monkeypatch.delitem(sys.modules, "segsr_arch.compat.repairs.zzz_mended")
+    assert [*found][:2] == ["functional_tensor", "version"] and [*found][2:] == sorted([*found][2:])
+    assert found.keys() - compat.REPAIRS.keys() == {"zzz_mended"} and found["zzz_mended"]()
 
 
 def test_import_after_basicsr_reaches_copied_names(tmp_path):

@@ -9,7 +9,7 @@ from basicsr.data import degradations
 from basicsr.metrics import fid
 from basicsr.utils import init_wandb_logger
 
-from segsr_arch.compat import extras
+from segsr_arch.compat.repairs import fid as fid_repair
 from segsr_arch.errors import DependencyError
 from tests.support import make_image
 
@@ -41,7 +41,7 @@ def test_fid_without_the_argument_that_scipy_removed(stock, monkeypatch):
     one, two = (np.zeros(2), np.diag([1.0, 4.0])), (np.array([3.0, 0]), np.diag([4.0, 4.0]))
     with pytest.raises(TypeError, match="disp"):
         module.calculate_fid(*one, *two)
-    assert extras.repair_fid() and not extras.repair_fid()
+    assert fid_repair.repair() and not fid_repair.repair()
     assert module.calculate_fid(*one, *two) == pytest.approx(9 + (2 - 1) ** 2)
 
 

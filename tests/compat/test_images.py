@@ -8,8 +8,8 @@ from basicsr.data.paired_image_dataset import PairedImageDataset
 from basicsr.data.single_image_dataset import SingleImageDataset
 from basicsr.utils import imfrombytes
 
-from segsr_arch.compat.images import ImageReadError
 from segsr_arch.errors import DataError
+from segsr_arch.images.errors import ImageReadError
 from tests.compat.helpers import make_lmdb, make_pairs, paired_options, train, write_options
 from tests.support import make_image, write_image
 

@@ -15,9 +15,9 @@ from segsr_arch.compat.installation import (
     describe_another,
     find_installation,
     importing_from,
-    repair_version,
     shadowed_by,
 )
+from segsr_arch.compat.repairs import version as version_repair
 from segsr_arch.errors import DependencyError
 from tests.compat.helpers import make_pairs, write_options
 from tests.support import ROOT, run_command
@@ -64,7 +64,7 @@ def copy(tmp_path, monkeypatch):
 def test_the_version_is_read_and_not_imported(copy, text, version):
     folder = copy(__init__="raise RuntimeError('imported')", version=text)
     assert find_installation() == Installation(folder, version)
-    assert repair_version() is False
+    assert version_repair.repair() is False
 
 
 def test_a_copy_without_version_file_says_what_lies_beside_it(copy, monkeypatch):
@@ -72,7 +72,7 @@ def test_a_copy_without_version_file_says_what_lies_beside_it(copy, monkeypatch)
     assert find_installation() == Installation(folder, None)
     (folder.parent / "VERSION").write_text("1.3.4.8\n")
     assert find_installation() == Installation(folder, "1.3.4.8")
-    assert repair_version() is True
+    assert version_repair.repair() is True
     module = sys.modules["basicsr.version"]
     assert (module.__version__, module.version_info, module.__gitsha__) == ("1.3.4.8", (1, 3, 4, 8), "unknown")
     assert find_installation().version == "1.3.4.8"

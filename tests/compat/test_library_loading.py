@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import segsr_arch  # noqa: F401
-from segsr_arch.compat import library_loading
+from segsr_arch.compat.repairs import library_loading
 from segsr_arch.errors import UnsafeWeightsError, WeightsError, WeightsFileError
 from segsr_arch.metrics.catalogue import find_metric
 from tests.compat.helpers import Payload

@@ -8,7 +8,7 @@ import torch
 from basicsr.data.paired_image_dataset import PairedImageDataset
 from basicsr.utils.file_client import FileClient
 
-from segsr_arch.compat import lmdb_environments
+from segsr_arch.sources import lmdb_environments
 from tests.compat.helpers import make_lmdb, make_pairs, paired_options
 
 

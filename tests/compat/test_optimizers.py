@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from segsr_arch.compat.optimizers import optimizer_names
+from segsr_arch.compat.repairs.get_optimizer import optimizer_names
 from segsr_arch.errors import ConfigError
 from tests.compat.test_resume import make_model
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from basicsr.utils.options import parse_options
 
-from segsr_arch.compat.options import settle_devices
+from segsr_arch.compat.repairs.parse_options import settle_devices
 from segsr_arch.errors import ConfigError
 from tests.compat.helpers import make_pairs, train, write_options
 

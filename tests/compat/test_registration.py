@@ -11,7 +11,7 @@ from torch import nn
 from segsr_arch.archs.hat_arch import HAT
 from segsr_arch.archs.segsr_arch import SeGSR
 from segsr_arch.archs.semantic_sr_arch import SemanticSR
-from segsr_arch.compat import registration
+from segsr_arch.compat.repairs import registries
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.problems import Problems
 from segsr_arch.zoo.named_networks import build_base, find_base
@@ -66,7 +66,7 @@ def their_hat(monkeypatch):
     for name in REGISTRIES:
         registry = getattr(stock_registry, name)
         monkeypatch.setattr(registry, "_obj_map", dict(registry._obj_map))
-    monkeypatch.setattr(registration, "_said", set())
+    monkeypatch.setattr(registries, "_said", set())
     stock_registry.ARCH_REGISTRY.register(cls)
     return cls
 

@@ -4,11 +4,11 @@ import pytest
 import torch
 from basicsr.train import load_resume_state
 
-from segsr_arch.compat.loading import read_weights
 from segsr_arch.errors import SegsrError
 from segsr_arch.guiding.base_weights import load_base_weights
 from segsr_arch.semantics import SemanticsConfig
 from segsr_arch.semantics.vision_tower import build_vision_tower
+from segsr_arch.weights.network_weights import read_weights
 from segsr_arch.zoo.named_networks import build_base
 from tests.compat.helpers import Payload
 from tests.compat.test_resume import make_model, make_options, save

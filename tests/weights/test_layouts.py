@@ -4,13 +4,13 @@ import pytest
 import torch
 from torch import nn
 
-from segsr_arch.compat.loading import read_weights
 from segsr_arch.errors import CheckpointError, WeightsError
 from segsr_arch.guiding.base_weights import load_base_weights
 from segsr_arch.semantics import SemanticsConfig
 from segsr_arch.semantics.text_tower import build_text_tower
 from segsr_arch.semantics.vision_tower import build_vision_tower
 from segsr_arch.weights.layouts import in_layout_of, to_open_clip
+from segsr_arch.weights.network_weights import read_weights
 from segsr_arch.zoo.named_networks import build_base
 from tests.compat.test_resume import make_model
 
