@@ -25,14 +25,15 @@ from segsr_arch.guiding.unit_layouts import select_units, size_multiple
 from segsr_arch.guiding.unit_outputs import UnitOutput, features_of, with_features
 from segsr_arch.guiding.unit_probe import probe_network
 from segsr_arch.padding import crop, pad_to_multiple
-from segsr_arch.semantics import SemanticGuide, SemanticsConfig, VlmIdentity
+from segsr_arch.semantics import SemanticGuide, SemanticsConfig, Signals, VlmIdentity
+from segsr_arch.windows import Window
 
 
 class _CurrentSignals:
     """What the hooks of one network read during one forward pass; empty at any other time."""
 
     def __init__(self) -> None:
-        self.signals: Tensor | None = None
+        self.signals: Tensor | Signals | None = None
 
 
 class _UnitHook:
@@ -121,35 +122,56 @@ class GuidedNetwork(nn.Module):
         if pretrain_base is not None:
             load_base_weights(base, pretrain_base)
 
-    def forward(self, lq: Tensor) -> Tensor:
+    def signals(self, lq: Tensor) -> Signals:
+        """Compute from whole images what guides the units, for :meth:`forward` on tiles of them.
+
+        .. code-block:: python
+
+            signals = network.signals(image)
+            sr = network(image[(..., *window.slices)], signals=signals.at(window))
+
+        Args:
+            lq: LR images (B, 3, H, W), RGB in [0, 1].
+
+        Raises:
+            ConfigError: If the input has not three channels.
+        """
+        _check_rgb(lq)
+        return Signals(values=self.guide(lq), image=Window(height=lq.shape[-2], width=lq.shape[-1]))
+
+    def forward(self, lq: Tensor, *, signals: Signals | None = None) -> Tensor:
         """Super-resolve.
 
         The base gets a copy, with which it may do what it likes.
 
         Args:
             lq: LR images (B, 3, H, W), RGB in [0, 1], any size of at least one pixel.
+            signals: What guides the units, if that has been computed from larger images of which these are tiles;
+                ``None`` computes it from ``lq``.
 
         Returns:
             SR images (B, 3, sH, sW), about [0, 1], not clipped.
 
         Raises:
-            ConfigError: If the input has not three channels, under ``DataParallel``, if it is called by two threads
-                at once, or in the backward pass if the base computes a part again that holds a unit.
+            ConfigError: If the input has not three channels, or is not what the signals are for; under
+                ``DataParallel``, if it is called by two threads at once, or in the backward pass if the base computes
+                a part again that holds a unit.
         """
-        if lq.shape[1] != 3:
-            raise ConfigError(f"The semantic guide needs RGB: input (B, 3, H, W), got {tuple(lq.shape)}.")
+        _check_rgb(lq)
+        if signals is not None:
+            signals.check_fit(lq)
         if getattr(self, "_is_replica", False):
             raise ConfigError(
                 "DataParallel is not supported: start one process a GPU instead (torchrun --nproc_per_node N "
                 "-m segsr_arch.cli.basicsr train -opt FILE --launcher pytorch), or set num_gpu: 1."
             )
-        signals = self.guide(lq)
+        current = self.guide(lq) if signals is None else signals
         if self._current.signals is not None:
             raise ConfigError(
                 "This network is called while it runs already, from another thread or within itself. Give each thread "
                 "a copy of its own (copy.deepcopy), or call it from one thread at a time."
             )
-        self._current.signals = signals
+        self._current.signals = current
         try:
             sr = self.base(pad_to_multiple(lq, self._size_multiple).clone())  # RCAN of spandrel, for one, changes it
         finally:
@@ -239,6 +261,11 @@ class GuidedNetwork(nn.Module):
         """
         check_description(state_dict, self._description(), strict=strict)
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
+
+
+def _check_rgb(lq: Tensor) -> None:
+    if lq.shape[1] != 3:
+        raise ConfigError(f"The semantic guide needs RGB: input (B, 3, H, W), got {tuple(lq.shape)}.")
 
 
 def refuse_units_that_are_recomputed(base: nn.Module, paths: Sequence[str]) -> None:

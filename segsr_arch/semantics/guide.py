@@ -10,8 +10,10 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.feature_extraction import SemanticFeatureExtraction
 from segsr_arch.semantics.localization import SemanticLocalization
-from segsr_arch.semantics.maps import LearnedUpsampling, cosine_maps, resize_maps
+from segsr_arch.semantics.maps import LearnedUpsampling, cosine_maps, needed_cells, resize_maps
 from segsr_arch.semantics.modulation import FeatureAddition, LearnableModulation
+from segsr_arch.semantics.signals import Signals
+from segsr_arch.windows import Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,9 +92,9 @@ class SemanticGuide(nn.Module):
             )
         else:
             self.modulation = nn.ModuleList(FeatureAddition() for _ in unit_channels)
-            for projection in self.projection:  # an untrained guide changes nothing
-                nn.init.zeros_(projection.weight)
-                nn.init.zeros_(projection.bias)
+            if self.projection is not None:  # an untrained guide changes nothing
+                for parameter in self.projection.parameters():
+                    nn.init.zeros_(parameter)
 
     @property
     def has_maps(self) -> bool:
@@ -109,7 +111,8 @@ class SemanticGuide(nn.Module):
             Signals for :meth:`modulate`: (B, k, rows, columns) float32 with SLM, otherwise I_l (B, C, Hc, Wc).
         """
         if self.localization is None:
-            return self.feature_extraction(lq)[1]
+            local_features: Tensor = self.feature_extraction(lq)[1]
+            return local_features
         signals = self.view(lq).maps
         if self.map_scale is not None:
             signals = signals * self.map_scale.view(1, -1, 1, 1)
@@ -140,28 +143,52 @@ class SemanticGuide(nn.Module):
             maps=cosine_maps(embeddings, local_features),
         )
 
+    def _step(self, stride: float) -> float:
+        """Side in patches of a cell that is ``stride`` LR pixels wide."""
+        return stride * self.feature_extraction.scale / self.feature_extraction.patch_size
+
     def resize(self, maps: Tensor, size: tuple[int, int], *, stride: float = 1) -> Tensor:
         """Resize maps (B, n, Hc, Wc) to a grid (B, n, height, width) whose cells are ``stride`` LR pixels wide."""
-        step = stride * self.feature_extraction.scale / self.feature_extraction.patch_size
-        return resize_maps(maps, size, step=step)
+        return resize_maps(maps, size, step=self._step(stride))
 
-    def modulate(self, unit: int, features: Tensor, signals: Tensor, *, stride: float = 1) -> Tensor:
+    def modulate(self, unit: int, features: Tensor, signals: Tensor | Signals, *, stride: float = 1) -> Tensor:
         """Modulate a unit's features by its signal (SeG-SR eq. 9).
+
+        What is given for tiles of an image is what the whole image's units are given there: where a tile begins
+        between two cells of their grid, its own cells get the signal of their own places, and no neighbour's.
 
         Args:
             unit: Number of the unit, from 0.
             features: (B, H, W, F), channels last; the grid may reach beyond the image.
-            signals: As :meth:`forward` returns them.
+            signals: As :meth:`forward` returns them, or those of a whole image with the places of tiles in it.
             stride: Side of a cell of the features, in LR pixels.
 
         Returns:
             The modulated features (B, H, W, F).
         """
+        size = (features.shape[1], features.shape[2])
+        if isinstance(signals, Tensor):
+            signal = self._signal(unit, signals, size, stride)
+        elif not signals.windows:
+            signal = self._signal(unit, signals.values, size, stride)
+        else:
+            signal = torch.cat([self._signal(unit, image, size, stride, tile) for image, tile in signals.per_tile()])
+        modulated: Tensor = self.modulation[unit](features, signal)
+        return modulated
+
+    def _signal(
+        self, unit: int, signals: Tensor, size: tuple[int, int], stride: float, tile: Window | None = None
+    ) -> Tensor:
+        """A unit's signal (B, n, height, width) on its grid in an image, or in a tile of it."""
+        step = self._step(stride if self.map_upsampling is None else stride * self.map_upsampling.factor)
+        start, first = (0.0, 0.0), (0, 0)
+        if tile is not None:
+            start = (tile.top / stride, tile.left / stride)
+            rows = needed_cells(signals.shape[-2], size[0], step=step, start=start[0])
+            columns = needed_cells(signals.shape[-1], size[1], step=step, start=start[1])
+            signals, first = signals[..., rows, columns], (rows.start, columns.start)
         if self.projection is None:
             signal = signals[:, unit : unit + 1]
         else:
             signal = self.projection[unit](signals).float()
-        if self.map_upsampling is not None:
-            stride = stride * self.map_upsampling.factor
-        signal = self.resize(signal, (features.shape[1], features.shape[2]), stride=stride)
-        return self.modulation[unit](features, signal)
+        return resize_maps(signal, size, step=step, start=start, first=first)

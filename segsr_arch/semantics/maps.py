@@ -1,5 +1,7 @@
 """Semantic guidance maps: cosine similarity of embeddings and patches, and their resizing (SeG-SR eq. 8)."""
 
+import math
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -21,14 +23,38 @@ def cosine_maps(embeddings: Tensor, local_features: Tensor) -> Tensor:
         return torch.einsum("bkc,bchw->bkhw", queries, patches)
 
 
-def _interpolation_matrix(source: int, target: int, step: float, like: Tensor) -> Tensor:
-    """Weights (target, source) of linear interpolation: cell i of the target has its centre at (i + 0.5) * step."""
-    centres = ((torch.arange(target, device=like.device, dtype=like.dtype) + 0.5) * step - 0.5).clamp(0, source - 1)
-    nodes = torch.arange(source, device=like.device, dtype=like.dtype)
+def _interpolation_matrix(source: int, target: int, step: float, start: float, first: int, like: Tensor) -> Tensor:
+    """Weights (target, source) of linear interpolation.
+
+    Cell i of the target has its centre at (i + start + 0.5) * step; cells of the source are counted from ``first``.
+    """
+    cells = torch.arange(target, device=like.device, dtype=like.dtype) + (start + 0.5)
+    centres = (cells * step - 0.5).clamp(first, first + source - 1)
+    nodes = torch.arange(first, first + source, device=like.device, dtype=like.dtype)
     return (1 - (centres[:, None] - nodes[None, :]).abs()).clamp_min(0)
 
 
-def resize_maps(maps: Tensor, size: tuple[int, int], *, step: float) -> Tensor:
+def needed_cells(source: int, target: int, *, step: float, start: float) -> slice:
+    """Tell which cells along an axis of maps :func:`resize_maps` reads, one more on each side against rounding.
+
+    Args:
+        source: Cells of the maps.
+        target: Cells of the target grid.
+        step: Side of a target cell in cells of the maps.
+        start: Where the target grid begins, in target cells.
+    """
+    low, high = ((cell + start + 0.5) * step - 0.5 for cell in (0, target - 1))
+    return slice(min(max(math.floor(low) - 1, 0), source - 1), min(max(math.ceil(high) + 2, 1), source))
+
+
+def resize_maps(
+    maps: Tensor,
+    size: tuple[int, int],
+    *,
+    step: float,
+    start: tuple[float, float] = (0, 0),
+    first: tuple[int, int] = (0, 0),
+) -> Tensor:
     """Resize maps bilinearly onto the grid of a unit, aligned by position in the image and not by the sizes.
 
     The patch grid of the vision tower and the grid of a unit may both reach beyond the image, by different paddings;
@@ -38,6 +64,9 @@ def resize_maps(maps: Tensor, size: tuple[int, int], *, step: float) -> Tensor:
         maps: (B, k, Hc, Wc), one cell a patch.
         size: Height and width of the target grid.
         step: Side of a target cell in patches, for instance ``scale / patch_size`` for a grid of LR pixels.
+        start: Row and column where the target grid begins, in target cells; a fraction where a tile begins between
+            cells of the image's grid: its cells get what lies there.
+        first: Row and column of the first patch that ``maps`` holds, where they are a part of an image's maps.
 
     Returns:
         The maps (B, k, height, width), within the range of the input; cells beyond the patches take the last patch.
@@ -45,8 +74,8 @@ def resize_maps(maps: Tensor, size: tuple[int, int], *, step: float) -> Tensor:
     """
     maps = maps.to(torch.promote_types(maps.dtype, torch.float32))
     with torch.autocast(maps.device.type, enabled=False):
-        rows = _interpolation_matrix(maps.shape[-2], size[0], step, maps)
-        columns = _interpolation_matrix(maps.shape[-1], size[1], step, maps)
+        rows = _interpolation_matrix(maps.shape[-2], size[0], step, start[0], first[0], maps)
+        columns = _interpolation_matrix(maps.shape[-1], size[1], step, start[1], first[1], maps)
         return rows @ maps @ columns.T
 
 
@@ -69,9 +98,10 @@ class LearnedUpsampling(nn.Module):
         offsets = (torch.arange(factor) + 0.5) / factor - 0.5
         line = torch.stack([(-offsets).clamp_min(0), 1 - offsets.abs(), offsets.clamp_min(0)], dim=1)
         weights = torch.einsum("ri,cj->rcij", line, line).reshape(factor**2, 1, 3, 3)
+        weight, bias = self.convolution.parameters()
         with torch.no_grad():
-            self.convolution.weight.copy_(weights.repeat(num_maps, 1, 1, 1))
-        nn.init.zeros_(self.convolution.bias)
+            weight.copy_(weights.repeat(num_maps, 1, 1, 1))
+            bias.zero_()
 
     def forward(self, maps: Tensor) -> Tensor:
         """Upsample maps (B, k, Hc, Wc) to (B, k, factor * Hc, factor * Wc), in the precision of the weights."""

@@ -27,8 +27,9 @@ class LearnableModulation(nn.Module):
         self.gain = nn.Conv2d(hidden_channels, channels, 3, padding=1)
         self.bias = nn.Conv2d(hidden_channels, channels, 3, padding=1)
         for layer, start in ((self.gain, 1.0), (self.bias, 0.0)):
-            nn.init.zeros_(layer.weight)
-            nn.init.constant_(layer.bias, start)
+            weight, bias = layer.parameters()
+            nn.init.zeros_(weight)
+            nn.init.constant_(bias, start)
 
     def forward(self, features: Tensor, guidance_map: Tensor) -> Tensor:
         """Modulate the features of a unit.
