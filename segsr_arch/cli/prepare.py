@@ -8,29 +8,12 @@ from typing import Any
 from segsr_arch.cli.arguments import add_conversion, conversion_of, number, whole_number
 from segsr_arch.degradations.bicubic import MAX_SCALE
 from segsr_arch.errors import DataError
+from segsr_arch.preparation.data_set import SeededSplit
+from segsr_arch.preparation.data_sets import DATA_SETS
 from segsr_arch.preparation.options import Outcome, PreparationOptions
-from segsr_arch.preparation.preparation import prepare
+from segsr_arch.preparation.run import prepare
 from segsr_arch.preparation.splits import SPLITS, published_lists
 from segsr_arch.running.processes import available_cores
-
-_DATA_SETS = {
-    "ucmerced": (
-        "UC Merced Land Use (21 classes, 2100 TIFF images of 256 x 256)",
-        "SRC is UCMerced_LandUse.zip or its folder. Split: the lists of this project, 1470 / 105 / 525 images.",
-    ),
-    "aid": (
-        "AID (30 classes, 10000 JPEG images of 600 x 600)",
-        "SRC is AID.zip or its folder. Split: in each class a fifth for test, then 5 images for validation, by a "
-        "seeded rule over the sorted names; or the source's own folders train, val and test.",
-    ),
-    "folder": (
-        "any images, in one folder for each class if there are classes",
-        "SRC is a folder or a .zip. Split: its folders train, val and test (usual spellings); without them, in each "
-        "class a fifth for test, then a tenth for validation, by a seeded rule over the sorted names.",
-    ),
-}
-_DEFAULT_VAL = {"aid": 5.0, "folder": 0.1}
-_DEFAULT_TEST = 0.2
 
 
 def _amount(text: str) -> float:
@@ -48,7 +31,7 @@ def _split_file(text: str) -> tuple[str, Path]:
 
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Add ``prepare`` and its three data sets to the command line."""
+    """Add ``prepare`` and the data sets that it knows to the command line."""
     parser = subparsers.add_parser(
         "prepare",
         help="turn an image archive into training, validation and test data",
@@ -56,8 +39,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "The same command goes on after an interruption, skips what is done, and adds scales.",
     )
     kinds = parser.add_subparsers(dest="data_set", required=True, metavar="DATA_SET")
-    for name, (title, description) in _DATA_SETS.items():
-        kind = kinds.add_parser(name, help=title, description=f"{title}. {description}")
+    for name, data_set in DATA_SETS.items():
+        kind = kinds.add_parser(name, help=data_set.help, description=data_set.description)
         kind.add_argument(
             "source", metavar="SRC", type=Path, help="the official .zip, or the folder it was unpacked to"
         )
@@ -77,8 +60,8 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             metavar="SPLIT=FILE",
             help="another split: train=FILE val=FILE test=FILE, one class/name a line",
         )
-        if name != "ucmerced":
-            _add_rule(kind, name)
+        if data_set.split is not None:
+            _add_rule(kind, data_set.split)
         kind.add_argument(
             "--patch",
             type=whole_number(least=1),
@@ -96,10 +79,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             metavar="N",
             help="processes (default: one a core, %(default)s)",
         )
-        kind.set_defaults(run=run, after_interruption="What was finished is kept; run the same command to go on.")
+        kind.set_defaults(
+            run=run, known=data_set, after_interruption="What was finished is kept; run the same command to go on."
+        )
 
 
-def _add_rule(kind: argparse.ArgumentParser, name: str) -> None:
+def _add_rule(kind: argparse.ArgumentParser, rule: SeededSplit) -> None:
     kind.add_argument(
         "--no-split", action="store_true", help="folders of SRC that are called train, val and test are classes"
     )
@@ -107,20 +92,20 @@ def _add_rule(kind: argparse.ArgumentParser, name: str) -> None:
         "--val",
         type=_amount,
         metavar="N",
-        help=f"images a class for validation, a fraction if below 1 (default: {_DEFAULT_VAL[name]:g})",
+        help=f"images a class for validation, a fraction if below 1 (default: {rule.val:g})",
     )
     kind.add_argument(
         "--test",
         type=_amount,
         metavar="N",
-        help=f"images a class for test, a fraction if below 1 (default: {_DEFAULT_TEST:g})",
+        help=f"images a class for test, a fraction if below 1 (default: {rule.test:g})",
     )
     kind.add_argument("--seed", type=whole_number(), metavar="N", help="seed of the split rule (default: 0)")
 
 
 def _rule(args: argparse.Namespace) -> dict[str, Any]:
     """What the seeded rule is given, where no lists are."""
-    defaults = {"val": _DEFAULT_VAL[args.data_set], "test": _DEFAULT_TEST, "seed": 0}
+    defaults = {"val": args.known.split.val, "test": args.known.split.test, "seed": 0}
     given = {name: getattr(args, name) for name in defaults if getattr(args, name) is not None}
     return {**defaults, **given, "rule_is_asked": bool(given), "own_split": not args.no_split}
 
@@ -134,10 +119,10 @@ def _options(args: argparse.Namespace) -> PreparationOptions:
             if getattr(args, name, None) is not None:
                 raise DataError(f"--{name}: is for the seeded rule, and --split says which image is where; give one")
     else:
-        split_files = published_lists("ucmerced") if args.data_set == "ucmerced" else None
+        split_files = published_lists(args.known.name) if args.known.split is None else None
     rule = {} if split_files is not None else _rule(args)
     return PreparationOptions(
-        data_set=args.data_set,
+        data_set=args.known,
         source=args.source,
         root=args.root,
         scales=tuple(args.scale),
@@ -191,7 +176,7 @@ def run(args: argparse.Namespace) -> int:
         0.
 
     Raises:
-        SegsrError: See :func:`~segsr_arch.preparation.preparation.prepare`.
+        SegsrError: See :func:`~segsr_arch.preparation.run.prepare`.
     """
     outcome = prepare(_options(args))
     _report(outcome, args.root)

@@ -4,11 +4,12 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import segsr_arch
 from segsr_arch.files.atomic import atomic_write
-from segsr_arch.preparation.plan import PlannedImage
 from segsr_arch.preparation.problems import Problem
+from segsr_arch.preparation.source_images import SourceImage
 from segsr_arch.preparation.splits import SPLITS
 from segsr_arch.preparation.worker import SIDES, Inspection, digest_bytes
 
@@ -31,16 +32,16 @@ class PreparedImage:
         outputs: For each scale what was written: ``{"HR": {...}, "LR": {...}}`` with sizes and digests.
     """
 
-    image: PlannedImage
+    image: SourceImage
     inspection: Inspection
-    outputs: dict[int, dict]
+    outputs: dict[int, dict[str, Any]]
 
 
 def _digest(lines: list[str]) -> str:
     return digest_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
-def _image_record(prepared: PreparedImage) -> dict:
+def _image_record(prepared: PreparedImage) -> dict[str, Any]:
     outputs = {
         f"x{scale}": {side: {"size": made[side]["size"], "sha256": made[side]["output_digest"]} for side in SIDES}
         for scale, made in sorted(prepared.outputs.items())
@@ -57,7 +58,7 @@ def _image_record(prepared: PreparedImage) -> dict:
     }
 
 
-def _counts(prepared: list[PreparedImage], scales: list[int], split: str) -> dict:
+def _counts(prepared: list[PreparedImage], scales: list[int], split: str) -> dict[str, Any]:
     members = [entry for entry in prepared if entry.image.split == split]
     return {
         "images": len(members),
@@ -82,18 +83,16 @@ def _split_digests(prepared: list[PreparedImage], scales: list[int], split: str)
 def build_manifest(
     prepared: list[PreparedImage],
     *,
-    data_set: str,
-    settings: dict,
+    settings: dict[str, Any],
     scales: list[int],
     missing: list[str],
     identical: list[list[str]],
     problems: list[Problem],
-) -> dict:
+) -> dict[str, Any]:
     """Describe a prepared data set. The description holds no time and no path of this machine.
 
     Args:
         prepared: Its images.
-        data_set: Its kind.
         settings: What it was prepared with.
         scales: All its scales.
         missing: Listed names that the source does not have.
@@ -104,7 +103,7 @@ def build_manifest(
     return {
         "format": FORMAT,
         "tool": f"segsr {segsr_arch.__version__}",
-        "data_set": data_set,
+        "data_set": settings["data_set"],
         "data_digest": _digest(
             [f"{split} {scale} {d}" for split in SPLITS for scale, d in split_digests[split].items()]
         ),
@@ -129,7 +128,7 @@ def _write_if_different(path: Path, data: bytes) -> None:
         file.write(data)
 
 
-def write_manifest(root: Path, manifest: dict) -> None:
+def write_manifest(root: Path, manifest: dict[str, Any]) -> None:
     """Write ``manifest.json``, unless it is there with this content."""
     text = json.dumps(manifest, indent=1, ensure_ascii=False) + "\n"
     # JSON, too, writes what is no UTF-8 in a file name as \\udcff

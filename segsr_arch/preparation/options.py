@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from segsr_arch.images.conversion import AS_STORED, Conversion
+from segsr_arch.preparation.data_set import DataSet
 from segsr_arch.preparation.problems import ProblemList
 
 
@@ -11,7 +13,7 @@ from segsr_arch.preparation.problems import ProblemList
 class PreparationOptions:
     """What to prepare and how."""
 
-    data_set: str = field(metadata={"help": "ucmerced, aid or folder"})
+    data_set: DataSet = field(metadata={"help": "what is known of it"})
     source: Path = field(metadata={"help": "folder or .zip with the images"})
     root: Path = field(metadata={"help": "folder of the prepared data set"})
     scales: tuple[int, ...] = field(metadata={"help": "scales, whole numbers from 2"})
@@ -45,7 +47,7 @@ class Outcome:
         changed: Source images that changed since an earlier run.
     """
 
-    manifest: dict
+    manifest: dict[str, Any]
     problems: ProblemList
     missing: list[str]
     hint: str

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 
 from segsr_arch.errors import DataError
 from segsr_arch.preparation.problems import Kind, ProblemList
-from segsr_arch.sources.image_sources import SourceImage
+from segsr_arch.preparation.source_images import SourceImage
 from segsr_arch.text import composed
 
 _LONGEST = 180  # bytes; file systems take 255 with the ending and what a partial file has around its name

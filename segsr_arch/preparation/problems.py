@@ -45,7 +45,7 @@ class ProblemList:
         strict: Stop at the first one instead.
     """
 
-    def __init__(self, *, strict: bool):
+    def __init__(self, *, strict: bool) -> None:
         self.strict = strict
         self.items: list[Problem] = []
 
@@ -59,7 +59,7 @@ class ProblemList:
             raise DataError(f"{file}: {kind.value}: {done} (without --strict the preparation would go on)")
         self.items.append(Problem(file=file, kind=kind, done=done))
 
-    def summary(self, *, all_in: str | None, examples: int = 3) -> list[str]:
+    def summary(self, *, all_in: str | None = None, examples: int = 3) -> list[str]:
         """One line a kind: how many, and the first few by name with what was done.
 
         Args:

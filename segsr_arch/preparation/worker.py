@@ -3,9 +3,11 @@
 import hashlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from segsr_arch.degradations.bicubic import make_lr, mod_crop
 from segsr_arch.errors import DataError
@@ -13,10 +15,15 @@ from segsr_arch.files.atomic import atomic_write
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.images.errors import Finding, ImageReadError
 from segsr_arch.images.reading import RULES, read_rgb
-from segsr_arch.preparation.lmdb_writing import PNG_LEVEL, Entry, write_lmdb
+from segsr_arch.preparation.journal import Key
+from segsr_arch.preparation.source_images import SourceImage
 from segsr_arch.sources.image_sources import ImageSource
 
 SIDES = ("HR", "LR")
+PNG_LEVEL = 1
+"""zlib level of the PNG files; BasicSR writes it into every line of ``meta_info.txt``."""
+
+Pixels = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
@@ -39,21 +46,20 @@ class Inspection:
     notes: tuple[tuple[str, str], ...]
     rules: int = RULES
 
-    def as_record(self) -> dict:
+    def as_record(self) -> dict[str, Any]:
         """Give it as what JSON can hold."""
         return asdict(self)
 
     @classmethod
-    def from_record(cls, record: dict) -> "Inspection":
+    def from_record(cls, record: dict[str, Any]) -> "Inspection":
         """Read what :meth:`as_record` gave, after a way through JSON."""
-        return cls(
-            path=record["path"],
-            file_digest=record["file_digest"],
-            pixel_digest=record["pixel_digest"],
-            size=tuple(record["size"]),
-            notes=tuple((kind, sentence) for kind, sentence in record["notes"]),
-            rules=record.get("rules", 0),
-        )
+        kept = {"rules": 0, **record}
+        return cls(**{**kept, "size": tuple(kept["size"]), "notes": tuple(map(tuple, kept["notes"]))})
+
+
+def made_key(image: SourceImage, scale: int) -> Key:
+    """Under which key of the journal stands what was made of an image at a scale."""
+    return "made", image.split, str(scale), image.name
 
 
 @dataclass(frozen=True)
@@ -61,24 +67,20 @@ class Job:
     """One image to be written at one scale.
 
     Attributes:
-        path: File in the source.
+        image: The image.
         pixel_digest: What its pixels were when it was inspected.
-        split: ``train``, ``val`` or ``test``.
-        name: File name without ending.
         scale: The scale.
-        record: What an earlier run wrote down after doing this job, or ``None``.
+        made: What an earlier run wrote down after doing this job, or ``None``.
     """
 
-    path: str
+    image: SourceImage
     pixel_digest: str
-    split: str
-    name: str
     scale: int
-    record: dict | None
+    made: dict[str, Any] | None
 
     def output(self, root: Path, side: str) -> Path:
         """Where the PNG of a side (``HR`` or ``LR``) lies."""
-        return root / self.split / f"{side}_x{self.scale}" / f"{self.name}.png"
+        return root / self.image.split / f"{side}_x{self.scale}" / f"{self.image.name}.png"
 
 
 def digest_bytes(data: bytes) -> str:
@@ -86,7 +88,7 @@ def digest_bytes(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def digest_pixels(pixels: np.ndarray) -> str:
+def digest_pixels(pixels: Pixels) -> str:
     """SHA-256 of ``HxWxC:`` and the 8-bit RGB values row by row: the same for one image in any lossless format."""
     shape = "x".join(str(side) for side in pixels.shape)
     return digest_bytes(f"{shape}:".encode() + np.ascontiguousarray(pixels).tobytes())
@@ -106,7 +108,7 @@ class Workshop:
         conversion: For images of more than 8 bits or other bands.
     """
 
-    def __init__(self, *, source: Path, root: Path, conversion: Conversion):
+    def __init__(self, *, source: Path, root: Path, conversion: Conversion) -> None:
         self._source = ImageSource(source)
         self._root = root
         self._conversion = conversion
@@ -138,7 +140,7 @@ class Workshop:
             notes=tuple((finding.value, sentence) for finding, sentence in notes),
         )
 
-    def make(self, jobs: tuple[Job, ...]) -> list[tuple[Job, dict, bool]]:
+    def make(self, jobs: tuple[Job, ...]) -> list[tuple[Job, dict[str, Any], bool]]:
         """Write one source image at several scales, except where the files of an earlier run are intact.
 
         Args:
@@ -153,44 +155,40 @@ class Workshop:
         done = []
         pixels = None
         for job in jobs:
-            if self._is_intact(job):
-                done.append((job, job.record, False))
+            if job.made is not None and self._is_intact(job, job.made):
+                done.append((job, job.made, False))
                 continue
             if pixels is None:
                 pixels = self._read_again(job)
             done.append((job, self._write(job, pixels), True))
         return done
 
-    def build_lmdb(self, folder: Path, entries: list[Entry], scratch: Path) -> Path:
-        """Build an LMDB by :func:`write_lmdb`; returns its folder."""
-        write_lmdb(folder, entries, scratch=scratch)
-        return folder
+    def _is_intact(self, job: Job, made: dict[str, Any]) -> bool:
+        paths = {side: job.output(self._root, side) for side in SIDES}
+        return made["pixel_digest"] == job.pixel_digest and all(
+            path.is_file() and digest_bytes(path.read_bytes()) == made[side]["file_digest"]
+            for side, path in paths.items()
+        )
 
-    def _is_intact(self, job: Job) -> bool:
-        if job.record is None or job.record["pixel_digest"] != job.pixel_digest:
-            return False
-        for side in SIDES:
-            path = job.output(self._root, side)
-            if not path.is_file() or digest_bytes(path.read_bytes()) != job.record[side]["file_digest"]:
-                return False
-        return True
-
-    def _read_again(self, job: Job) -> np.ndarray:
+    def _read_again(self, job: Job) -> Pixels:
+        path = job.image.path
         try:
-            pixels, _ = read_rgb(self._source.read(job.path), self._conversion)
+            pixels, _ = read_rgb(self._source.read(path), self._conversion)
         except ImageReadError:
             pixels = None
         if pixels is None or digest_pixels(pixels) != job.pixel_digest:
-            raise DataError(f"{job.path}: changed while it was being prepared; start again once nothing writes there")
+            raise DataError(f"{path}: changed while it was being prepared; start again once nothing writes there")
         return pixels
 
-    def _write(self, job: Job, pixels: np.ndarray) -> dict:
+    def _write(self, job: Job, pixels: Pixels) -> dict[str, Any]:
         high = np.ascontiguousarray(mod_crop(pixels, job.scale))
-        record: dict = {"pixel_digest": job.pixel_digest}
+        record: dict[str, Any] = {"pixel_digest": job.pixel_digest}
         for side, image in zip(SIDES, (high, make_lr(high, job.scale)), strict=True):
             encoded, png = cv2.imencode(".png", image[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
             if not encoded:
-                raise DataError(f"{job.path}: OpenCV cannot encode its {side} image of shape {image.shape} as PNG")
+                raise DataError(
+                    f"{job.image.path}: OpenCV cannot encode its {side} image of shape {image.shape} as PNG"
+                )
             data = png.tobytes()
             path = job.output(self._root, side)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,40 +1,14 @@
 """Where a data set's images come from: a folder or a .zip archive, read without unpacking it."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from segsr_arch.errors import DataError
 from segsr_arch.sources.archives import Archive
 from segsr_arch.sources.folder_walk import walk
-from segsr_arch.text import listed_name
 
 IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".webp", ".jpg", ".jpeg")
 """File name endings that count as images. The order is that of preference between two images of one name."""
-
-
-@dataclass(frozen=True)
-class SourceImage:
-    """One image file of a source.
-
-    Attributes:
-        path: Where it lies in the source, with forward slashes.
-        group: The folder that holds it, which is its class; empty at the top.
-        stem: File name without its ending.
-        split: ``train``, ``val`` or ``test``, if a folder says so.
-        above: Folders above the class that its name on lists begins with, such as that of its split.
-    """
-
-    path: str
-    group: str
-    stem: str
-    split: str | None = None
-    above: str = ""
-
-    @property
-    def listed(self) -> str:
-        """The name under which split lists know it: ``class/stem``, or ``stem`` without a class."""
-        return listed_name("/".join(part for part in (self.above, self.group, self.stem) if part))
 
 
 class ImageSource:
@@ -137,33 +111,3 @@ def folders_with_images(folder: str | os.PathLike) -> list[str]:
     """Name the folders in a folder that hold images themselves, links to folders included, hidden ones not."""
     below = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
     return [name for name in below if any(map(is_image_path, os.listdir(os.path.join(folder, name))))]
-
-
-def describe_image(path: str, depth: int | None) -> SourceImage:
-    """Split a path into class and name.
-
-    Args:
-        path: As :meth:`ImageSource.files` gives it.
-        depth: How many leading folders do not belong to the class; ``None`` takes the innermost folder alone.
-    """
-    pure = PurePosixPath(path)
-    folders = pure.parts[:-1]
-    group = "/".join(folders[-1:] if depth is None else folders[depth:])
-    return SourceImage(path=path, group=listed_name(group), stem=pure.stem)
-
-
-def common_depth(paths: list[str]) -> int:
-    """Count the folders at the front that all paths share, so that a wrapping folder does not become a class.
-
-    A source whose images all lie in one folder has no classes.
-    """
-    if not paths:
-        return 0
-    shared = PurePosixPath(paths[0]).parts[:-1]
-    for path in paths[1:]:
-        parts = PurePosixPath(path).parts[:-1]
-        same = 0
-        while same < min(len(shared), len(parts)) and shared[same] == parts[same]:
-            same += 1
-        shared = shared[:same]
-    return len(shared)

@@ -19,8 +19,9 @@ from torch.nn import functional as F
 from segsr_arch.archs.semantic_sr_arch import SemanticSR
 from segsr_arch.errors import DataError
 from segsr_arch.evaluation.vocabulary import build_vocabulary
+from segsr_arch.preparation.data_sets import DATA_SETS
 from segsr_arch.preparation.options import PreparationOptions
-from segsr_arch.preparation.preparation import prepare
+from segsr_arch.preparation.run import prepare
 from segsr_arch.preparation.splits import published_lists, read_splits
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.feature_extraction import SemanticFeatureExtraction
@@ -46,7 +47,7 @@ def data(tmp_path_factory):
             write_image(folder / "source" / group / f"{group}{index:02d}.png", image.astype(np.uint8))
     prepare(
         PreparationOptions(
-            data_set="folder",
+            data_set=DATA_SETS["folder"],
             source=folder / "source",
             root=folder / "data",
             scales=(4,),

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from segsr_arch.errors import InUseError
-from segsr_arch.preparation.preparation import prepare
-from segsr_arch.preparation.record import PreparationRecord
+from segsr_arch.preparation.journal import Journal
+from segsr_arch.preparation.run import prepare
 from tests.preparation.test_preparation import make_source, options, snapshot
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="watches processes through /proc")
@@ -75,8 +75,8 @@ def test_left_over_partial_files_and_torn_journal_lines_do_no_harm(tmp_path, gon
 
 def test_two_runs_on_one_folder_exclude_each_other(tmp_path, monkeypatch):
     monkeypatch.setattr("segsr_arch.files.locking.PATIENCE", 0.1)
-    holder = PreparationRecord(tmp_path / "dst")
+    holder = Journal(tmp_path / "dst")
     with pytest.raises(InUseError, match=f"dst is in use by process {os.getpid()}"):
-        PreparationRecord(tmp_path / "dst")
+        Journal(tmp_path / "dst")
     holder.close()
-    PreparationRecord(tmp_path / "dst").close()
+    Journal(tmp_path / "dst").close()

@@ -6,9 +6,9 @@ import pytest
 
 from segsr_arch.errors import DataError
 from segsr_arch.preparation.output_names import output_names
-from segsr_arch.preparation.preparation import prepare
 from segsr_arch.preparation.problems import ProblemList
-from segsr_arch.sources.image_sources import describe_image
+from segsr_arch.preparation.run import prepare
+from segsr_arch.preparation.source_images import describe_image
 from tests.preparation.test_preparation import options, stock_dataset
 from tests.support import make_image, write_image
 

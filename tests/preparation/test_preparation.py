@@ -12,14 +12,16 @@ import pytest
 
 from segsr_arch.degradations.bicubic import make_lr
 from segsr_arch.errors import DataError
+from segsr_arch.preparation.data_sets import DATA_SETS
 from segsr_arch.preparation.options import PreparationOptions
-from segsr_arch.preparation.preparation import prepare
+from segsr_arch.preparation.run import prepare
 from segsr_arch.preparation.splits import published_lists
 from tests.support import SHARED_DATA, make_image, write_image
 
 
 def options(source, root, **changes):
     chosen = {"data_set": "folder", "scales": (4,), "split_files": None, "val": 2, "test": 1, "patch": 8, **changes}
+    chosen["data_set"] = DATA_SETS[chosen["data_set"]]
     return PreparationOptions(source=Path(source), root=Path(root), **chosen)
 
 

@@ -7,7 +7,7 @@ import pytest
 from segsr_arch.errors import DataError
 from segsr_arch.images import limits
 from segsr_arch.images.conversion import Conversion
-from segsr_arch.preparation.preparation import prepare
+from segsr_arch.preparation.run import prepare
 from segsr_arch.preparation.splits import published_lists
 from tests.preparation.test_preparation import make_source, options
 from tests.support import make_image, write_image

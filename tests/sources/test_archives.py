@@ -8,7 +8,7 @@ import zlib
 import pytest
 
 from segsr_arch.errors import DataError
-from segsr_arch.preparation.preparation import prepare
+from segsr_arch.preparation.run import prepare
 from segsr_arch.sources import archives
 from segsr_arch.sources.image_sources import ImageSource
 from tests.preparation.test_preparation import make_source, options

@@ -3,9 +3,10 @@ import zipfile
 import pytest
 
 from segsr_arch.errors import DataError
-from segsr_arch.preparation.preparation import prepare
+from segsr_arch.preparation.run import prepare
+from segsr_arch.preparation.source_images import common_depth
 from segsr_arch.preparation.splits import published_lists
-from segsr_arch.sources.image_sources import ImageSource, common_depth, is_image_path
+from segsr_arch.sources.image_sources import ImageSource, is_image_path
 from tests.preparation.test_preparation import options
 from tests.support import make_image, write_image
 

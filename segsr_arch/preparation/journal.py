@@ -13,6 +13,8 @@ from segsr_arch.files.locking import locked
 from segsr_arch.files.names import image_name_problem
 from segsr_arch.preparation.splits import SPLITS
 
+Key = tuple[str, ...]
+
 _DATABASE = re.compile(rf"({'|'.join(SPLITS)})/[HL]R_x\d+\.lmdb")
 
 
@@ -32,10 +34,10 @@ def _is_ours(key: Any, value: Any) -> bool:
     return False
 
 
-class PreparationRecord:
-    """The settings and the journal of a prepared data set, held by one process at a time.
+class Journal:
+    """The settings of a prepared data set and what was done for it, held by one process at a time.
 
-    The journal is a text file with one JSON record a line, appended as work is done. A line that a kill cut off is
+    It is a text file with one JSON record a line, appended as work is done. A line that a kill cut off is
     passed over: its work is then done again, with the same result.
 
     Args:
@@ -46,7 +48,7 @@ class PreparationRecord:
         SaveError: If the folder cannot be written to.
     """
 
-    def __init__(self, root: Path):
+    def __init__(self, root: Path) -> None:
         self.root = root
         self.folder = root / ".prepare"
         self.scratch = self.folder / "unfinished"
@@ -59,13 +61,13 @@ class PreparationRecord:
             self._compact()
             try:
                 self.scratch.mkdir()
-                self._journal: IO = stack.enter_context(open(self._journal_path, "a", encoding="utf-8"))
+                self._journal: IO[str] = stack.enter_context(open(self._journal_path, "a", encoding="utf-8"))
             except OSError as error:
                 raise SaveError(f"{root}: cannot be written to ({error}); choose another folder") from error
             self._held = stack.pop_all()
 
-    def _read_journal(self) -> dict[tuple[str, ...], dict]:
-        entries: dict[tuple[str, ...], dict] = {}
+    def _read_journal(self) -> dict[Key, dict[str, Any]]:
+        entries: dict[Key, dict[str, Any]] = {}
         if not self._journal_path.is_file():
             return entries
         with open(self._journal_path, encoding="utf-8", errors="replace") as file:
@@ -89,15 +91,15 @@ class PreparationRecord:
         with atomic_write(self._journal_path) as file:
             file.write(lines.encode())
 
-    def get(self, *key: str) -> dict | None:
+    def get(self, *key: str) -> dict[str, Any] | None:
         """Give what was noted under a key."""
         return self._entries.get(key)
 
-    def keys(self, first: str) -> list[tuple[str, ...]]:
+    def keys(self, first: str) -> list[Key]:
         """Give all keys that start with a word."""
         return [key for key in self._entries if key[0] == first]
 
-    def note(self, value: dict | None, *key: str) -> None:
+    def note(self, value: dict[str, Any] | None, *key: str) -> None:
         """Note a value under a key; ``None`` strikes it out.
 
         Raises:
@@ -119,7 +121,7 @@ class PreparationRecord:
         """Take the manifest away before the first change: a folder that has one is complete."""
         (self.root / "manifest.json").unlink(missing_ok=True)
 
-    def agree_on(self, settings: dict, scales: list[int]) -> list[int]:
+    def agree_on(self, settings: dict[str, Any], scales: list[int]) -> list[int]:
         """Check that this run continues the earlier ones, and add its scales to theirs.
 
         Args:
@@ -150,7 +152,7 @@ class PreparationRecord:
         self.note({"settings": known, "scales": together}, "settings")
         return together
 
-    def __enter__(self) -> "PreparationRecord":
+    def __enter__(self) -> "Journal":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
