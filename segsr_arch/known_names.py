@@ -11,6 +11,23 @@ _LONGEST = 200  # of a name that is compared: one from a file may be of any leng
 _NEAR = 0.75
 
 
+def close_matches(name: str, known: Iterable[str], *, most: int = 3, cutoff: float = 0.6) -> list[str]:
+    """Find known names that are much like one that is not, whether letters are large or small.
+
+    Args:
+        name: The name that is not known.
+        known: Names that are.
+        most: How many are given at most.
+        cutoff: How like they must be, from 0 to 1 (:func:`difflib.get_close_matches`).
+
+    Returns:
+        The known names, the likest first.
+    """
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    near = difflib.get_close_matches(str(name)[:_LONGEST].lower(), by_lower, n=most, cutoff=cutoff)
+    return [by_lower[match] for match in near]
+
+
 def nearest_hint(name: str, known: Iterable[str]) -> str:
     """Say which known name was probably meant.
 
@@ -21,11 +38,10 @@ def nearest_hint(name: str, known: Iterable[str]) -> str:
     Returns:
         A clause that continues a sentence: the nearest known name, or all of them if there are few.
     """
-    known, name = sorted(known), str(name)[:_LONGEST]
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    near = difflib.get_close_matches(name.lower(), by_lower, n=1)
+    known = sorted(known)
+    near = close_matches(name, known, most=1)
     if near:
-        return f"; did you mean {by_lower[near[0]]}?"
+        return f"; did you mean {near[0]}?"
     if 0 < len(known) <= 12:
         return f"; known are: {', '.join(known)}"
     return ""
@@ -50,5 +66,5 @@ def nearest(name: str, others: Iterable[str]) -> str:
     Returns:
         A clause that continues a sentence; empty if none is near.
     """
-    near = difflib.get_close_matches(name, [other for other in others if other != name], n=1, cutoff=_NEAR)
+    near = close_matches(name, [other for other in others if other != name], most=1, cutoff=_NEAR)
     return f"; the nearest is {near[0]}: {difference(name, near[0])}" if near else ""

@@ -1,4 +1,4 @@
-from segsr_arch.known_names import difference, nearest, nearest_hint
+from segsr_arch.known_names import close_matches, difference, nearest, nearest_hint
 
 
 def test_a_message_shows_what_differs():
@@ -14,3 +14,9 @@ def test_a_name_that_is_not_known_gets_the_nearest_or_all_of_few():
     assert nearest_hint("Gelu", ["relu", "GELU", "tanh"]) == "; did you mean GELU?"
     assert nearest_hint("xyz", ["relu", "GELU"]) == "; known are: GELU, relu"
     assert nearest_hint("xyz", map(str, range(13))) == ""
+
+
+def test_close_matches_take_no_notice_of_case_and_come_as_they_are_written():
+    assert close_matches("msrresnt", ["EDSR", "MSRResNet", "SRResNet"], most=1) == ["MSRResNet"]
+    assert close_matches("SRRESNET", ["EDSR", "MSRResNet", "SRResNet"]) == ["SRResNet", "MSRResNet"]
+    assert close_matches("x" * 10**6, ["EDSR"]) == [] and close_matches("EDS", ["EDSR"], cutoff=0.9) == []

@@ -1,11 +1,11 @@
 """Checks of ``train:``: optimizers, scheduler, losses; each is built once on the CPU, and takes one step."""
 
 import copy
-import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from segsr_arch.compat.repairs.get_optimizer import optimizer_names
 from segsr_arch.config.calls import check_call, find_registered
 from segsr_arch.config.mappings import check_mapping
 from segsr_arch.config.problems import Problems
@@ -63,14 +63,11 @@ def _check_optimizer(here: Problems, options: Mapping[str, Any], *, strict: bool
 
     check_mapping(here, options, OPTIMIZER, strict=False)
     name = options.get("type") if isinstance(options.get("type"), str) else None
-    known = {
-        key: cls
-        for key, cls in vars(torch.optim).items()
-        if inspect.isclass(cls) and issubclass(cls, torch.optim.Optimizer) and cls is not torch.optim.Optimizer
-    }
+    known = optimizer_names()
     if name in known:
-        check_call(here, options, known[name], given=("params",))
-        return known[name]
+        optimizer: type = getattr(torch.optim, name)
+        check_call(here, options, optimizer, given=("params",))
+        return optimizer
     if isinstance(name, str) and strict and not here.names_may_follow:
         here.at("type").unknown(name, known, f"{name!r} is not an optimizer of torch.optim")
     return None

@@ -4,7 +4,6 @@ To guide a network of your own by number of units, declare it once:
 ``UNIT_LAYOUTS["MyNet"] = UnitLayout(containers=("body",))``. Without that, name the units by their module paths.
 """
 
-import difflib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.known_names import close_matches
 
 _SHOWN_CANDIDATES = 8
 
@@ -230,7 +230,7 @@ def _given_units(network: nn.Module, paths: Sequence[str]) -> list[str]:
     known: dict[nn.Module, str] = {}
     for path in paths:
         if path not in names or not path:
-            near = difflib.get_close_matches(path, names, n=3)
+            near = close_matches(path, names)
             hint = f"near: {', '.join(near)}" if near else f"stacks: {'; '.join(map(str, candidates(network)))}"
             raise ConfigError(f"units: {path!r} is no module of {type(network).__name__}; {hint}.")
         if known.setdefault(names[path], path) != path:

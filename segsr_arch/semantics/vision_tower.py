@@ -1,6 +1,5 @@
 """Building the vision tower of a vision-language model, and saying exactly which one it is."""
 
-import difflib
 import hashlib
 import logging
 import re
@@ -16,6 +15,7 @@ from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from torch import Tensor, nn
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.known_names import close_matches
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.localization import SemanticLocalization
 from segsr_arch.semantics.vision_weights import draw_random_weights, find_weights, load_visual_weights
@@ -114,7 +114,7 @@ def resolve_configuration(vlm: str | Mapping[str, Any]) -> tuple[str, str | None
         if not path.is_file():
             raise ConfigError(f"semantics: vlm: the configuration {vlm} does not exist (seen from {Path.cwd()}).")
         return path.stem, None, _read_configuration(path)
-    near = difflib.get_close_matches(vlm, open_clip.list_models(), n=3)
+    near = close_matches(vlm, open_clip.list_models())
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
     raise ConfigError(
         f"semantics: vlm: {vlm!r} is no open_clip model, nor the path of a .json or .yml configuration{hint}"

@@ -1,6 +1,5 @@
 """Weights of a vision tower: found by tag or file, read safely, checked against the architecture, or random."""
 
-import difflib
 import logging
 import os
 import socket
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from segsr_arch.errors import WeightsError
+from segsr_arch.known_names import close_matches
 from segsr_arch.weights.layouts import describe_layout, differences, to_open_clip
 from segsr_arch.weights.reading import read_state_dict
 
@@ -48,7 +48,7 @@ def find_weights(model_name: str | None, pretrained: str, cache_dir: str | None)
     tags = open_clip.list_pretrained_tags_by_model(model_name) if model_name else []
     tag_config = open_clip.get_pretrained_cfg(model_name, pretrained) if model_name else None
     if not tag_config:
-        near = difflib.get_close_matches(pretrained, tags, n=1)
+        near = close_matches(pretrained, tags, most=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise WeightsError(
             f"semantics: pretrained: {pretrained!r} is neither a file nor a weights tag of "

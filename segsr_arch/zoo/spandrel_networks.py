@@ -1,6 +1,5 @@
 """Networks of spandrel and of its companion with restrictive licences, spandrel_extra_arches, by name."""
 
-import difflib
 import functools
 import importlib
 import importlib.util
@@ -14,6 +13,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
 from segsr_arch.errors import ConfigError, DependencyError
+from segsr_arch.known_names import close_matches
 
 logger = logging.getLogger(__name__)
 
@@ -78,8 +78,7 @@ def find_network(name: str) -> type[nn.Module]:
     without_extra = importlib.util.find_spec(_EXTRA) is None
     if without_extra and name in LICENCES:
         raise DependencyError(f"{PREFIX}{name} needs {_EXTRA}, which is not installed. Install it with: {_INSTALL}")
-    by_lower = {network.lower(): network for network in known}
-    near = [PREFIX + by_lower[lower] for lower in difflib.get_close_matches(name.lower(), by_lower, n=3)]
+    near = [PREFIX + network for network in close_matches(name, known)]
     raise ConfigError(
         f"{PREFIX}{name} is no network of spandrel; "
         + (f"did you mean {' or '.join(near)}?" if near else f"known are: {', '.join(sorted(known))}.")

@@ -4,7 +4,6 @@ Symptom: ``NotImplementedError: optimizer AdamW is not supported yet.``
 Cause: ``BaseModel.get_optimizer`` knows Adam only.
 """
 
-import difflib
 import inspect
 from collections.abc import Iterable
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 
 from segsr_arch.compat.patching import replace_stock
 from segsr_arch.errors import ConfigError
+from segsr_arch.known_names import close_matches
 
 
 def repair() -> bool:
@@ -64,6 +64,5 @@ def get_optimizer(self: Any, optim_type: str, params: Iterable[Any], lr: float, 
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    near = [by_lower[match] for match in difflib.get_close_matches(str(name).lower(), by_lower, cutoff=0.5)]
+    near = close_matches(name, known, cutoff=0.5)
     return f"nearest: {', '.join(near)}" if near else f"known: {', '.join(known)}"
