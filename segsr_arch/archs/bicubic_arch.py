@@ -5,6 +5,7 @@ from basicsr.utils.matlab_functions import imresize
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import Tensor, nn
 
+from segsr_arch.capabilities import Capabilities
 from segsr_arch.compat.registration import register
 
 
@@ -16,7 +17,7 @@ class Bicubic(nn.Module):
         upscale: Whole scale.
     """
 
-    takes_any_size = True
+    capabilities = Capabilities(takes_any_size=True, exportable=False)
 
     def __init__(self, *, upscale: int = 4) -> None:
         super().__init__()

@@ -38,7 +38,7 @@ class SemanticSR(GuidedNetwork):
     Args:
         base: ``type`` and arguments of a registered network, third-party ones included, or of ``spandrel/NAME``.
         semantics: Options of the guide, see :class:`~segsr_arch.semantics.config.SemanticsConfig`.
-        units: Number of groups of units (networks of :data:`~segsr_arch.guiding.unit_layouts.UNIT_LAYOUTS`) or module
+        units: Number of groups of units (networks of :data:`~segsr_arch.capabilities.FOREIGN`) or module
             paths; ``None``: each entry of the layout is a unit.
         pretrain_base: Path of weights of the base alone, in its own published format.
 

@@ -5,10 +5,10 @@ from typing import Any
 
 from torch import nn
 
+from segsr_arch.capabilities import SizeRule, size_rule_of
 from segsr_arch.config.datasets import LrImages
 from segsr_arch.config.problems import Problems
-from segsr_arch.guiding.unit_layouts import size_multiple
-from segsr_arch.inference.size_trial import SizeRule, SizeTrial
+from segsr_arch.inference.size_trial import SizeTrial
 from segsr_arch.inference.tiles import TileOptions
 from segsr_arch.inference.window_sizes import window_size_of
 from segsr_arch.metrics.registered import describe as describe_metric
@@ -95,17 +95,17 @@ def _handed_on(
 
     tile = opt["tile"].get("size", TileOptions.size) if isinstance(opt.get("tile"), Mapping) else None
     if getattr(model, "pads_images", False):
-        multiple = size_multiple(network)
+        rule = size_rule_of(network)
     elif getattr(model, "test", None) is SwinIRModel.test:
-        multiple = window_size_of(opt["network_g"]) or 1
+        rule = SizeRule(multiple=window_size_of(opt["network_g"]) or 1)
     elif getattr(model, "test", None) is SRModel.test:
-        multiple, tile = 1, None
+        rule, tile = SizeRule(), None
     else:
         return {}
 
     def handed(side: int) -> int:
-        padded = -(-side // multiple) * multiple
-        return padded if tile is None or padded <= tile else -(-tile // multiple) * multiple
+        padded = rule.padded(side)
+        return padded if tile is None or padded <= tile else rule.padded(tile)
 
     return {
         entry.key: {name: (handed(height), handed(width)) for name, (height, width) in entry.sizes.items()}
@@ -132,8 +132,8 @@ def _check_handed(
     if not pads:
         here.add(f"{text}; take model_type: SeGSRModel, which pads images and cuts the result")
     elif rule is not None and rule.multiple > 1:
-        declared = f"UNIT_LAYOUTS[{name!r}] = UnitLayout(size_multiple={rule.multiple})"
-        here.add(f"{text}; declare it, and images are padded: segsr_arch.guiding.unit_layouts.{declared}")
+        declared = f"FOREIGN[{name!r}] = Capabilities(size_multiple={rule.multiple})"
+        here.add(f"{text}; declare it, and images are padded: segsr_arch.capabilities.{declared}")
     else:
         here.add(f"{text}; leave them out")
 

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segsr_arch.capabilities import SizeRule, capabilities_of
 from segsr_arch.errors import ConfigError, DependencyError
 from segsr_arch.files.atomic import atomic_write
 from segsr_arch.files.text_files import make_folder
@@ -77,8 +78,9 @@ def export_program(network: nn.Module, *, stem: Path, kind: str, description: Ma
         SaveError: If the file cannot be written.
     """
     check_requirements(kind)
+    if obstacle := _obstacle(network):
+        raise _no_program(network, kind, obstacle)
     path = stem.with_name(f"{stem.name}.{ENDINGS[kind]}")
-    name = type(network).__name__
     converted = to_inference_form(copy.deepcopy(network), precision="fp32")
     converted.register_forward_pre_hook(_copy_input)  # whoever runs the program keeps his image, too
     description = {key: str(value) for key, value in description.items()}
@@ -89,20 +91,35 @@ def export_program(network: nn.Module, *, stem: Path, kind: str, description: Ma
         except MemoryError:
             raise
         except Exception as error:  # torch and onnxruntime have many
-            raise ConfigError(
-                f"network_g: {name} cannot become a program of --format {kind} for images of any size: "
-                f"{_first_line(error)} Where its code asks for the size or the values of the input, no program can "
-                "hold for all of them. Use --format checkpoint."
-            ) from error
+            raise _no_program(network, kind, _first_line(error)) from error
     if not difference <= TOLERANCE:
         raise ConfigError(
-            f"--format {kind}: the program differs from {name} by {difference:.2g}, more than "
+            f"--format {kind}: the program differs from {type(network).__name__} by {difference:.2g}, more than "
             f"{TOLERANCE:g}; nothing was written. Use --format checkpoint, and report this network."
         )
     make_folder(path.parent)
     with atomic_write(path) as file:
         file.write(content)
     return ExportedProgram(path=path, largest_difference=difference)
+
+
+def _obstacle(network: nn.Module) -> str | None:
+    """What is declared of a network that no program for images of any size can have."""
+    declared = capabilities_of(network)
+    if not declared.exportable:
+        return "it is declared so."
+    rule = declared.size_rule(network)
+    if declared.takes_any_size or rule == SizeRule():
+        return None
+    return f"the sides of its images must be {rule}, and no program pads them."
+
+
+def _no_program(network: nn.Module, kind: str, reason: str) -> ConfigError:
+    return ConfigError(
+        f"network_g: {type(network).__name__} cannot become a program of --format {kind} for images of any size: "
+        f"{reason} Where its code asks for the size or the values of the input, no program can hold for all of them. "
+        "Use --format checkpoint."
+    )
 
 
 def _copy_input(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

@@ -5,12 +5,13 @@ unit's output by the modulated one, so the next unit reads that (SeG-SR eq. 10).
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from segsr_arch.capabilities import Capabilities, capabilities_of
 from segsr_arch.errors import ConfigError
 from segsr_arch.guiding.base_weights import load_base_weights
 from segsr_arch.guiding.checkpoint_description import (
@@ -21,7 +22,7 @@ from segsr_arch.guiding.checkpoint_description import (
     describe_network,
     encode_description,
 )
-from segsr_arch.guiding.unit_layouts import select_units, size_multiple
+from segsr_arch.guiding.unit_layouts import select_units
 from segsr_arch.guiding.unit_outputs import UnitOutput, features_of, with_features
 from segsr_arch.guiding.unit_probe import probe_network
 from segsr_arch.padding import crop, pad_to_multiple
@@ -90,7 +91,7 @@ class GuidedNetwork(nn.Module):
     nested_options = {"semantics": SemanticsConfig}
     guide_class: type[SemanticGuide] = SemanticGuide  # a subclass of a network may have a guide of its own
 
-    takes_any_size = True
+    capabilities = Capabilities(takes_any_size=True)
 
     def __init__(
         self,
@@ -106,7 +107,9 @@ class GuidedNetwork(nn.Module):
         probe = probe_network(base, self.unit_paths)
         self.upscale = probe.scale
         self.unit_outputs = probe.outputs
-        self._size_multiple = size_multiple(base)
+        declared = capabilities_of(base)
+        self.capabilities = replace(self.capabilities, precisions=declared.precisions, exportable=declared.exportable)
+        self._size_rule = declared.size_rule(base)
         self.form = TRAINING_FORM
         self.base = base
         self.guide = self.guide_class(
@@ -173,7 +176,8 @@ class GuidedNetwork(nn.Module):
             )
         self._current.signals = current
         try:
-            sr = self.base(pad_to_multiple(lq, self._size_multiple).clone())  # RCAN of spandrel, for one, changes it
+            padded = pad_to_multiple(lq, self._size_rule.multiple, minimum=self._size_rule.minimum)
+            sr = self.base(padded.clone())  # RCAN of spandrel, for one, changes it
         finally:
             self._current.signals = None
         return crop(sr, lq.shape[-2] * self.upscale, lq.shape[-1] * self.upscale)

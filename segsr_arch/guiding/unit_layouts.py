@@ -1,55 +1,28 @@
-"""Where the units of a network are: one table, and how units are chosen from it.
-
-To guide a network of your own by number of units, declare it once:
-``UNIT_LAYOUTS["MyNet"] = UnitLayout(containers=("body",))``. Without that, name the units by their module paths.
-"""
+"""Where the units of a network are, and how they are chosen: by number where they are declared, or by module paths."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import nn
 
+from segsr_arch.capabilities import capabilities_of
 from segsr_arch.errors import ConfigError
 from segsr_arch.known_names import close_matches
 
 _SHOWN_CANDIDATES = 8
 
 
-@dataclass(frozen=True, kw_only=True)
-class UnitLayout:
-    """How a network stacks its units. The layout of their outputs need not be declared; it is measured.
-
-    Attributes:
-        containers: Paths of the ``ModuleList`` or ``Sequential`` whose entries follow one another, in the order in
-            which the network runs them; a path of any other module is an entry by itself. Entries of another class
-            than the first at the end, such as the convolution that closes the body of many networks, do not count.
-            Empty where only sizes are declared.
-        whole: Those of ``containers`` that are one entry in spite of their own entries.
-        size_multiple: Sides of the LR image must be multiples of this, or of what it returns for the network.
-        probe_size: Height and width of the LR image on which the network is tried once, for networks that do not take
-            any; best unequal, and free of what could be a number of channels.
-    """
-
-    containers: tuple[str, ...] = ()
-    whole: tuple[str, ...] = ()
-    size_multiple: int | Callable[[nn.Module], int] = 1
-    probe_size: tuple[int, int] | None = None
-
-    def entries(self, network: nn.Module) -> list[str]:
-        """List the paths of the entries in the order in which they run.
-
-        Raises:
-            AttributeError: If the network has no such container.
-        """
-        paths = []
-        for container in self.containers:
-            module = network.get_submodule(container)
-            if isinstance(module, (nn.ModuleList, nn.Sequential)) and container not in self.whole:
-                paths += [f"{container}.{name}" for name in _stacked(module)]
-            else:
-                paths.append(container)
-        return paths
+def entries(network: nn.Module) -> list[str]:
+    """List the paths of a network's entries in the order in which they run; none if no units are declared for it."""
+    declared, paths = capabilities_of(network), []
+    for container in declared.units:
+        module = network.get_submodule(container)
+        if isinstance(module, (nn.ModuleList, nn.Sequential)) and container not in declared.whole:
+            paths += [f"{container}.{name}" for name in _stacked(module)]
+        else:
+            paths.append(container)
+    return paths
 
 
 def _stacked(container: nn.Module) -> list[str]:
@@ -59,69 +32,6 @@ def _stacked(container: nn.Module) -> list[str]:
     while names and kinds[names[-1]] is not kinds[names[0]]:
         names.pop()
     return names
-
-
-def _unshuffling(network: nn.Module) -> int:
-    """RRDBNet rearranges the pixels of x2 and x1 onto a coarser grid."""
-    return {1: 4, 2: 2}.get(network.scale, 1)
-
-
-def _window(network: nn.Module) -> int:
-    """BasicSR's SwinIR leaves the padding to its caller; its blocks know the window."""
-    return network.layers[0].residual_group.blocks[0].window_size
-
-
-def _own_window(network: nn.Module) -> int:
-    """Networks that know their window. Some leave the padding to their caller, some cannot pad tiny images."""
-    return network.window_size
-
-
-UNIT_LAYOUTS: dict[str, UnitLayout] = {
-    "EDSR": UnitLayout(containers=("body",)),
-    "HAT": UnitLayout(containers=("layers",), size_multiple=_own_window),
-    "HAUNet": UnitLayout(
-        containers=("encoders", "enc_middle_blks", "dec_middle_blks", "decoders"),
-        whole=("enc_middle_blks", "dec_middle_blks"),
-        size_multiple=lambda network: network.padder_size,
-    ),
-    "MFGHMOE": UnitLayout(containers=("layers",), size_multiple=_own_window),
-    "MSRResNet": UnitLayout(containers=("body",)),
-    "RCAN": UnitLayout(containers=("body",)),
-    "RRDBNet": UnitLayout(containers=("body",), size_multiple=_unshuffling),
-    "SPT": UnitLayout(containers=("layers",)),
-    "SRFormer": UnitLayout(containers=("layers",), size_multiple=_own_window),
-    "SwinIR": UnitLayout(containers=("layers",), size_multiple=_window),
-    "TTST": UnitLayout(containers=("layers",), size_multiple=_own_window),
-}
-
-
-def find_layout(network: nn.Module) -> UnitLayout | None:
-    """Return the declared layout of a network, by the name of its class, if it fits; ``None`` if there is none."""
-    layout = UNIT_LAYOUTS.get(type(network).__name__)
-    try:
-        if layout is not None:
-            layout.entries(network)
-            _multiple(layout, network)
-    except (AttributeError, IndexError):  # another network of that name
-        return None
-    return layout
-
-
-def _multiple(layout: UnitLayout, network: nn.Module) -> int:
-    return layout.size_multiple(network) if callable(layout.size_multiple) else layout.size_multiple
-
-
-def size_multiple(network: nn.Module) -> int:
-    """Tell of what the sides of a network's LR images must be multiples; 1 if nothing is declared."""
-    layout = find_layout(network)
-    return 1 if layout is None else _multiple(layout, network)
-
-
-def padded_size(network: nn.Module, lr_size: tuple[int, int]) -> tuple[int, int]:
-    """Give the height and width that an LR image of this size is padded to for a network."""
-    multiple = size_multiple(network)
-    height, width = (-(-side // multiple) * multiple for side in lr_size)
-    return height, width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,8 +112,8 @@ def select_units(network: nn.Module, units: int | Sequence[str] | None) -> list[
         return _given_units(network, units)
     if units is not None and not isinstance(units, int):
         raise ConfigError(f"units: give a whole number of groups or a list of module paths; got {units!r}.")
-    layout, name = find_layout(network), type(network).__name__
-    if layout is None or not layout.containers:
+    declared, name = entries(network), type(network).__name__
+    if not declared:
         listed = candidates(network)
         shown = "; ".join(map(str, listed[:_SHOWN_CANDIDATES])) or "none"
         example = ", ".join(listed[0].paths[:2] if listed else ("body.0", "body.1"))
@@ -211,16 +121,15 @@ def select_units(network: nn.Module, units: int | Sequence[str] | None) -> list[
         raise ConfigError(
             f"units: no layout of units is declared for {name}, so name the modules that end a unit, for instance "
             f"units: [{example}]. Stacks found in it: {shown}. Or declare it once: "
-            f'segsr_arch.guiding.unit_layouts.UNIT_LAYOUTS["{name}"] = UnitLayout(containers=("{contained}",)).'
+            f'segsr_arch.capabilities.FOREIGN["{name}"] = Capabilities(units=("{contained}",)).'
         )
-    entries = layout.entries(network)
-    count = len(entries) if units is None else units
-    if isinstance(units, bool) or not 1 <= count <= len(entries):
+    count = len(declared) if units is None else units
+    if isinstance(units, bool) or not 1 <= count <= len(declared):
         raise ConfigError(
-            f"units: must be from 1 to {len(entries)}, the number of entries of {name}'s "
-            f"{', '.join(layout.containers)}; got {units!r}."
+            f"units: must be from 1 to {len(declared)}, the number of entries of {name}'s "
+            f"{', '.join(capabilities_of(network).units)}; got {units!r}."
         )
-    return [entries[round((group + 1) * len(entries) / count) - 1] for group in range(count)]
+    return [declared[round((group + 1) * len(declared) / count) - 1] for group in range(count)]
 
 
 def _given_units(network: nn.Module, paths: Sequence[str]) -> list[str]:

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segsr_arch.capabilities import capabilities_of
 from segsr_arch.errors import ConfigError
-from segsr_arch.guiding.unit_layouts import find_layout
 from segsr_arch.guiding.unit_outputs import UnitOutput, recognise
 
 # Sides that every known window divides, in a ratio that no channel count resembles.
@@ -52,8 +52,7 @@ def probe_network(network: nn.Module, paths: Sequence[str]) -> Probe:
             gives is no feature map.
         NoValuesError: If it looks at values while it runs, and is itself an outline that has none.
     """
-    layout = find_layout(network)
-    given = None if layout is None else layout.probe_size
+    given = capabilities_of(network).trial_size
     try:
         emptied = outline(network)
         with torch.device("meta"):  # for what the network makes as it runs, attention masks above all
@@ -87,8 +86,8 @@ def probe_network(network: nn.Module, paths: Sequence[str]) -> Probe:
     name = type(network).__name__
     raise ConfigError(
         f"base: {name} cannot be run on an image {tuple(image.shape)} ({'; '.join(failures)}). If it takes other sizes "
-        f'only, declare one: segsr_arch.guiding.unit_layouts.UNIT_LAYOUTS["{name}"] = UnitLayout(..., probe_size=(64, '
-        f"64)); if it runs on a GPU only, it must be built where there is one."
+        f'only, declare one: segsr_arch.capabilities.FOREIGN["{name}"] = Capabilities(..., trial_size=(64, 64)); if '
+        f"it runs on a GPU only, it must be built where there is one."
     )
 
 

@@ -8,8 +8,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from segsr_arch.archs.hat import fused_attention  # noqa: F401  tells the counter what its operators cost
-from segsr_arch.guiding.unit_layouts import padded_size
+from segsr_arch.capabilities import size_rule_of
 from segsr_arch.results.record import Cost
 
 LR_SIZE = (64, 64)
@@ -30,7 +29,7 @@ def count_macs(network: nn.Module, lr_size: tuple[int, int] = LR_SIZE) -> int:
     # torch's counter knows the cost of attention made of matrix products on every device.
     with FlopCounterMode(display=False) as counter, sdpa_kernel(SDPBackend.MATH):
         _run(network, _input(network, lr_size))
-    return counter.get_total_flops() // 2
+    return int(counter.get_total_flops()) // 2
 
 
 def measure_cost(network: nn.Module, *, lr_size: tuple[int, int] = LR_SIZE, repeats: int = _REPEATS) -> Cost:
@@ -67,7 +66,8 @@ def measure_cost(network: nn.Module, *, lr_size: tuple[int, int] = LR_SIZE, repe
 def _input(network: nn.Module, lr_size: tuple[int, int]) -> torch.Tensor:
     first = next(network.parameters(), torch.zeros(()))
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(1, 3, *padded_size(network, lr_size), generator=generator).to(first.device, first.dtype)
+    size = map(size_rule_of(network).padded, lr_size)
+    return torch.rand(1, 3, *size, generator=generator).to(first.device, first.dtype)
 
 
 def _run(network: nn.Module, image: torch.Tensor) -> None:

@@ -1,29 +1,35 @@
 """The form of a network for inference alone: LoRA folded, constants computed once, weights cast once."""
 
 import contextlib
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
-from segsr_arch.archs.hat.network import HATNetwork
+from segsr_arch.capabilities import PRECISIONS, capabilities_of
 from segsr_arch.errors import ConfigError
 from segsr_arch.guiding.guided_network import GuidedNetwork
-from segsr_arch.guiding.unit_layouts import find_layout, padded_size
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _NORMALISATIONS = (nn.LayerNorm, nn.GroupNorm)
 _SIDE = 16  # of the image on which a converted network is tried, if its windows allow it
+
+
+@runtime_checkable
+class HasConstants(Protocol):
+    """A network that computes for each image what depends on its weights alone, but need not."""
+
+    def fix_constants(self) -> None:
+        """Compute it once; it follows the weights no longer."""
 
 
 def to_inference_form(network: nn.Module, *, precision: str = "bf16") -> nn.Module:
     """Convert a network, in place, into what inference needs and no more.
 
     LoRA becomes part of the weights that it adapts (SeG-SR eq. 2), so a checkpoint holds the whole vision tower and
-    needs no other weights. HAT's position biases are looked up once. With a half precision the parameters are cast
-    once, but for those of normalisations, which are small and matter most, and of the first and the last convolution
-    of the super-resolution network: there the image is read and written in float32. Sums of normalisations and softmax
-    are float32 in torch's own kernels.
+    needs no other weights. What depends on weights alone, such as HAT's position biases, is computed once. With a half
+    precision the parameters are cast once, but for those of normalisations, which are small and matter most, and of the
+    first and the last convolution of the super-resolution network: there the image is read and written in float32. Sums
+    of normalisations and softmax are float32 in torch's own kernels.
 
     Args:
         network: A guided network or any other one that enlarges (B, 3, H, W) float32 images.
@@ -43,22 +49,22 @@ def to_inference_form(network: nn.Module, *, precision: str = "bf16") -> nn.Modu
         network.guide.feature_extraction.fold()
         network.form = f"inference, {precision}"
         base = network.base
-    image = torch.rand(1, 3, *_trial_size(base), device=next(base.parameters()).device)
+    declared = capabilities_of(base)
+    if precision not in declared.precisions:
+        raise ConfigError(
+            f"precision: {type(network).__name__} cannot be run in {precision} ({type(base).__name__} can in "
+            f"{', '.join(declared.precisions)}); use precision: fp32."
+        )
+    size = declared.trial_size or (declared.size_rule(base).padded(_SIDE),) * 2
+    image = torch.rand(1, 3, *size, device=next(base.parameters(), torch.zeros(())).device)
     if precision != "fp32":
         _cast(network, _ends(base, image.clone()), PRECISIONS[precision])
-    if isinstance(base, HATNetwork):
-        base.fix_biases()
-        base.register_load_state_dict_post_hook(_fix_biases_again)
+    if isinstance(base, HasConstants):
+        base.fix_constants()
+        base.register_load_state_dict_post_hook(_fix_constants_again)  # type: ignore[no-untyped-call]
     with torch.no_grad():
         _try(network, image, precision)
     return network
-
-
-def _trial_size(base: nn.Module) -> tuple[int, int]:
-    layout = find_layout(base)
-    if layout is not None and layout.probe_size is not None:
-        return layout.probe_size
-    return padded_size(base, (_SIDE, _SIDE))
 
 
 def _ends(base: nn.Module, image: Tensor) -> list[nn.Conv2d]:
@@ -114,8 +120,8 @@ class _Gives:
         return output.to(self.dtype)
 
 
-def _fix_biases_again(network: HATNetwork, _incompatible: Any) -> None:
-    network.fix_biases()
+def _fix_constants_again(network: HasConstants, _incompatible: Any) -> None:
+    network.fix_constants()
 
 
 def _try(network: nn.Module, image: Tensor, precision: str) -> None:

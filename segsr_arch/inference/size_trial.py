@@ -3,43 +3,15 @@
 import contextlib
 import io
 import warnings
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from segsr_arch.guiding.unit_layouts import size_multiple
+from segsr_arch.capabilities import SizeRule, capabilities_of, size_rule_of
 from segsr_arch.guiding.unit_probe import outline
 
 _PRIMES = (211, 223)  # sides that no grid divides
 _LARGEST_MULTIPLE = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class SizeRule:
-    """What sides of LR images must be.
-
-    Attributes:
-        multiple: Every side is a multiple of this.
-        minimum: Every side has at least so many pixels; a multiple of ``multiple``.
-    """
-
-    multiple: int = 1
-    minimum: int = 1
-
-    def holds(self, height: int, width: int) -> bool:
-        """Whether an image of this size keeps to the rule."""
-        return all(side >= self.minimum and side % self.multiple == 0 for side in (height, width))
-
-    def nearest(self, side: int) -> tuple[int, ...]:
-        """The sides that keep to the rule around one that does not."""
-        below = side // self.multiple * self.multiple
-        return tuple(value for value in (below, below + self.multiple) if value >= self.minimum) or (self.minimum,)
-
-    def __str__(self) -> str:
-        parts = [f"multiples of {self.multiple}"] if self.multiple > 1 else []
-        parts += [f"at least {self.minimum} pixels"] if self.minimum > max(self.multiple, 1) else []
-        return " and ".join(parts) or "any number of pixels"
 
 
 class SizeTrial:
@@ -78,7 +50,7 @@ class SizeTrial:
         return False
 
     def find_rule(self, smallest: int) -> SizeRule | None:
-        """Find the rule of the network; a class that has an attribute ``takes_any_size = True`` is not tried.
+        """Find the rule of the network; one that declares to take images of any size is not tried.
 
         Args:
             smallest: The least side, in LR pixels, that the network is to be given; smaller ones are not tried.
@@ -86,12 +58,12 @@ class SizeTrial:
         Returns:
             The rule; ``None`` if there is none of this kind: it takes images of one size, or cannot be tried.
         """
-        if getattr(self._network, "takes_any_size", False):
+        if capabilities_of(self._network).takes_any_size:
             return SizeRule()
         multiple = self._find_multiple()
         if multiple is None:
             return None
-        least = -(-max(1, smallest) // multiple) * multiple
+        least = SizeRule(multiple=multiple).padded(max(1, smallest))
         sides = range(least, _PRIMES[0] + multiple, multiple)
         first = next((side for side in sides if self.takes(side, side)), least)
         return SizeRule(multiple=multiple, minimum=1 if first == least else first)
@@ -99,7 +71,7 @@ class SizeTrial:
     def _find_multiple(self) -> int | None:
         if self.takes(*_PRIMES):
             return 1
-        for multiple in dict.fromkeys((size_multiple(self._network), *range(2, _LARGEST_MULTIPLE + 1))):
+        for multiple in dict.fromkeys((size_rule_of(self._network).multiple, *range(2, _LARGEST_MULTIPLE + 1))):
             count = -(-_PRIMES[0] // multiple)
             if multiple > 1 and self.takes(count * multiple, (count + 1) * multiple):
                 return multiple

@@ -1,7 +1,7 @@
 """Super-resolution of images in overlapping tiles that are blended without holes or seams."""
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import OptionGroup, option
+from segsr_arch.windows import Window, WindowGrid
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,17 +48,60 @@ class TileOptions(OptionGroup):
         return None if options is None else cls.read(options)
 
 
-def tile_starts(length: int, size: int, overlap: int) -> list[int]:
-    """First pixels of the tiles along one axis; the last tile ends with the axis, all have the same size.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Tile:
+    """A super-resolved tile, to be blended with its neighbours.
+
+    Attributes:
+        window: Its place in the SR image.
+        sr: Its pixels (B, C, height, width), float32.
+        weights: Their weights (height, width), above zero: a pixel of the image is the weighted mean of its tiles.
+    """
+
+    window: Window
+    sr: Tensor
+    weights: Tensor
+
+
+def super_resolve_windows(
+    network: Callable[[Tensor, Sequence[Window]], Tensor],
+    read: Callable[[Window], Tensor],
+    windows: WindowGrid,
+    *,
+    scale: int,
+    batch: int = 1,
+) -> Iterator[Tile]:
+    """Run a network window by window, and hand out each tile as soon as it is there.
+
+    Once a row of windows is through, the rows above the next one of ``windows.tops`` are complete: who writes a raster
+    needs to hold no more than that.
 
     Args:
-        length: Pixels of the axis.
-        size: Pixels of a tile; an axis that is not longer is one tile.
-        overlap: Least number of pixels that neighbours share.
+        network: Maps tiles (N, C, h, w) and their places in the LR image, N / B windows of B images each, to (N, C,
+            scale * h, scale * w). Its errors are passed on: there is never a hole. It may do what it likes with them.
+        read: Gives the pixels (B, C, h, w) of a window of the LR images.
+        windows: The windows.
+        scale: Scale of the network.
+        batch: For how many windows it is called at once.
+
+    Yields:
+        The tiles, in the order of their windows.
     """
-    if length <= size:
-        return [0]
-    return [*range(0, length - size, size - overlap), length - size]
+    weights = None
+    remaining = iter(windows)
+    while places := list(itertools.islice(remaining, batch)):  # all of one size
+        parts = [read(window) for window in places]
+        together = network(torch.cat(parts), places).float()
+        if weights is None:
+            weights = blending_weights(together, overlap=windows.overlap * scale)
+        for window, sr in zip(places, together.chunk(len(places)), strict=True):
+            yield Tile(window=window.scaled(scale), sr=sr, weights=weights)
+
+
+def blending_weights(tiles: Tensor, *, overlap: int) -> Tensor:
+    """Weights (height, width) of the pixels of tiles (..., height, width): they rise over ``overlap`` pixels."""
+    rows, columns = (_ramp(length, overlap, tiles) for length in tiles.shape[-2:])
+    return rows[:, None] * columns[None, :]
 
 
 def _ramp(length: int, overlap: int, like: Tensor) -> Tensor:
@@ -67,19 +111,36 @@ def _ramp(length: int, overlap: int, like: Tensor) -> Tensor:
     return (distance / max(overlap, 0.5)).clamp(max=1)
 
 
-def _tiles(lq: Tensor, options: TileOptions) -> Iterator[tuple[slice, slice]]:
-    height, width = lq.shape[-2:]
-    for top in tile_starts(height, options.size, options.overlap):
-        for left in tile_starts(width, options.size, options.overlap):
-            yield slice(top, min(top + options.size, height)), slice(left, min(left + options.size, width))
+def blend(tiles: Iterable[Tile], *, size: Sequence[int]) -> Tensor:
+    """Put an image together: every pixel is the weighted mean of the tiles that cover it.
+
+    Args:
+        tiles: Tiles that cover it.
+        size: Sizes of the result, (B, C, height, width).
+
+    Returns:
+        The images, float32, where the tiles are.
+    """
+    total = weight_sum = torch.zeros(())
+    for place, tile in enumerate(tiles):
+        if place == 0:
+            total, weight_sum = (tile.sr.new_zeros(*sizes, *size[-2:]) for sizes in (size[:-2], (1, 1)))
+        _inside(total, tile.window).add_(tile.sr * tile.weights)
+        _inside(weight_sum, tile.window).add_(tile.weights)
+    return total / weight_sum
+
+
+def _inside(images: Tensor, window: Window) -> Tensor:
+    """The pixels of a window, a view of images (..., H, W)."""
+    rows, columns = window.slices
+    return images[..., rows, columns]
 
 
 def super_resolve_tiled(network: Callable[[Tensor], Tensor], lq: Tensor, *, scale: int, options: TileOptions) -> Tensor:
-    """Run a network tile by tile; every output pixel is the weighted mean of the tiles that cover it.
+    """Run a network tile by tile, and blend the tiles.
 
     Args:
-        network: Maps (B, C, h, w) to (B, C, scale * h, scale * w). Its errors are passed on: there is never a hole.
-            It gets copies of the tiles, with which it may do what it likes.
+        network: Maps (B, C, h, w) to (B, C, scale * h, scale * w); see :func:`super_resolve_windows`.
         lq: LR images (B, C, H, W).
         scale: Scale of the network.
         options: Tile size and overlap, and for how many tiles of each image the network is called at once.
@@ -87,18 +148,13 @@ def super_resolve_tiled(network: Callable[[Tensor], Tensor], lq: Tensor, *, scal
     Returns:
         SR images (B, C, scale * H, scale * W), float32, on the device of the input.
     """
-    images, channels, height, width = lq.shape
-    total = torch.zeros(images, channels, height * scale, width * scale, device=lq.device)
-    weight_sum = torch.zeros(1, 1, height * scale, width * scale, device=lq.device)
-    tiles = _tiles(lq, options)
-    while places := list(itertools.islice(tiles, options.batch)):  # all tiles have the same size
-        together = network(torch.cat([lq[..., rows, columns] for rows, columns in places])).float()
-        weights = (
-            _ramp(together.shape[-2], options.overlap * scale, together)[:, None]
-            * _ramp(together.shape[-1], options.overlap * scale, together)[None, :]
-        )
-        for (rows, columns), sr in zip(places, together.split(images), strict=True):
-            target = (..., *(slice(part.start * scale, part.stop * scale) for part in (rows, columns)))
-            total[target] += sr * weights
-            weight_sum[target] += weights
-    return total / weight_sum
+    *images, height, width = lq.shape
+    windows = WindowGrid(height=height, width=width, size=options.size, overlap=options.overlap)
+    tiles = super_resolve_windows(
+        lambda tiles, _windows: network(tiles),
+        lambda window: _inside(lq, window),
+        windows,
+        scale=scale,
+        batch=options.batch,
+    )
+    return blend(tiles, size=(*images, height * scale, width * scale))

@@ -8,13 +8,14 @@ import inspect
 from collections.abc import Mapping
 from typing import Any
 
+from segsr_arch.capabilities import Capabilities
 from segsr_arch.errors import SegsrError
 from segsr_arch.zoo.named_networks import find_network
 
 KEY = "window_size"
 
 
-class NetworkOptions(dict):
+class NetworkOptions(dict[str, Any]):
     """Options of a network that know its window without holding it, since its constructor may not take one.
 
     Args:
@@ -43,14 +44,15 @@ def window_size_of(options: Mapping[str, Any]) -> int | None:
         ``window_size`` as it is given; else 1 for a network that takes images of any size, what its class has by
         default, or that of the network within it; ``None`` if it has no window that is known.
     """
-    if options.get(KEY) is not None:
-        return options[KEY]
+    given: int | None = options.get(KEY)
+    if given is not None:
+        return given
     network = None
     with contextlib.suppress(SegsrError):
         network = find_network(options.get("type"))
     if network is None:
         return None
-    if getattr(network, "takes_any_size", False):
+    if getattr(network, "capabilities", Capabilities()).takes_any_size:
         return 1
     default = inspect.signature(network).parameters.get(KEY)
     if default is not None and isinstance(default.default, int):

@@ -1,7 +1,6 @@
 """Training and testing of SeG-SR, and of any network beside it, in BasicSR's loops."""
 
 import contextlib
-import functools
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,9 +17,8 @@ from torch.utils.data import DataLoader
 from segsr_arch.compat.registration import register
 from segsr_arch.errors import SaveError
 from segsr_arch.guiding.guided_network import GuidedNetwork
-from segsr_arch.guiding.unit_layouts import size_multiple
-from segsr_arch.inference.super_resolution import super_resolve_padded
-from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
+from segsr_arch.inference.super_resolution import super_resolve
+from segsr_arch.inference.tiles import TileOptions
 from segsr_arch.models.best_network import BestNetwork
 from segsr_arch.models.divergence import stop_unless_finite
 from segsr_arch.models.ema import MovingAverage
@@ -32,7 +30,6 @@ from segsr_arch.models.validation import ValidationResult, validate
 from segsr_arch.models.validation_record import make_record, record_folder
 from segsr_arch.option_fields import keys_of
 from segsr_arch.option_keys import Key
-from segsr_arch.padding import crop, pad_to_multiple
 from segsr_arch.results.writing import write_record
 from segsr_arch.running.failures import naming_image
 
@@ -197,15 +194,8 @@ class SeGSRModel(SRModel):
         was_training = network.training
         network.eval()
         try:
-            scale = self.opt["scale"]
-            run = functools.partial(super_resolve_padded, network, scale=scale)
             with torch.no_grad():
-                if self.tile is None:
-                    self.output = run(self.lq)
-                else:  # padded first, so that the grid of tiles fits as long as a tile's side does
-                    lq = pad_to_multiple(self.lq, size_multiple(network))
-                    output = super_resolve_tiled(run, lq, scale=scale, options=self.tile)
-                    self.output = crop(output, *(side * scale for side in self.lq.shape[-2:]))
+                self.output = super_resolve(network, self.lq, scale=self.opt["scale"], tile=self.tile)
         finally:
             network.train(was_training)
 

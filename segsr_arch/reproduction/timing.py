@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from segsr_arch.capabilities import size_rule_of
 from segsr_arch.errors import ConfigError
-from segsr_arch.guiding.unit_layouts import padded_size
 from segsr_arch.reproduction.execution import Slot
 from segsr_arch.reproduction.plan import Run
 from segsr_arch.zoo.named_networks import build_base
@@ -164,7 +164,8 @@ def _time_steps(network: nn.Module, opt: Mapping[str, Any], device: torch.device
 
 
 def _time_image(network: nn.Module, lr_size: tuple[int, int], device: torch.device) -> float:
-    lq = torch.rand(1, 3, *padded_size(getattr(network, "base", network), lr_size), device=device)
+    rule = size_rule_of(getattr(network, "base", network))
+    lq = torch.rand(1, 3, *map(rule.padded, lr_size), device=device)
     network.eval()
     with torch.no_grad():
         return _timed(lambda: network(lq), device)

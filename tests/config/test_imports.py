@@ -6,11 +6,11 @@ import pytest
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY
 
+from segsr_arch import capabilities
 from segsr_arch.cli import segsr
 from segsr_arch.config import check_options, read_options
 from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.trained_network import load_trained
-from segsr_arch.guiding import unit_layouts
 from tests.cli.runs import forget_logger, losses, make_options, make_pairs, network, run_here, start, write_options
 from tests.config.paired_options import good_train
 from tests.support import TINY_HAT, TINY_SEMANTICS, TINY_VLM
@@ -34,9 +34,9 @@ NETWORK = """
             return nn.functional.pixel_shuffle(self.tail(self.steps(self.head(x))), 2)
 """
 LAYOUT = """
-    from segsr_arch.guiding.unit_layouts import UNIT_LAYOUTS, UnitLayout
+    from segsr_arch.capabilities import FOREIGN, Capabilities
 
-    UNIT_LAYOUTS["{name}"] = UnitLayout(containers=("steps",))
+    FOREIGN["{name}"] = Capabilities(units=("steps",))
 """
 
 
@@ -45,7 +45,7 @@ def nothing_stays(monkeypatch, tmp_path):
     """What a test imports is forgotten after it: modules, the module path, registered names, layouts."""
     before = set(sys.modules)
     monkeypatch.setattr(sys, "path", list(sys.path))
-    monkeypatch.setattr(unit_layouts, "UNIT_LAYOUTS", dict(unit_layouts.UNIT_LAYOUTS))
+    monkeypatch.setattr(capabilities, "FOREIGN", dict(capabilities.FOREIGN))
     for registry in (ARCH_REGISTRY, DATASET_REGISTRY):
         monkeypatch.setattr(registry, "_obj_map", dict(registry._obj_map))
     yield

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segsr_arch.archs.semantic_sr_arch import SemanticSR
+from segsr_arch.capabilities import FOREIGN, Capabilities
 from segsr_arch.errors import ConfigError
-from segsr_arch.guiding import unit_layouts
 from segsr_arch.guiding.guided_network import GuidedNetwork
-from segsr_arch.guiding.unit_layouts import UnitLayout, candidates, select_units
+from segsr_arch.guiding.unit_layouts import candidates, select_units
 from tests.guiding.bases import images
 from tests.guiding.test_guided_network import shake
 from tests.guiding.test_unit_kinds import SEMANTICS, Stack, guide
@@ -34,7 +34,7 @@ class Closed(Stack):
 
 
 def test_what_closes_the_body_is_no_unit(monkeypatch):
-    monkeypatch.setitem(unit_layouts.UNIT_LAYOUTS, "Closed", UnitLayout(containers=("blocks",)))
+    monkeypatch.setitem(FOREIGN, "Closed", Capabilities(units=("blocks",)))
     assert select_units(Closed(), None) == [f"blocks.{i}" for i in range(8)]
     assert select_units(Closed(), 4) == ["blocks.1", "blocks.3", "blocks.5", "blocks.7"]
     with pytest.raises(ConfigError, match="units: must be from 1 to 8"):
@@ -82,13 +82,13 @@ def test_a_module_may_have_two_names(monkeypatch):
     assert guide(Alias(), ["body.0", "blocks.1"]).unit_paths == ["body.0", "blocks.1"]
     with pytest.raises(ConfigError, match=r"units: body.0 and blocks.0 are the same module; name it once"):
         guide(Alias(), ["body.0", "blocks.0"])
-    monkeypatch.setitem(unit_layouts.UNIT_LAYOUTS, "Alias", UnitLayout(containers=("body",)))
+    monkeypatch.setitem(FOREIGN, "Alias", Capabilities(units=("body",)))
     assert guide(Alias(), 3).unit_paths == ["body.0", "body.1", "body.2"]
 
 
 def test_a_module_that_is_run_several_times_is_no_unit(monkeypatch):
     block = conv()
-    monkeypatch.setitem(unit_layouts.UNIT_LAYOUTS, "Stack", UnitLayout(containers=("blocks",)))
+    monkeypatch.setitem(FOREIGN, "Stack", Capabilities(units=("blocks",)))
     with pytest.raises(ConfigError, match=r"units: blocks.1 runs 3 times in one pass of Stack"):
         guide(Stack([block, block, block]), ["blocks.1"])
     with pytest.raises(ConfigError, match=r"units: blocks.0 runs 3 times in one pass of Stack"):
@@ -211,9 +211,9 @@ class Fixed(Stack):
 
 
 def test_the_size_on_which_a_network_is_tried_can_be_declared(monkeypatch):
-    with pytest.raises(ConfigError, match=r"base: Fixed cannot be run .*only 24 x 24.*UnitLayout\(..., probe_size="):
+    with pytest.raises(ConfigError, match=r"base: Fixed cannot be run .*only 24 x 24.*Capabilities\(..., trial_size="):
         guide(Fixed(), ["blocks.0"])
-    monkeypatch.setitem(unit_layouts.UNIT_LAYOUTS, "Fixed", UnitLayout(containers=("blocks",), probe_size=(24, 24)))
+    monkeypatch.setitem(FOREIGN, "Fixed", Capabilities(units=("blocks",), trial_size=(24, 24)))
     assert guide(Fixed(), 3)(images(24, 24)).shape == (1, 3, 48, 48)
 
 

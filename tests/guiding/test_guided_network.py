@@ -10,10 +10,10 @@ from torch.nn import functional as F
 
 from segsr_arch.archs.hat_arch import HAT
 from segsr_arch.archs.segsr_arch import SeGSR
+from segsr_arch.capabilities import FOREIGN, Capabilities
 from segsr_arch.errors import CheckpointError, ConfigError
-from segsr_arch.guiding import unit_layouts
 from segsr_arch.guiding.guided_network import GuidedNetwork
-from segsr_arch.guiding.unit_layouts import UnitLayout, select_units
+from segsr_arch.guiding.unit_layouts import select_units
 from segsr_arch.semantics.config import DESCRIPTORS, LORA_TARGETS
 from tests.support import TINY_HAT, TINY_SEMANTICS, TINY_VLM
 
@@ -33,7 +33,7 @@ class ToyNet(nn.Module):
 
 @pytest.fixture(autouse=True)
 def toy_layout(monkeypatch):
-    monkeypatch.setitem(unit_layouts.UNIT_LAYOUTS, "ToyNet", UnitLayout(containers=("body",)))
+    monkeypatch.setitem(FOREIGN, "ToyNet", Capabilities(units=("body",)))
 
 
 def toy(units=None, **semantics):
@@ -352,7 +352,7 @@ def test_units_are_chosen_in_equal_groups_or_by_path():
 
 
 def test_network_without_a_layout_says_where_to_declare_it():
-    with pytest.raises(ConfigError, match="no layout of units is declared for Linear.*UNIT_LAYOUTS"):
+    with pytest.raises(ConfigError, match="no layout of units is declared for Linear.*capabilities.FOREIGN"):
         GuidedNetwork(base=nn.Linear(1, 1))
 
 

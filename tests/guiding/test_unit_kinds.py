@@ -11,10 +11,9 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from segsr_arch.archs.semantic_sr_arch import SemanticSR
+from segsr_arch.capabilities import FOREIGN, Capabilities
 from segsr_arch.errors import ConfigError
-from segsr_arch.guiding import unit_layouts
 from segsr_arch.guiding.guided_network import GuidedNetwork
-from segsr_arch.guiding.unit_layouts import UnitLayout
 from tests.guiding.bases import base_options, build, images
 from tests.guiding.test_guided_network import shake
 from tests.support import TINY_SEMANTICS, TINY_VLM
@@ -107,8 +106,8 @@ class UNet(nn.Module):
 
 @pytest.fixture
 def unet_layout(monkeypatch):
-    layout = UnitLayout(containers=("encoders", "middle", "decoders"), size_multiple=4)
-    monkeypatch.setitem(unit_layouts.UNIT_LAYOUTS, "UNet", layout)
+    layout = Capabilities(units=("encoders", "middle", "decoders"), size_multiple=4)
+    monkeypatch.setitem(FOREIGN, "UNet", layout)
 
 
 def test_units_of_a_u_shaped_network_get_maps_of_their_own_size(unet_layout):
@@ -130,8 +129,8 @@ def test_a_container_may_be_one_entry_as_a_whole(monkeypatch):
     """The layout of HAUNet, whose middle is two stacks, each a unit."""
     base = UNet()
     base.middle = nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.Conv2d(8, 8, 3, padding=1))
-    layout = UnitLayout(containers=("encoders", "middle", "decoders"), whole=("middle",), size_multiple=4)
-    monkeypatch.setitem(unit_layouts.UNIT_LAYOUTS, "UNet", layout)
+    layout = Capabilities(units=("encoders", "middle", "decoders"), whole=("middle",), size_multiple=4)
+    monkeypatch.setitem(FOREIGN, "UNet", layout)
     network = guide(base, 5)
     assert network.unit_paths == ["encoders.0", "encoders.1", "middle", "decoders.0", "decoders.1"]
     check_maps(shake(network).eval(), images(8, 12), [1, 2, 4, 2, 1], [(8, 12), (4, 6), (2, 3), (4, 6), (8, 12)])

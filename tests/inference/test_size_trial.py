@@ -4,7 +4,8 @@ from basicsr.archs import build_network
 from torch import nn
 
 import segsr_arch  # noqa: F401
-from segsr_arch.inference.size_trial import SizeRule, SizeTrial
+from segsr_arch.capabilities import SizeRule
+from segsr_arch.inference.size_trial import SizeTrial
 from tests.support import TINY_HAT
 
 SWIN = {"type": "SwinIR", "upscale": 2, "img_size": 24, "window_size": 6, "embed_dim": 12, "depths": [2]}

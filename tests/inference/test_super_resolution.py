@@ -1,7 +1,7 @@
 import torch
 from basicsr.archs import build_network
 
-from segsr_arch.guiding.unit_layouts import UNIT_LAYOUTS, UnitLayout
+from segsr_arch.capabilities import FOREIGN, Capabilities
 from segsr_arch.inference.super_resolution import super_resolve_padded
 from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
 
@@ -38,7 +38,7 @@ class EvenSides(torch.nn.Module):
 
 
 def test_tiles_that_are_no_multiple_of_the_grid_lie_where_they_belong(monkeypatch):
-    monkeypatch.setitem(UNIT_LAYOUTS, "EvenSides", UnitLayout(size_multiple=2))
+    monkeypatch.setitem(FOREIGN, "EvenSides", Capabilities(size_multiple=2))
     network = EvenSides()
     lq = torch.rand(1, 3, 20, 22)
     tiled = super_resolve_tiled(

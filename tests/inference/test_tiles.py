@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled, tile_starts
+from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
 
 
 def enlarge(scale):
@@ -25,18 +25,6 @@ def test_a_pointwise_network_gives_its_own_output_for_every_tiling(size, tile, d
     lq = torch.rand(data.draw(st.integers(1, 2)), 3, *size)
     tiled = super_resolve_tiled(enlarge(scale), lq, scale=scale, options=options)
     torch.testing.assert_close(tiled, enlarge(scale)(lq), atol=1e-5, rtol=1e-5)
-
-
-@given(length=st.integers(1, 300), tile=st.integers(1, 64), data=st.data())
-def test_tiles_cover_the_axis_and_overlap_as_asked(length, tile, data):
-    overlap = data.draw(st.integers(0, tile - 1))
-    starts = tile_starts(length, tile, overlap)
-    covered = set()
-    for start in starts:
-        covered |= set(range(start, min(start + tile, length)))
-    assert covered == set(range(length))
-    assert all(later - earlier <= tile - overlap for earlier, later in zip(starts, starts[1:], strict=False))
-    assert starts[-1] + tile == length or len(starts) == 1
 
 
 def test_tiles_that_disagree_leave_no_step():

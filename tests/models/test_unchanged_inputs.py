@@ -1,10 +1,7 @@
 """A network may do what it likes with its input: whoever calls one keeps his tensors as they are."""
 
-import importlib.util
-
 import pytest
 import torch
-from basicsr.archs import build_network
 from basicsr.models.sr_model import SRModel
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
@@ -13,38 +10,16 @@ import segsr_arch  # noqa: F401
 from segsr_arch.evaluation.trained_network import TrainedNetwork
 from segsr_arch.export.comparison import compare_networks
 from segsr_arch.guiding.guided_network import GuidedNetwork
-from segsr_arch.guiding.unit_layouts import find_layout
+from segsr_arch.guiding.unit_layouts import entries
 from segsr_arch.inference.cost import measure_cost
 from segsr_arch.inference.form import to_inference_form
 from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
 from segsr_arch.models.segsr_model import SeGSRModel
-from segsr_arch.zoo import spandrel_networks
-from segsr_arch.zoo.named_networks import build_base
-from tests.support import TINY_HAT, TINY_SEMANTICS
+from tests import networks
+from tests.networks import NETWORKS, SCALE
+from tests.support import TINY_SEMANTICS
 
-SIDE, SCALE = 32, 2
-_RGB = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8}
-_SWIN = {"embed_dim": 12, "depths": [1, 1], "num_heads": [2, 2], "window_size": 8, "upsampler": "pixelshuffle"}
-NETWORKS = {
-    "Bicubic": {"upscale": SCALE},
-    "ECBSR": {"num_in_ch": 3, "num_out_ch": 3, "num_block": 1, "num_channel": 8, "with_idt": False, "act_type": "relu",
-              "scale": SCALE},
-    "EDSR": {**_RGB, "num_block": 2, "upscale": SCALE},
-    "HAT": {**TINY_HAT, "upscale": SCALE},
-    "InferenceForm": {"precision": "fp32", "network": {"type": "EDSR", **_RGB, "num_block": 2, "upscale": SCALE}},
-    "MSRResNet": {**_RGB, "num_block": 2, "upscale": SCALE},
-    "RCAN": {**_RGB, "num_group": 2, "num_block": 1, "squeeze_factor": 2, "upscale": SCALE},
-    "RRDBNet": {**_RGB, "num_block": 2, "num_grow_ch": 4, "scale": SCALE},
-    "SRVGGNetCompact": {**_RGB, "num_conv": 2, "upscale": SCALE},
-    "SeGSR": {**TINY_HAT, "upscale": SCALE, "semantics": TINY_SEMANTICS},
-    "SemanticSR": {"base": {"type": "EDSR", **_RGB, "num_block": 2, "upscale": SCALE}, "semantics": TINY_SEMANTICS},
-    "SwinIR": {**_SWIN, "mlp_ratio": 2, "upscale": SCALE},
-    "spandrel/DAT": {"embed_dim": 32, "depth": [1, 1], "num_heads": [2, 2], "split_size": [8, 8], "upscale": SCALE},
-    "spandrel/HAT": {**_SWIN, "squeeze_factor": 6, "upscale": SCALE},
-    "spandrel/RCAN": {"n_resgroups": 2, "n_resblocks": 1, "n_feats": 8, "reduction": 2, "scale": SCALE},
-    "spandrel/SRFormer": {**_SWIN, "upscale": SCALE},
-    "spandrel/SwinIR": {**_SWIN, "upscale": SCALE},
-}  # fmt: skip
+SIDE = 32
 # What is no super-resolution of single images: parts of others, discriminators, faces, video, noise.
 OTHERS = {
     "BasicVSR", "BasicVSRPlusPlus", "ConvEncoder", "DFDNet", "DUF", "EDVR", "IconVSR", "HiFaceGAN",
@@ -61,14 +36,7 @@ class Scribbler(nn.Module):
 
 
 def make(name):
-    package = "spandrel_extra_arches" if name == "spandrel/SRFormer" else "spandrel"
-    if name.startswith(spandrel_networks.PREFIX) and importlib.util.find_spec(package) is None:
-        pytest.skip(f"{name} needs {package}: pip install 'segsr-arch[zoo]'")
-    torch.manual_seed(0)
-    if name == "Scribbler":
-        return Scribbler().eval()
-    build = build_base if name.startswith(spandrel_networks.PREFIX) else build_network
-    return build({"type": name, **NETWORKS[name]}).eval()
+    return Scribbler().eval() if name == "Scribbler" else networks.make(name)
 
 
 def model_of(network, cls, tile=None):
@@ -128,7 +96,7 @@ def test_every_timed_pass_gets_the_same_image(name):
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_guided_network_leaves_its_input_alone_and_guides_by_it(name):
     base = make(name)
-    if isinstance(base, GuidedNetwork) or find_layout(base) is None:
+    if isinstance(base, GuidedNetwork) or not entries(base):
         pytest.skip("has a guide already, or no units")
     network = GuidedNetwork(base=base, semantics=TINY_SEMANTICS).eval()
     lq = torch.rand(1, 3, SIDE, SIDE)

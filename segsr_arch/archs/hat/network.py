@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import torch
@@ -23,6 +24,7 @@ from segsr_arch.archs.hat.geometry import (
     shift_mask,
 )
 from segsr_arch.archs.hat.validation import check_arguments
+from segsr_arch.capabilities import Capabilities
 from segsr_arch.padding import crop, pad_to_multiple
 
 # Mean of DIV2K, which the public HAT subtracts from RGB.
@@ -82,7 +84,7 @@ class HATNetwork(nn.Module):
         ConfigError: If an argument is wrong.
     """
 
-    takes_any_size = True
+    capabilities = Capabilities(takes_any_size=True, size_multiple=attrgetter("window_size"), units=("layers",))
 
     def __init__(
         self,
@@ -206,7 +208,7 @@ class HATNetwork(nn.Module):
         x = x / self.img_range + self.mean
         return crop(x, height * self.upscale, width * self.upscale).contiguous()
 
-    def fix_biases(self) -> None:
+    def fix_constants(self) -> None:
         """Look up the position biases of all blocks once, for inference; they follow the tables no longer.
 
         What is stored, 2.5 MB a block and more, depends neither on the size of the image nor on the batch.
