@@ -14,9 +14,10 @@ from torchvision.transforms import ColorJitter
 from segsr_arch.errors import DataError
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.reading import read_rgb
-from segsr_arch.preparation.splits import SPLITS, read_split_list
+from segsr_arch.preparation.splits import SPLITS
 from segsr_arch.preparation.worker import digest_pixels
 from segsr_arch.results.classes import class_of
+from segsr_arch.sources.name_lists import read_split_list
 
 _KEYS = ("name", "listed", "sha256")  # by which an image is known
 _JITTER = ColorJitter(brightness=0.2, contrast=0.2, saturation=0.2)

@@ -5,11 +5,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from PIL import Image
-
 from segsr_arch.config.header_cache import read_headers, read_lmdb_headers
 from segsr_arch.config.problems import Problems
 from segsr_arch.errors import DataError
+from segsr_arch.images.formats import READ_SUFFIXES
 from segsr_arch.images.header import ImageHeader
 from segsr_arch.sources.image_sources import folders_with_images
 from segsr_arch.sources.lmdb_environments import stored_keys
@@ -95,8 +94,7 @@ def _list_lmdb(here: Problems, root: Path) -> Listing | None:
 
 def _list_folder(here: Problems, root: Path) -> Listing:
     names = sorted(entry.name for entry in os.scandir(root) if not entry.name.startswith(".") and entry.is_file())
-    known = Image.registered_extensions()
-    stray = [name for name in names if os.path.splitext(name)[1].lower() not in known]
+    stray = [name for name in names if os.path.splitext(name)[1].lower() not in READ_SUFFIXES]
     if stray:
         here.add(f"{root} holds files that are no images; move them away: {first_few(stray)}")
     below = folders_with_images(root)

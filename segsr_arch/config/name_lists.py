@@ -10,7 +10,8 @@ from segsr_arch.config.pairs import takes_a_name
 from segsr_arch.config.problems import Problems
 from segsr_arch.errors import DataError
 from segsr_arch.sources.folder_walk import on_disk
-from segsr_arch.text import composed, read_lines
+from segsr_arch.sources.image_names import image_name
+from segsr_arch.sources.name_lists import read_name_pairs, read_names
 
 
 def list_named(
@@ -29,14 +30,13 @@ def list_named(
     """
     named, file = here.at(names_key), options[names_key]
     try:
-        lines = [line.strip() for line in read_lines(file, "a list of images") if line.strip()]
+        columns = _pairs(file) if names_key == "meta_info" else _one_name(options, roots, read_names(file))
     except DataError as error:
         named.add(str(error))
         return {}
-    if not lines:
+    if not any(columns.values()):
         named.add(f"{file} names no image")
         return {}
-    columns = _two_names(named, lines) if names_key == "meta_info" else _one_name(options, roots, lines)
     listings = {}
     for key, wanted in columns.items():
         root = Path(os.path.expanduser(options[key])) if isinstance(options.get(key), str) else None
@@ -55,8 +55,7 @@ def list_named(
     return listings
 
 
-def _one_name(options: Mapping[str, Any], roots: tuple[str, ...], lines: list[str]) -> dict[str, list[str]]:
-    names = [line.split(" ")[0] for line in lines]
+def _one_name(options: Mapping[str, Any], roots: tuple[str, ...], names: list[str]) -> dict[str, list[str]]:
     template = options.get("filename_tmpl", "{}")
     if not takes_a_name(template):  # told where pairs are looked at
         template = "{}"
@@ -66,13 +65,9 @@ def _one_name(options: Mapping[str, Any], roots: tuple[str, ...], lines: list[st
     return columns
 
 
-def _two_names(here: Problems, lines: list[str]) -> dict[str, list[str]]:
-    pairs = [line.split(", ") for line in lines]
-    wrong = [line for line, pair in zip(lines, pairs, strict=True) if len(pair) != 2]
-    if wrong:
-        here.add(f"each line must be `HR.png, LR.png`; {len(wrong)} are not, first: {wrong[0]!r}")
-        return {}
-    return {"dataroot_gt": [pair[0] for pair in pairs], "dataroot_lq": [pair[1] for pair in pairs]}
+def _pairs(file: str) -> dict[str, list[str]]:
+    pairs = read_name_pairs(file)
+    return {"dataroot_gt": [high for high, _ in pairs], "dataroot_lq": [low for _, low in pairs]}
 
 
 def check_stems(here: Problems, listings: Mapping[str, Listing]) -> None:
@@ -87,7 +82,7 @@ def check_stems(here: Problems, listings: Mapping[str, Listing]) -> None:
     for key, listing in listings.items():
         if listing.known_sizes:  # keys of an LMDB have no endings
             continue
-        names = {name: composed(str(Path(name).with_suffix(""))) for name in listing.names}
+        names = {name: image_name(name) for name in listing.names}
         if same := _alike(names):
             here.at(key).add(f"results are named without endings, and these would be one: {same}; rename them")
         elif same := _alike({name: Path(stem).name for name, stem in names.items()}):

@@ -20,7 +20,7 @@ from segsr_arch.config.tables import CONVERSION
 from segsr_arch.degradations.bicubic import bicubic_taps, make_lr, mod_crop
 from segsr_arch.errors import DataError
 from segsr_arch.option_keys import Key, needed
-from segsr_arch.text import read_lines
+from segsr_arch.sources.name_lists import read_names
 
 # An LR pixel is made of those of its own block and of two blocks on each side, for every scale.
 _MARGIN = 2
@@ -78,8 +78,7 @@ class BicubicPairedDataset(Dataset):
         if opt["io_backend"]["type"] == "lmdb":
             paths = paths_from_lmdb(root)
         elif opt.get("meta_info_file") is not None:
-            lines = read_lines(opt["meta_info_file"], "a list of images")
-            paths = [str(Path(root, line.split(" ")[0])) for line in lines if line.strip()]
+            paths = [str(Path(root, name)) for name in read_names(opt["meta_info_file"])]
         else:
             paths = sorted(scandir(root, full_path=True))
         self.paths = [{"lq_path": path, "gt_path": path} for path in paths]  # as those of a paired data set

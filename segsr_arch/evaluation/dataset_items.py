@@ -9,10 +9,10 @@ from torch.utils.data import Dataset
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.methods import Item
-from segsr_arch.files.names import leads_out
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.results.classes import classes_of
 from segsr_arch.results.references import check_encodable, places_of_item
+from segsr_arch.sources.image_names import leads_out
 
 
 def check_dataset(dataset: Dataset) -> None:

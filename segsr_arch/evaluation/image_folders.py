@@ -11,6 +11,7 @@ from segsr_arch.images.conversion import AS_STORED, Conversion
 from segsr_arch.known_names import difference, nearest
 from segsr_arch.results.classes import classes_of
 from segsr_arch.results.references import ImageReference, check_encodable
+from segsr_arch.sources.image_names import image_name, is_lmdb
 from segsr_arch.sources.image_sources import ImageSource, is_image_path
 from segsr_arch.sources.lmdb_reading import read_whole_list
 from segsr_arch.text import composed
@@ -49,12 +50,12 @@ class ImageFolder:
         text = os.fspath(path)
         if not Path(text).is_dir():
             raise DataError(f"{option} {text}: no such folder (looked in {Path.cwd()}).")
-        if text.rstrip("/").endswith(".lmdb"):
+        if is_lmdb(text):
             return cls(path=text, images=_lmdb_images(text.rstrip("/"), option, conversion))
         images: dict[str, ImageReference] = {}
         source = ImageSource(text)
         for file in filter(is_image_path, source.files()):
-            name = composed(str(PurePosixPath(file).with_suffix("")))
+            name = image_name(file)
             check_encodable(name, f"{option} {text}")
             place = ImageReference(path=os.path.join(text, source.stored_name(file)), conversion=conversion)
             if name in images:

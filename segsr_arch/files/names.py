@@ -1,4 +1,4 @@
-"""Names that become folders and files: what they may be, so that nothing is written outside of its destination."""
+"""Names that become folders: what they may be, so that nothing is written outside of its destination."""
 
 import hashlib
 import os
@@ -8,7 +8,6 @@ from segsr_arch.text import printable
 
 LONGEST_FOLDER = 180
 """In bytes. File systems take 255, and ``_archived_<time>`` or the names of logs are put around a folder's name."""
-_LONGEST_FILE = 250  # in bytes, without its ending
 _SET_ASIDE = re.compile(r"_archived_\d{8}_\d{6}(_\d+)?$")
 
 
@@ -55,26 +54,3 @@ def folder_of(name: str) -> str:
 def is_set_aside(name: str) -> bool:
     """Whether a folder of that name holds what was replaced since, or what was never finished."""
     return name.startswith(".") or _SET_ASIDE.search(name) is not None
-
-
-def leads_out(name: str) -> bool:
-    """Whether a name joined to a folder may lie elsewhere: an absolute one, or with an empty part, ``.`` or ``..``."""
-    return bool({"", ".", ".."} & set(name.split("/")))
-
-
-def image_name_problem(name: str) -> str | None:
-    """Tell why an image cannot be written under a name that a list or a database gives it.
-
-    Args:
-        name: Name without ending, its parts divided by forward slashes.
-
-    Returns:
-        What is wrong, for a message; ``None`` if folder and name together are a path in that folder.
-    """
-    if leads_out(name):
-        return f"{name!r} is a path out of its folder"
-    if "\\" in name or printable(name) != name:
-        return f"{name!r} contains backslashes or control characters"
-    if max(len(part.encode()) for part in name.split("/")) > _LONGEST_FILE:
-        return f"{name[:20]!r}... is longer than file names may be"
-    return None

@@ -1,18 +1,42 @@
-"""Which module reads which file, by the file's first bytes, never by its name."""
+"""The formats of image files: which module reads them, how they begin, and how their names usually end.
+
+What a file is, its first bytes say, never its name; of its name is taken what lies in a folder beside images.
+"""
 
 from types import ModuleType
+from typing import NamedTuple
 
 from segsr_arch.images import jpeg, other_formats, png, tiff, webp
 from segsr_arch.images.errors import ImageReadError
 
 LONGEST_SIGNATURE = 8
-_READERS = (
-    (png.SIGNATURE, png),
-    (jpeg.SIGNATURE, jpeg),
-    (webp.SIGNATURE, webp),
-    *((signature, tiff) for signature in tiff.SIGNATURES),
-    *((signature, other_formats) for signature in other_formats.SIGNATURES),
+
+
+class _Format(NamedTuple):
+    """A module with ``read``, ``pixels`` and ``SIGNATURES``, and the endings of names of such files.
+
+    Attributes:
+        module: The module.
+        usual: Endings by which the images of a data set are known.
+        rare: Further ones.
+    """
+
+    module: ModuleType
+    usual: tuple[str, ...] = ()
+    rare: tuple[str, ...] = ()
+
+
+_FORMATS = (
+    _Format(tiff, (".tif", ".tiff")),
+    _Format(png, (".png",), (".apng",)),
+    _Format(webp, (".webp",)),
+    _Format(jpeg, (".jpg", ".jpeg"), (".jpe", ".jfif")),
+    _Format(other_formats, rare=(".bmp", ".gif", ".pbm", ".pgm", ".pnm", ".ppm")),
 )
+IMAGE_SUFFIXES = tuple(ending for each in _FORMATS for ending in each.usual)
+"""Endings that count as images in a source. The order is that of preference between two images of one name."""
+READ_SUFFIXES = frozenset(ending for each in _FORMATS for ending in (*each.usual, *each.rare))
+"""Endings of all files that are read here."""
 
 
 def reader_of(start: bytes) -> ModuleType:
@@ -24,7 +48,7 @@ def reader_of(start: bytes) -> ModuleType:
     Raises:
         ImageReadError: If there is none.
     """
-    for signature, module in _READERS:
-        if start.startswith(signature):
-            return module
+    for each in _FORMATS:
+        if start.startswith(each.module.SIGNATURES):
+            return each.module
     raise ImageReadError("it is empty" if not start else "it is no image (PNG, TIFF, JPEG, WebP, BMP, GIF, PNM)")

@@ -12,7 +12,7 @@ from segsr_arch.images.header import ImageHeader
 from segsr_arch.images.limits import check_claim
 from segsr_arch.images.profiles import exif_orientation, foreign_profile
 
-SIGNATURE = b"\xff\xd8\xff"
+SIGNATURES = (b"\xff\xd8\xff",)
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 _ARITHMETIC = range(0xC9, 0xD0)
 _START_OF_SCAN, _END = 0xDA, b"\xff\xd9"

@@ -13,7 +13,7 @@ from segsr_arch.images.header import ImageHeader
 from segsr_arch.images.limits import check_claim
 from segsr_arch.images.profiles import exif_orientation, foreign_profile
 
-SIGNATURE = b"\x89PNG\r\n\x1a\n"
+SIGNATURES = (b"\x89PNG\r\n\x1a\n",)
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type, as stored
 _LARGEST_SIDE = 2**31 - 1
 _SMALL_CHUNKS = (b"IHDR", b"iCCP", b"tRNS", b"eXIf", b"acTL")
@@ -26,7 +26,7 @@ def _chunks(stream: BinaryIO, size: int) -> Iterator[tuple[bytes, int, bytes]]:
     Raises:
         ImageReadError: If the file ends before its last chunk.
     """
-    position, name = len(SIGNATURE), b""
+    position, name = len(SIGNATURES[0]), b""
     while name != b"IEND":
         stream.seek(position)
         head = stream.read(8)

@@ -10,7 +10,7 @@ from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.header import ImageHeader
 from segsr_arch.images.profiles import exif_orientation, foreign_profile
 
-SIGNATURE = b"RIFF"
+SIGNATURES = (b"RIFF",)
 _KIND = b"WEBP"
 _ALPHA_FLAG = 0x10
 

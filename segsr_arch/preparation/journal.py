@@ -10,8 +10,8 @@ from typing import IO, Any
 from segsr_arch.errors import DataError, SaveError
 from segsr_arch.files.atomic import atomic_write
 from segsr_arch.files.locking import locked
-from segsr_arch.files.names import image_name_problem
 from segsr_arch.preparation.splits import SPLITS
+from segsr_arch.sources.image_names import image_name_problem
 
 Key = tuple[str, ...]
 

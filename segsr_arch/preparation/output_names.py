@@ -1,31 +1,14 @@
 """File names of a prepared data set: letters of any script, and different ones for different images everywhere."""
 
-import hashlib
-import unicodedata
 from collections import Counter, defaultdict
 
 from segsr_arch.errors import DataError
 from segsr_arch.preparation.problems import Kind, ProblemList
 from segsr_arch.preparation.source_images import SourceImage
+from segsr_arch.sources.image_names import name_digest, portable_name
 from segsr_arch.text import composed
 
-_LONGEST = 180  # bytes; file systems take 255 with the ending and what a partial file has around its name
 _SHOWN_PAIRS = 5
-
-
-def _plain(name: str) -> str:
-    """Make a name that is a file name everywhere and an LMDB key: letters and digits of any script, no dot."""
-    plain = "".join(
-        character if character in "-_" or unicodedata.category(character)[0] in "LMN" else "_"
-        for character in composed(name)
-    )
-    if len(plain.encode()) <= _LONGEST:
-        return plain
-    return f"{plain.encode()[: _LONGEST // 2].decode(errors='ignore')}-{_digest(name)}"
-
-
-def _digest(name: str) -> str:
-    return hashlib.sha256(composed(name).encode(errors="surrogateescape")).hexdigest()[:8]
 
 
 def _same_everywhere(name: str) -> str:
@@ -50,10 +33,10 @@ def output_names(images: list[SourceImage], problems: ProblemList) -> dict[str, 
     """
     by_stem = defaultdict(list)
     for image in images:
-        by_stem[_plain(image.stem)].append(image)
-    names = {
-        image.path: _plain(image.listed) if len(same) > 1 else stem for stem, same in by_stem.items() for image in same
-    }
+        by_stem[portable_name(image.stem)].append(image)
+    names = {}
+    for stem, same in by_stem.items():
+        names |= {image.path: portable_name(image.listed) if len(same) > 1 else stem for image in same}
     by_name = defaultdict(list)
     for path, name in names.items():
         by_name[name].append(path)
@@ -69,7 +52,7 @@ def output_names(images: list[SourceImage], problems: ProblemList) -> dict[str, 
         for image in same:
             name = names[image.path]
             if counts[_same_everywhere(name)] > 1:
-                name = names[image.path] = f"{name}-{_digest(image.listed)}"
+                name = names[image.path] = f"{name}-{name_digest(image.listed)}"
                 done = f"another name differs in upper and lower case alone; written as {name}"
                 problems.add(image.path, Kind.SAME_NAME, done)
             elif len(same) > 1:

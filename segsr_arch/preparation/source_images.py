@@ -7,11 +7,12 @@ from itertools import takewhile
 from pathlib import PurePosixPath
 
 from segsr_arch.errors import DataError
+from segsr_arch.images.formats import IMAGE_SUFFIXES
 from segsr_arch.known_names import difference
 from segsr_arch.preparation.data_set import DataSet
 from segsr_arch.preparation.problems import Kind, ProblemList
 from segsr_arch.preparation.splits import split_of_folder
-from segsr_arch.sources.image_sources import IMAGE_SUFFIXES, ImageSource, is_image_path
+from segsr_arch.sources.image_sources import ImageSource, is_image_path
 from segsr_arch.text import composed, listed_name
 
 

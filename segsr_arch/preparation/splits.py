@@ -2,12 +2,11 @@
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from segsr_arch.errors import DataError
-from segsr_arch.sources.image_sources import IMAGE_SUFFIXES
-from segsr_arch.text import listed_name, read_lines
+from segsr_arch.sources.name_lists import read_split_list
 
 SPLITS = ("train", "val", "test")
 PRECEDENCE = ("test", "val", "train")
@@ -68,33 +67,7 @@ def split_by_rule(names: Iterable[str], *, val: float, test: float, seed: int) -
     return chosen
 
 
-def read_split_list(path: str | Path) -> list[str]:
-    """Read a split list: one ``class/stem`` a line, with or without an image's ending; ``#`` starts a comment line.
-
-    Returns:
-        The names in the order of the list, as :func:`~segsr_arch.text.listed_name` gives them.
-
-    Raises:
-        DataError: If the file cannot be read, holds no name, or one name twice.
-    """
-    names = []
-    for line in read_lines(path, "a split list"):
-        name = listed_name(line)
-        if not name or line.lstrip().startswith("#"):
-            continue
-        ending = PurePosixPath(name).suffix
-        names.append(name[: -len(ending)] if ending.lower() in IMAGE_SUFFIXES else name)
-    if not names:
-        raise DataError(f"{path}: an empty split list; leave the split out instead")
-    seen = set()
-    for name in names:
-        if name in seen:
-            raise DataError(f"{path}: lists {name} twice")
-        seen.add(name)
-    return names
-
-
-def read_splits(files: dict[str, str | Path]) -> dict[str, str]:
+def read_splits(files: Mapping[str, Path]) -> dict[str, str]:
     """Read the lists of several splits.
 
     Args:
@@ -104,7 +77,7 @@ def read_splits(files: dict[str, str | Path]) -> dict[str, str]:
         The split of each listed name, in the order of the lists.
 
     Raises:
-        DataError: If a name is on two lists, or :func:`read_split_list` refuses one.
+        DataError: If a name is on two lists, or :func:`~segsr_arch.sources.name_lists.read_split_list` refuses one.
     """
     chosen: dict[str, str] = {}
     for split in SPLITS:

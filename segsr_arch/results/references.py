@@ -12,7 +12,7 @@ import numpy as np
 from segsr_arch.errors import DataError
 from segsr_arch.images.conversion import AS_STORED, Conversion
 from segsr_arch.images.reading import read_bgr
-from segsr_arch.text import composed
+from segsr_arch.sources.image_names import is_lmdb, name_below
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,16 +106,12 @@ def check_encodable(name: str, place: str) -> None:
         raise DataError(f"{place}: the file name {ascii(name)} is not UTF-8; rename it.") from error
 
 
-def _is_lmdb(root: str | None) -> bool:
-    return root is not None and str(root).rstrip("/").endswith(".lmdb")
-
-
 @dataclass(frozen=True, kw_only=True)
 class ItemPlaces:
     """What an item of a BasicSR data set is called, and where its images lie.
 
     Attributes:
-        name: See :func:`name_below`; that of the ground truth, if there is one.
+        name: See :func:`~segsr_arch.sources.image_names.name_below`; that of the ground truth, if there is one.
         lq: The LR image; ``None`` for one that is made of the ground truth when it is read.
         gt: The ground truth, if there is one.
     """
@@ -155,20 +151,6 @@ def place_below(root: str | None, path: str | None, conversion: Conversion = AS_
     """
     if path is None:
         return None
-    if _is_lmdb(root):
+    if root is not None and is_lmdb(root):
         return ImageReference(path=str(root).rstrip("/"), key=path, conversion=conversion)
     return ImageReference(path=path, conversion=conversion)
-
-
-def name_below(root: str | None, path: str) -> str:
-    """Name an image of a BasicSR data set: without ending, composed, relative to the root if it lies in it.
-
-    Args:
-        root: ``dataroot_gt`` or ``dataroot_lq`` of its options.
-        path: ``gt_path`` or ``lq_path`` of an item.
-    """
-    if _is_lmdb(root):
-        return composed(path)
-    below = os.path.basename(path) if root is None else os.path.relpath(path, root)
-    inside = not below.startswith(os.pardir + os.sep)
-    return composed(Path(below if inside else os.path.basename(path)).with_suffix("").as_posix())

@@ -4,11 +4,9 @@ import os
 from pathlib import Path, PurePosixPath
 
 from segsr_arch.errors import DataError
+from segsr_arch.images.formats import IMAGE_SUFFIXES
 from segsr_arch.sources.archives import Archive
 from segsr_arch.sources.folder_walk import walk
-
-IMAGE_SUFFIXES = (".tif", ".tiff", ".png", ".webp", ".jpg", ".jpeg")
-"""File name endings that count as images. The order is that of preference between two images of one name."""
 
 
 class ImageSource:

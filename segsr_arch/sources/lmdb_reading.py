@@ -1,25 +1,23 @@
-"""What an LMDB in BasicSR's layout holds, checked before anything maps it: its pages, its list, its keys.
+"""What an LMDB in BasicSR's layout holds, checked before anything maps it: its pages, and that its list is as long.
 
 A process that reads a mapped page behind the end of a file is killed (SIGBUS), so no LMDB is opened before its
 file is known to have every page that it claims.
 """
 
 import os
-import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
 from segsr_arch.errors import DataError
-from segsr_arch.files.names import image_name_problem
-from segsr_arch.text import printable, read_lines
+from segsr_arch.sources.name_lists import read_meta_info
+from segsr_arch.text import printable
 
 _MAGIC = 0xBEEFC0DE
 # Of a meta page: header; magic number; version, address, size of the map; the database of free pages, whose first field
 # is the page size; of the main database the number of entries; last page in use, number of the transaction.
 _META = struct.Struct("=16x I20x I44x 32xQ8x QQ")
-_LINE = re.compile(r"(?P<name>.+)\.(?P<ending>\w+) \((?P<height>\d+),\s*(?P<width>\d+)(?:,\s*\d+)?\)(?: \d+)?\s*")
 
 
 class _Meta(NamedTuple):
@@ -43,7 +41,7 @@ class Pages:
     entries: int
 
 
-def check_pages(folder: str | os.PathLike) -> Pages:
+def check_pages(folder: str | os.PathLike[str]) -> Pages:
     """Make sure that an LMDB is as long as it claims, without mapping it.
 
     Args:
@@ -81,38 +79,7 @@ def _read_meta(data: bytes) -> _Meta | None:
     return meta if meta is not None and meta.magic == _MAGIC and meta.page_size >= _META.size else None
 
 
-def read_meta_info(folder: str | os.PathLike) -> dict[str, tuple[int, int]]:
-    """Read ``meta_info.txt``, in which BasicSR lists an LMDB's keys.
-
-    Args:
-        folder: The LMDB's folder.
-
-    Returns:
-        Height and width in pixels by key, in the order of the list; a key is a name without its ending.
-
-    Raises:
-        DataError: If the list cannot be read, has a line that is none of BasicSR's, a key twice, or one that is no
-            name but a path out of the folder.
-    """
-    path = Path(folder) / "meta_info.txt"
-    sizes: dict[str, tuple[int, int]] = {}
-    for number, line in enumerate(read_lines(path, "the list of an LMDB"), start=1):
-        if not line.strip():
-            continue
-        match = _LINE.fullmatch(line)
-        if match is None:
-            raise DataError(f"{path}, line {number}: expected `name.png (h,w,c) 1`, got {line!r}")
-        key = match["name"]
-        problem = image_name_problem(key)
-        if problem:
-            raise DataError(f"{path}, line {number}: the key {problem}; prepare the LMDB anew")
-        if key in sizes:
-            raise DataError(f"{path}, line {number}: key {key!r} is there twice")
-        sizes[key] = int(match["height"]), int(match["width"])
-    return sizes
-
-
-def read_whole_list(folder: str | os.PathLike) -> dict[str, tuple[int, int]]:
+def read_whole_list(folder: str | os.PathLike[str]) -> dict[str, tuple[int, int]]:
     """Check an LMDB's pages and read its list, which must name as many images as there are.
 
     Returns:

@@ -10,8 +10,9 @@ import pytest
 
 from segsr_arch.cli.segsr import main
 from segsr_arch.evaluation.saved_evaluations import find_evaluations
-from segsr_arch.files.names import folder_name_problem, folder_of, image_name_problem, is_set_aside
+from segsr_arch.files.names import folder_name_problem, folder_of, is_set_aside
 from segsr_arch.results.reading import read_record
+from segsr_arch.sources.image_names import image_name_problem
 from tests.evaluation.figures.records import write_evaluation
 from tests.evaluation.test_trained_network import write_test_options
 from tests.support import make_image, write_image

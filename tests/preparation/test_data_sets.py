@@ -11,7 +11,8 @@ from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.preparation import data_set
 from segsr_arch.preparation.data_set import DataSet, SeededSplit, register
 from segsr_arch.preparation.data_sets import DATA_SETS
-from segsr_arch.preparation.splits import SPLITS, published_lists, read_split_list
+from segsr_arch.preparation.splits import SPLITS, published_lists
+from segsr_arch.sources.name_lists import read_split_list
 from tests.support import ROOT, make_image, write_image
 
 NEW = """

@@ -176,3 +176,10 @@ def test_an_image_that_memory_did_not_hold_is_prepared_once_it_does(tmp_path, mo
     second = prepare(options(source, tmp_path / "dst", val=0, test=0))
     assert second.problems.items == []
     assert second.written == {4: 2}
+
+
+def test_a_source_of_links_to_nothing_alone_says_so(tmp_path):
+    (tmp_path / "src").mkdir()
+    (tmp_path / "src/1.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(DataError, match=r"no images found; expected .* \(link or .*1\.png: a link to nothing"):
+        prepare(options(tmp_path / "src", tmp_path / "dst"))

@@ -7,11 +7,11 @@ from segsr_arch.preparation.splits import (
     SPLITS,
     count_of,
     published_lists,
-    read_split_list,
     read_splits,
     seeded_order,
     split_by_rule,
 )
+from segsr_arch.sources.name_lists import read_split_list
 from tests.support import SHARED_DATA
 
 

@@ -11,8 +11,9 @@ from segsr_arch.results.comparison_files import write_comparison
 from segsr_arch.results.provenance import data_digest, describe_run, pixel_digest, split_digest
 from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import Cost, ImageRow, SetValue
-from segsr_arch.results.references import ImageReference, name_below, place_below
+from segsr_arch.results.references import ImageReference, place_below
 from segsr_arch.results.writing import write_record
+from segsr_arch.sources.image_names import name_below
 from segsr_arch.weights.digests import file_digest
 from tests.results.made import SAM, make_record
 from tests.support import make_image, write_image

@@ -5,7 +5,8 @@ import lmdb
 import pytest
 
 from segsr_arch.errors import DataError
-from segsr_arch.sources.lmdb_reading import check_pages, read_meta_info, read_whole_list
+from segsr_arch.sources.lmdb_reading import check_pages, read_whole_list
+from segsr_arch.sources.name_lists import read_meta_info
 from tests.config.paired_options import make_lmdb
 
 

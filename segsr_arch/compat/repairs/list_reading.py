@@ -12,8 +12,7 @@ from collections.abc import Sequence
 
 from segsr_arch.compat.patching import module_or_none, replace_stock
 from segsr_arch.errors import DataError
-from segsr_arch.sources.lmdb_reading import read_meta_info
-from segsr_arch.text import read_lines
+from segsr_arch.sources.name_lists import filled_lines, read_meta_info
 
 _READERS = (
     "data_util",
@@ -43,8 +42,7 @@ def _open_list(path: str, mode: str = "r") -> io.StringIO:
     """Stand in for ``open`` where BasicSR reads a list of images: text without marks, empty lines, carriage returns."""
     if os.path.basename(path) == "meta_info.txt" and os.path.dirname(path).endswith(".lmdb"):
         read_meta_info(os.path.dirname(path))  # keys that are paths
-    lines = (line for line in read_lines(path, "a list of images") if line.strip())
-    return io.StringIO("".join(f"{line}\n" for line in lines), newline="\n")
+    return io.StringIO("".join(f"{line}\n" for line in filled_lines(path).values()), newline="\n")
 
 
 def _paths_from_lmdb(folder: str) -> list[str]:
