@@ -30,7 +30,8 @@ def _load(*, device: torch.device, semantics: Mapping[str, Any] | None = None) -
     @torch.inference_mode()
     def compute(sr: Tensor, gt: Tensor) -> float:
         embeddings, _ = tower(torch.cat([sr, gt]))
-        return F.cosine_similarity(*embeddings.double(), dim=0).item()
+        one, other = embeddings.double()
+        return F.cosine_similarity(one, other, dim=0).item()
 
     notice = ", RANDOM WEIGHTS: the value means nothing" if frozen.pretrained is None else ""
     return f"open_clip {open_clip.__version__}, {tower.identity}{notice}", compute

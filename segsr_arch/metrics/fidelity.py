@@ -6,8 +6,9 @@ images of the textbook form become four; Y is computed once for both values and 
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,7 +41,8 @@ class Fidelity:
 def _luma_table(largest: int) -> np.ndarray:
     """Contribution (1, 256, 3) of each channel value to Y / 255, after BasicSR's rounding of the value to float32."""
     values = np.arange(largest + 1, dtype=np.float32) / np.float32(largest)
-    return (values.astype(np.float64)[:, None] * (_LUMA / 255.0))[None]
+    table: np.ndarray = (values.astype(np.float64)[:, None] * (_LUMA / 255.0))[None]
+    return table
 
 
 def luma(image: np.ndarray) -> np.ndarray:
@@ -66,7 +68,7 @@ def _luma_rows(image: np.ndarray) -> np.ndarray:
         parts = cv2.LUT(image, _luma_table(largest))
     else:
         parts = (image.astype(np.float32) / np.float32(largest)).astype(np.float64) * (_LUMA / 255.0)
-    y = cv2.transform(parts, sum_of_three).astype(np.float32)
+    y: np.ndarray = cv2.transform(parts, sum_of_three).astype(np.float32)
     y *= np.float32(largest)
     return y
 
@@ -86,7 +88,7 @@ def _ssim_rows(sr: np.ndarray, gt: np.ndarray, largest: int) -> np.ndarray:
     """
     kernel = cv2.getGaussianKernel(WINDOW, _SIGMA)
 
-    def smooth(plane: np.ndarray) -> np.ndarray:
+    def smooth(plane: np.ndarray) -> Any:
         return cv2.sepFilter2D(plane, -1, kernel, kernel)[_MARGIN:-_MARGIN, _MARGIN:-_MARGIN]
 
     total, difference = sr + gt, sr - gt
@@ -99,7 +101,7 @@ def _ssim_rows(sr: np.ndarray, gt: np.ndarray, largest: int) -> np.ndarray:
     variance_difference -= squared_difference
     # twice the constants of the paper, because so are the terms that they are added to
     c1, c2 = 2 * (0.01 * largest) ** 2, 2 * (0.03 * largest) ** 2
-    numerator = (squared_total - squared_difference + c1) * (variance_total - variance_difference + c2)
+    numerator: np.ndarray = (squared_total - squared_difference + c1) * (variance_total - variance_difference + c2)
     squared_total += squared_difference
     squared_total += c1
     variance_total += variance_difference
@@ -118,6 +120,12 @@ def _ssim_map(sr: np.ndarray, gt: np.ndarray, largest: int) -> np.ndarray:
         rows = slice(top, top + step + WINDOW - 1)
         similarity[top : top + step] = _ssim_rows(sr[rows], gt[rows], largest)
     return similarity
+
+
+def _mean_ssim(maps: list[np.ndarray], region: Window) -> float:
+    """Mean over a region's places of SSIM's window, which begin where it still fits, and over channels."""
+    places = replace(region, height=region.height - WINDOW + 1, width=region.width - WINDOW + 1)
+    return float(np.mean([cv2.mean(each[places.slices])[0] for each in maps]))
 
 
 def decibels(mean_squared_error: float, largest: int) -> float:
@@ -180,7 +188,7 @@ def measure_fidelity(
     """
     check_pair(sr, gt, metric="psnr/ssim")
     found = _find_all(protocols)
-    regions = {name: protocol.region(*sr.shape[:2], scale) for name, protocol in found.items()}
+    regions = {name: protocol.region(sr.shape[0], sr.shape[1], scale) for name, protocol in found.items()}
     for name, region in regions.items() if with_ssim else ():
         _check_window(found[name], region, sr.shape, scale)
     largest = data_range(sr)
@@ -192,21 +200,15 @@ def measure_fidelity(
         outer = _hull([regions[name] for name in group])
         pairs = [_planes(image[outer.slices], kinds[0]) for image in (sr, gt)]
         planes = list(zip(*pairs, strict=True))
-        maps = [_ssim_map(*pair, largest) for pair in planes] if with_ssim else []
+        maps = [_ssim_map(one, other, largest) for one, other in planes] if with_ssim else []
         for name, protocol in group.items():
             inner = regions[name].relative_to(outer)
             cut = [(one[inner.slices], other[inner.slices]) for one, other in planes]
             values[name] = Fidelity(
                 psnr=_psnr(cut, protocol.channel, largest),
-                ssim=float(np.mean([cv2.mean(each[_places(inner)])[0] for each in maps])) if maps else float("nan"),
+                ssim=_mean_ssim(maps, inner) if with_ssim else float("nan"),
             )
     return {name: values[name] for name in found}
-
-
-def _places(region: Window) -> tuple[slice, slice]:
-    """Where SSIM's window begins if it lies within a region."""
-    rows, columns = region.slices
-    return slice(rows.start, rows.stop - WINDOW + 1), slice(columns.start, columns.stop - WINDOW + 1)
 
 
 def psnr(sr: np.ndarray, gt: np.ndarray, *, scale: int, protocol: str | Protocol = DEFAULT_PROTOCOL) -> float:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 import torchmetrics
+from torch import Tensor
 
 from segsr_arch.metrics.metric import Compute, Metric
 from segsr_arch.metrics.pretrained import hub_file
@@ -22,7 +23,8 @@ _ROWS_AT_ONCE = 512
 
 def polynomial_kernel(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """KID's kernel (x . y / d + 1)^3 between features (m, d) and (n, d): (m, n) float64."""
-    return (first.astype(np.float64) @ second.astype(np.float64).T / first.shape[1] + 1.0) ** 3
+    kernel: np.ndarray = (first.astype(np.float64) @ second.astype(np.float64).T / first.shape[1] + 1.0) ** 3
+    return kernel
 
 
 def _kernel_sum(first: np.ndarray, second: np.ndarray) -> float:
@@ -94,7 +96,7 @@ def running_distance() -> Callable[[np.ndarray], float]:
         sums[2] += polynomial_kernel(sr, gt).sum()
         gathered.append(features)
         count = len(gathered)
-        return count * mmd_from_sums(*sums, count) if count > 1 else 0.0
+        return count * mmd_from_sums(sums[0], sums[1], sums[2], count) if count > 1 else 0.0
 
     return total_with
 
@@ -112,7 +114,8 @@ def _load(*, device: torch.device) -> tuple[str, Compute]:
     @torch.inference_mode()
     def extract(image: np.ndarray) -> np.ndarray:
         planes = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
-        return network(planes.to(device).unsqueeze(0))[0].float().cpu().numpy()
+        features: Tensor = network(planes.to(device).unsqueeze(0))[0]
+        return features.float().cpu().numpy()
 
     versions = f"torchmetrics {torchmetrics.__version__}, torch-fidelity {torch_fidelity.__version__}"
     return f"{versions}, Inception v3 (2048), unbiased over all images", extract

@@ -1,12 +1,13 @@
 """All protocols and metrics as people read them: in a terminal, and as Markdown for the documentation."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from segsr_arch.metrics.catalogue import CATALOGUE
 from segsr_arch.metrics.protocols import PROTOCOLS
 from segsr_arch.metrics.pyiqa_metrics import DESCRIPTION as PYIQA
 from segsr_arch.metrics.pyiqa_metrics import PREFIX
 from segsr_arch.metrics.registered import own_metrics
+from segsr_arch.results.tables import Cell, Table, to_markdown
 
 _READS = {"gt": "ground truth", "lq": "LR images", "nothing": "the SR image alone"}
 
@@ -47,5 +48,6 @@ def as_markdown() -> str:
     )
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, ["---"] * len(heads), *rows))
+def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    cells = tuple(tuple(Cell(value=text) for text in row) for row in rows)
+    return to_markdown(Table(headers=heads, rows=cells, left=tuple(range(len(heads)))))

@@ -15,7 +15,8 @@ def _reduce(image: np.ndarray, scale: int) -> np.ndarray:
     if image.dtype == np.uint8:
         return reduce_exactly(image, scale)
     high, low = (image >> 8).astype(np.uint8), (image & 255).astype(np.uint8)
-    return 256.0 * reduce_exactly(high, scale) + reduce_exactly(low, scale)
+    reduced: np.ndarray = 256.0 * reduce_exactly(high, scale) + reduce_exactly(low, scale)
+    return reduced
 
 
 def lr_of(gt: np.ndarray, scale: int) -> np.ndarray:
@@ -34,7 +35,8 @@ def lr_of(gt: np.ndarray, scale: int) -> np.ndarray:
     gt = mod_crop(gt, scale)
     if gt.dtype == np.uint8:
         return make_lr(gt, scale)
-    return np.rint(_reduce(gt, scale)).clip(0, data_range(gt)).astype(gt.dtype)
+    rounded: np.ndarray = np.rint(_reduce(gt, scale)).clip(0, data_range(gt))
+    return rounded.astype(gt.dtype)
 
 
 def lr_consistency(sr: np.ndarray, lq: np.ndarray, scale: int) -> float:

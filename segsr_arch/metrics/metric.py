@@ -1,20 +1,4 @@
-"""What is known of a metric before it is loaded, and the loaded metric.
-
-A metric is one object, and BasicSR's registry, ``segsr evaluate``, tables and the option check take all they need from
-it::
-
-    def mean_error(sr, gt):
-        return float((sr - gt).abs().mean())
-
-    MEAN_ERROR = Metric(
-        name="mean_error",
-        title="Mean error",
-        better="lower",
-        description="Mean absolute difference, 0 if identical.",
-        reads="RGB",
-        loader=plain(mean_error, backend="torch"),
-    )
-"""
+"""What is known of a metric before it is loaded, and the loaded metric."""
 
 import dataclasses
 import functools
@@ -34,6 +18,8 @@ from segsr_arch.results.record import Column, SetValue
 
 Compute = Callable[..., Any]  # (SR[, partner][, scale=]) -> value; of a set metric (one image) -> features (d,)
 Loader = Callable[..., tuple[str, Compute]]
+Better = Literal["higher", "lower"]
+Needs = Literal["gt", "gt if given", "lq", "nothing"]
 
 
 def plain(compute: Compute, *, backend: str) -> Loader:
@@ -78,12 +64,12 @@ class Metric:
 
     name: str
     title: str
-    better: Literal["higher", "lower"]
+    better: Better
     description: str
     source: str = ""
     unit: str = ""
     decimals: int = 4
-    needs: Literal["gt", "gt if given", "lq", "nothing"] = "gt"
+    needs: Needs = "gt"
     reads: ImageForm = "stored"
     needs_scale: bool = False
     smallest_side: int = 1
@@ -158,14 +144,7 @@ class Metric:
         return self.combine(both[:, 0], both[:, 1])
 
     def column(self, *, name: str, protocol: str | None, better: str, backend: str) -> Column:
-        """Describe the column of a table that holds its values.
-
-        Args:
-            name: The column's name in files.
-            protocol: The protocol's name, if there is one.
-            better: Which values are better, where the user has a say.
-            backend: What computed them.
-        """
+        """Describe the column of a table that holds its values under some protocol, computed by a backend."""
         return Column(
             name=name,
             metric=self.name,
@@ -238,8 +217,7 @@ class LoadedMetric:
         Raises:
             DataError: If the images do not fit together, are too small, or one that is needed is missing.
         """
-        images = [in_form(image, self.metric.reads, self.device) for image in self._checked(sr, gt, lq)]
-        return float(self.compute(*images, **({"scale": scale} if self.metric.needs_scale else {})))
+        return float(self.compute(*self._prepared(sr, gt, lq), **({"scale": scale} if self.metric.needs_scale else {})))
 
     def features(self, sr: np.ndarray, gt: np.ndarray | None) -> np.ndarray:
         """Extract what a metric of a whole set keeps of one image pair.
@@ -254,22 +232,24 @@ class LoadedMetric:
         Raises:
             DataError: If the images do not fit together or are too small.
         """
-        images = [in_form(image, self.metric.reads, self.device) for image in self._checked(sr, gt, None)]
-        return np.stack([self.compute(image) for image in images]).astype(np.float32)
+        return np.stack([self.compute(image) for image in self._prepared(sr, gt, None)]).astype(np.float32)
 
-    def _checked(self, sr: np.ndarray, gt: np.ndarray | None, lq: np.ndarray | None) -> list[np.ndarray]:
-        """The images that the metric looks at, the SR image first."""
-        name, smallest_side = self.metric.name, self.metric.smallest_side
-        if self.metric.needs.startswith("gt"):
-            if gt is not None:
-                check_pair(sr, gt, metric=name, smallest_side=smallest_side)
-                return [sr, gt]
-            if self.metric.needs == "gt":
-                raise DataError(f"{name}: needs a ground truth image to compare with.")
-        check_image(sr, metric=name, which="SR", smallest_side=smallest_side)
-        if self.metric.needs != "lq":
-            return [sr]
-        if lq is None:
-            raise DataError(f"{name}: needs the LR input to compare with.")
-        check_image(lq, metric=name, which="LQ")
-        return [sr, lq]
+    def _prepared(
+        self, sr: np.ndarray, gt: np.ndarray | None, lq: np.ndarray | None
+    ) -> list[np.ndarray | torch.Tensor]:
+        """Check the images that the metric looks at, the SR image first, and bring them into the form that it reads."""
+        name, needs, side = self.metric.name, self.metric.needs, self.metric.smallest_side
+        images = [sr]
+        if needs in ("gt", "gt if given") and gt is not None:
+            check_pair(sr, gt, metric=name, smallest_side=side)
+            images.append(gt)
+        elif needs == "gt":
+            raise DataError(f"{name}: needs a ground truth image to compare with.")
+        else:
+            check_image(sr, metric=name, which="SR", smallest_side=side)
+        if needs == "lq":
+            if lq is None:
+                raise DataError(f"{name}: needs the LR input to compare with.")
+            check_image(lq, metric=name, which="LQ")
+            images.append(lq)
+        return [in_form(image, self.metric.reads, self.device) for image in images]

@@ -21,7 +21,7 @@ def _load_lpips(*, device: torch.device) -> tuple[str, Compute]:
 
     @torch.inference_mode()
     def compute(sr: Tensor, gt: Tensor) -> float:
-        return network(sr, gt, normalize=True).item()
+        return float(network(sr, gt, normalize=True))
 
     return f"{_BACKEND}, AlexNet", compute
 
@@ -34,7 +34,7 @@ def _load_dists(*, device: torch.device) -> tuple[str, Compute]:
 
     @torch.inference_mode()
     def compute(sr: Tensor, gt: Tensor) -> float:
-        return network(sr, gt).item()
+        return float(network(sr, gt))
 
     return f"{_BACKEND}, VGG-16, own size", compute
 

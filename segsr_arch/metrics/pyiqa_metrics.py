@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Mapping
 from functools import cache, partial
-from types import ModuleType
 from typing import Any, Literal
 
 import torch
@@ -30,7 +29,7 @@ def _say_licence_once() -> None:
     logger.warning("LICENCE: %s", LICENCE_NOTICE)
 
 
-def _import() -> ModuleType:
+def _import() -> Any:
     try:
         import pyiqa
         import pyiqa.default_model_configs

@@ -20,21 +20,15 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from segsr_arch.compat import registration
 from segsr_arch.errors import ConfigError, DataError, first_line
 from segsr_arch.metrics.entries import MetricEntry
-from segsr_arch.metrics.metric import Compute, Metric
+from segsr_arch.metrics.metric import Better, Compute, Metric, Needs
 
 _PREFIX = "calculate_"
 _GIVEN = ("img", "img2", "scale", "better")
-# Of BasicSR's own. Sides are those that must be left by crop_border: SSIM needs a window, NIQE two blocks of 96 pixels.
+# Of BasicSR's own. The short and long side are those that crop_border must leave: SSIM needs a window, NIQE two blocks.
 _STOCK: dict[str, dict[str, Any]] = {
-    "calculate_psnr": {"name": "psnr", "title": "PSNR", "better": "higher", "unit": "dB"},
-    "calculate_ssim": {"name": "ssim", "title": "SSIM", "better": "higher", "smallest_side": 11},
-    "calculate_niqe": {
-        "name": "niqe",
-        "title": "NIQE",
-        "better": "lower",
-        "smallest_side": 96,
-        "smallest_long_side": 192,
-    },
+    "calculate_psnr": {"name": "psnr", "title": "PSNR", "better": "higher", "unit": "dB", "sides": (1, 1)},
+    "calculate_ssim": {"name": "ssim", "title": "SSIM", "better": "higher", "sides": (11, 11)},
+    "calculate_niqe": {"name": "niqe", "title": "NIQE", "better": "lower", "sides": (96, 192)},
 }
 
 
@@ -129,7 +123,7 @@ def find_own_metric(name: str, section: Mapping[str, Any]) -> Metric | None:
 def _describe_function(name: str, function: Callable[..., Any], options: Mapping[str, Any]) -> Metric:
     parameters = inspect.signature(function).parameters
     default = parameters["better"].default if "better" in parameters else None
-    better = options.get("better") or (default if default in ("higher", "lower") else "higher")
+    better: Better = options.get("better") or (default if default in ("higher", "lower") else "higher")
     given = {key: value for key, value in options.items() if key not in ("type", "better")}
 
     def compute(sr: np.ndarray, gt: np.ndarray | None = None, *, scale: int | None = None) -> float:
@@ -146,14 +140,21 @@ def _describe_function(name: str, function: Callable[..., Any], options: Mapping
         shown = "".join(f", {key} {value}" for key, value in given.items())
         return f"{function.__name__} of {function.__module__}{shown}", compute
 
-    known = {"name": name, "title": name, "better": better, "smallest_side": getattr(function, "smallest_side", 1)}
-    if function.__name__ in _STOCK and function.__module__.split(".")[0] == "basicsr":
-        known |= _STOCK[function.__name__]
-        border = 2 * options.get("crop_border", 0)
-        for side in ("smallest_side", "smallest_long_side"):
-            known[side] = known.get(side, 1) + border
-    needs = "nothing"
+    needs: Needs = "nothing"
     if "img2" in parameters:
         needs = "gt" if parameters["img2"].default is inspect.Parameter.empty else "gt if given"
-    needs_scale = "scale" in parameters and "scale" not in given
-    return Metric(**known, needs=needs, description=_about(function), needs_scale=needs_scale, loader=load)
+    metric = Metric(
+        name=name,
+        title=name,
+        better=better,
+        description=_about(function),
+        needs=needs,
+        needs_scale="scale" in parameters and "scale" not in given,
+        smallest_side=getattr(function, "smallest_side", 1),
+        loader=load,
+    )
+    if function.__name__ not in _STOCK or function.__module__.split(".")[0] != "basicsr":
+        return metric
+    known = dict(_STOCK[function.__name__])
+    short, long = (2 * options.get("crop_border", 0) + side for side in known.pop("sides"))
+    return replace(metric, smallest_side=short, smallest_long_side=long, **known)

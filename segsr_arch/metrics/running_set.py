@@ -54,7 +54,7 @@ class RunningSet:
         return total_with
 
     def _check_place(self, gt: np.ndarray) -> None:
-        current = zlib.crc32(np.ascontiguousarray(gt))
+        current = zlib.crc32(gt.tobytes())
         previous, self._last_gt = self._last_gt, current
         if previous is None or previous == current:
             return

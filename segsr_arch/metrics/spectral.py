@@ -1,4 +1,7 @@
-"""ERGAS, SAM, SCC and UQI, the metrics of image fusion in remote sensing, through torchmetrics in float64."""
+"""ERGAS, SAM, SCC and UQI, the metrics of image fusion in remote sensing, through torchmetrics in float64.
+
+All take the super-resolved image (H, W, 3), uint8 or uint16, and a ground truth of the same size and depth.
+"""
 
 import math
 
@@ -23,12 +26,14 @@ _CPU = torch.device("cpu")
 
 
 def _tensors(sr: np.ndarray, gt: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    return tuple(to_tensor(image, device=_CPU, dtype=torch.float64) for image in (sr, gt))
+    one, other = (to_tensor(image, device=_CPU, dtype=torch.float64) for image in (sr, gt))
+    return one, other
 
 
 def _whole_numbers(sr: np.ndarray, gt: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """The images with values from 0 to 255 or 65535: for ratios in which the range cancels, and flat must stay flat."""
-    return tuple((each * data_range(sr)).round() for each in _tensors(sr, gt))
+    one, other = ((each * data_range(sr)).round() for each in _tensors(sr, gt))
+    return one, other
 
 
 def ergas(sr: np.ndarray, gt: np.ndarray, scale: int) -> float:
@@ -36,11 +41,6 @@ def ergas(sr: np.ndarray, gt: np.ndarray, scale: int) -> float:
 
     100 * h / l * sqrt(mean over bands of (RMSE / mean of the GT band)^2) with h / l the pixel size of the SR image over
     that of the LR input, so 1 / scale. torchmetrics divides by its ``ratio``, which therefore is the scale.
-
-    Args:
-        sr: Super-resolved image (H, W, 3), uint8 or uint16.
-        gt: Ground truth of the same size and depth.
-        scale: Super-resolution factor.
 
     Returns:
         The value, 0 for identical images; infinite or NaN if a band of the ground truth is 0 everywhere.
@@ -53,10 +53,6 @@ def sam(sr: np.ndarray, gt: np.ndarray) -> float:
 
     The angle to a black pixel is undefined, and one such pixel would make the mean NaN; pixels that are black in
     either image are left out.
-
-    Args:
-        sr: Super-resolved image (H, W, 3), uint8 or uint16.
-        gt: Ground truth of the same size and depth.
 
     Returns:
         The angle, from 0 to pi / 2; NaN if no pixel has a colour in both images.
@@ -71,10 +67,6 @@ def sam(sr: np.ndarray, gt: np.ndarray) -> float:
 def scc(sr: np.ndarray, gt: np.ndarray) -> float:
     """Spatial correlation coefficient (Zhou et al. 1998): local correlation of the high-pass filtered bands.
 
-    Args:
-        sr: Super-resolved image (H, W, 3), uint8 or uint16, at least 8 x 8 pixels.
-        gt: Ground truth of the same size and depth.
-
     Returns:
         Mean over windows of 8 x 8 pixels and bands, from -1 to 1. A window in which either image has no detail counts
         0, so that identical images with flat areas have less than 1.
@@ -87,10 +79,6 @@ def uqi(sr: np.ndarray, gt: np.ndarray) -> float:
 
     Where both images are flat it is 0 / 0, and torchmetrics gives whatever rounding errors do. Such windows get what
     the authors' own program gives them: the term of the means alone, which is 1 where both are equal.
-
-    Args:
-        sr: Super-resolved image (H, W, 3), uint8 or uint16, at least 11 x 11 pixels.
-        gt: Ground truth of the same size and depth.
 
     Returns:
         Mean over places of the Gaussian window of 11 x 11 pixels and bands, from -1 to 1; 1 for identical images.
