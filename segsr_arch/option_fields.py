@@ -13,9 +13,10 @@ schema that editors complete from, and the reference in the documentation. An op
 """
 
 import functools
+import inspect
 import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, field, fields
 from typing import Any, ClassVar, TypeVar
 
@@ -24,6 +25,7 @@ from segsr_arch.known_names import nearest_hint
 from segsr_arch.option_keys import KIND_OF_TYPE, NO_DEFAULT, Key
 
 _Group = TypeVar("_Group", bound="OptionGroup")
+_Function = TypeVar("_Function", bound=Callable[..., None])
 _KEY = "key"
 
 
@@ -61,6 +63,35 @@ def option(
     key = {"minimum": minimum, "above": above, "maximum": maximum, "below": below, "unit": unit, "what": what}
     metadata = {"help": help, "choices": tuple(choices), "unrecorded": unrecorded, _KEY: key}
     return field(default=default, metadata=metadata)
+
+
+def takes_fields_of(group: type) -> Callable[[_Function], _Function]:
+    """Make a decorator of a function that hands its ``**keywords`` on to a dataclass: its signature shows the fields.
+
+    The check of option files, editors and the documentation see the options of a network so, which are written down in
+    the dataclass alone. A keyword that it does not know fails there.
+
+    Args:
+        group: The dataclass.
+
+    Returns:
+        The decorator, which changes the signature of a function and returns it.
+    """
+
+    def show(function: _Function) -> _Function:
+        signature, hints = inspect.signature(function), typing.get_type_hints(group)
+        own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+        keyword = inspect.Parameter.KEYWORD_ONLY
+        taken = [
+            inspect.Parameter(item.name, keyword, default=item.default, annotation=hints[item.name])
+            for item in fields(group)
+        ]
+        known: Any = function
+        known.__signature__ = signature.replace(parameters=[*own, *taken])
+        known.__annotations__ = {p.name: p.annotation for p in (*own[1:], *taken)} | {"return": None}
+        return function
+
+    return show
 
 
 @functools.cache

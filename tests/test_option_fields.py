@@ -1,5 +1,7 @@
 """Option dataclasses: what their fields say is what is checked, read and recorded."""
 
+import inspect
+import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +9,7 @@ from typing import Any
 import pytest
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.option_fields import OptionGroup, keys_of, option
+from segsr_arch.option_fields import OptionGroup, keys_of, option, takes_fields_of
 from segsr_arch.option_keys import NO_DEFAULT, Key
 
 WHY = "weights are the same with any"
@@ -66,6 +68,21 @@ def test_a_section_that_others_read_too_may_hold_more():
     assert Shared.read({"width": 2, "total_iter": 5}) == Shared(width=2)
     with pytest.raises(ConfigError, match="blending: width"):
         Shared.read({"width": 0, "total_iter": 5})
+
+
+def test_a_function_shows_the_fields_that_it_hands_on():
+    class Sharpener:
+        @takes_fields_of(Blending)
+        def __init__(self, *, strength: float = 1, **blending: Any) -> None:
+            self.strength, self.blending = strength, Blending(**blending)
+
+    shown = inspect.signature(Sharpener).parameters
+    assert list(shown) == ["strength", *keys_of(Blending)]
+    assert all(p.kind is p.KEYWORD_ONLY for p in shown.values()) and shown["width"].default == 8
+    assert typing.get_type_hints(Sharpener.__init__)["limit"] == float | None
+    assert Sharpener(strength=2, width=4).blending == Blending(width=4)
+    with pytest.raises(TypeError, match="widht"):
+        Sharpener(widht=4)
 
 
 def test_keys_of_the_check_come_from_the_fields():

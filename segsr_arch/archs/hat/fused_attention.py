@@ -150,22 +150,15 @@ def _probabilities(
     return F.threshold_(out, _LEAST_PROBABILITY, 0.0)
 
 
-# The schemas are written out, because torch reads collections.abc.Sequence from annotations only since 2.7.
+# The schemas are written out, because torch reads collections.abc.Sequence from annotations only since 2.7. They say
+# the types of the operators below; what the arguments are says window_attention.
 _ARGUMENTS = "Tensor query, Tensor key_value, Tensor bias, Tensor? index, Tensor? mask, SymInt[] counts, float scale"
 
 
 @torch.library.custom_op(
     "segsr::window_attention", mutates_args=(), device_types="cpu", schema=f"({_ARGUMENTS}) -> (Tensor, Tensor)"
 )
-def _attend(
-    query: Tensor,
-    key_value: Tensor,
-    bias: Tensor,
-    index: Tensor | None,
-    mask: Tensor | None,
-    counts: Sequence[int],
-    scale: float,
-) -> tuple[Tensor, Tensor]:
+def _attend(query, key_value, bias, index, mask, counts, scale):
     bias = _looked_up(bias, index, query)
     # The kernel itself, and not scaled_dot_product_attention, for the logarithms of the rows' sums, and because it
     # takes a bias in float32 beside bfloat16.
@@ -183,17 +176,7 @@ def _attend(
     device_types="cpu",
     schema=f"(Tensor gradient, Tensor logsumexp, {_ARGUMENTS}) -> (Tensor, Tensor, Tensor)",
 )
-def _attend_backward(
-    gradient: Tensor,
-    logsumexp: Tensor,
-    query: Tensor,
-    key_value: Tensor,
-    bias: Tensor,
-    index: Tensor | None,
-    mask: Tensor | None,
-    counts: Sequence[int],
-    scale: float,
-) -> tuple[Tensor, Tensor, Tensor]:
+def _attend_backward(gradient, logsumexp, query, key_value, bias, index, mask, counts, scale):
     table, bias = bias, _looked_up(bias, index, query)
     heads, *score_shape = bias.shape[1:]
     query_gradient, key_value_gradient = torch.empty_like(query), torch.empty_like(key_value)

@@ -1,0 +1,131 @@
+"""The arguments of HAT: what each of them does, and what is checked before anything is built."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from segsr_arch.errors import ConfigError
+from segsr_arch.option_fields import option
+
+UPSCALES = (1, 2, 3, 4, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HATOptions:
+    """The arguments of HAT, those included that the public option files of HAT and SeG-SR carry.
+
+    Raises:
+        ConfigError: If some are wrong; all of them are named, each with a remedy.
+    """
+
+    upscale: int = option(4, help="scale s: 1, 2, 3, 4 or 8")
+    in_chans: int = option(3, help="channels of input and output; with 3, the mean of DIV2K is subtracted", minimum=1)
+    img_size: int = option(
+        64,
+        help="side of the LR patches of the training; it changes nothing unless it is window_size: then no block "
+        "shifts its windows",
+        unit="LR pixels",
+    )
+    img_range: float = option(1.0, help="the input minus mean is multiplied by it, the output divided", above=0)
+    embed_dim: int = option(180, help="channels C", minimum=1)
+    depths: Sequence[int] = option((6, 6, 6, 6, 6, 6), help="hybrid blocks of each group; as many groups as entries")
+    num_heads: Sequence[int] = option((6, 6, 6, 6, 6, 6), help="attention heads of each group")
+    window_size: int = option(16, help="side of an attention window", unit="LR pixels", minimum=1)
+    compress_ratio: float = option(3, help="channel compression in the channel attention blocks", above=0)
+    squeeze_factor: float = option(30, help="channel compression in their channel attention", above=0)
+    conv_scale: float = option(0.01, help="weight of the channel attention blocks")
+    overlap_ratio: float = option(
+        0.5, help="the windows of overlapping keys are larger by this part of window_size", minimum=0
+    )
+    mlp_ratio: float = option(2, help="hidden channels of the MLPs in multiples of embed_dim", above=0)
+    qkv_bias: bool = option(True, help="whether query, key and value have a bias")
+    drop_path_rate: float = option(
+        0.1,
+        help="stochastic depth rate of the last block; it rises linearly from 0 at the first",
+        minimum=0,
+        below=1,
+    )
+    upsampler: str = option("pixelshuffle", help="pixelshuffle, the only one there is")
+    resi_connection: str = option(
+        "1conv", help="1conv (3x3 convolution at the end of each group and of all) or identity"
+    )
+    use_checkpoint: bool = option(False, help="compute each group again in the backward pass, to save memory")
+
+    def __post_init__(self) -> None:
+        problems = self._wrong_by_themselves() or self._wrong_together()
+        if problems:
+            raise ConfigError("HAT: " + " ".join(problems))
+
+    @classmethod
+    def among(cls, options: Mapping[str, Any]) -> "HATOptions":
+        """Take HAT's arguments from options that hold others, too; those that are missing have their defaults."""
+        names = {item.name for item in fields(cls)}
+        return cls(**{name: value for name, value in options.items() if name in names})
+
+    def _wrong_by_themselves(self) -> list[str]:
+        demands = [
+            (name, _is_count(getattr(self, name)), "give a whole number of at least 1.")
+            for name in ("in_chans", "embed_dim", "window_size")
+        ]
+        demands += [
+            (name, _is_list(getattr(self, name)), "give a list of whole numbers of at least 1, one for each group.")
+            for name in ("depths", "num_heads")
+        ]
+        demands += [
+            (name, _is_number(getattr(self, name)) and getattr(self, name) > 0, "give a number above 0.")
+            for name in ("img_range", "mlp_ratio")
+        ]
+        dropped, overlap, ends = self.drop_path_rate, self.overlap_ratio, ("1conv", "identity")
+        upscales = f"give one of {', '.join(map(str, UPSCALES))}."
+        demands += [
+            ("upscale", _is_count(self.upscale) and self.upscale in UPSCALES, upscales),
+            (
+                "drop_path_rate",
+                _is_number(dropped) and 0 <= dropped < 1,
+                "give a number from 0 up to, not including, 1.",
+            ),
+            ("upsampler", self.upsampler == "pixelshuffle", "HAT has only pixelshuffle."),
+            ("resi_connection", self.resi_connection in ends, f"give {' or '.join(ends)}."),
+            ("overlap_ratio", _is_number(overlap) and overlap >= 0, "give a number of at least 0."),
+        ]
+        return [f"{name}: {getattr(self, name)!r}: {remedy}" for name, right, remedy in demands if not right]
+
+    def _wrong_together(self) -> list[str]:
+        count, channels, window = len(self.depths), self.embed_dim, self.window_size
+        problems = []
+        if count != len(self.num_heads):
+            problems.append(f"num_heads: {list(self.num_heads)}: give as many entries as depths has ({count}).")
+        for heads in dict.fromkeys(self.num_heads):
+            if channels % heads:
+                problems.append(f"num_heads: {heads}: give a divisor of embed_dim ({channels}).")
+        for name in ("compress_ratio", "squeeze_factor"):
+            ratio = getattr(self, name)
+            if not (_is_number(ratio) and 0 < ratio <= channels):
+                problems.append(f"{name}: {ratio!r}: give a number above 0 and at most embed_dim ({channels}).")
+        if channels * self.mlp_ratio < 1:
+            problems.append(f"mlp_ratio: {self.mlp_ratio!r}: give at least 1 / embed_dim.")
+        overlap = int(window * self.overlap_ratio)
+        if overlap % 2:
+            problems.append(
+                f"overlap_ratio: {self.overlap_ratio!r}: window_size * overlap_ratio is {overlap}; make it even, so "
+                f"that it is the same on both sides."
+            )
+        if not (_is_count(self.img_size) and self.img_size >= window):
+            problems.append(
+                f"img_size: {self.img_size!r}: give at least window_size ({window}); images of any size work "
+                f"nevertheless."
+            )
+        return problems
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0 and all(map(_is_count, value))
