@@ -1,12 +1,12 @@
 """A table as a picture: each row's difference from the plain base, seed by seed, beside the paper's."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from segsr_arch.errors import DataError
-from segsr_arch.evaluation.figures.legends import Legend
+from segsr_arch.evaluation.figures.plots import MARGIN, Entry, add_below
 from segsr_arch.evaluation.figures.style import (
     COLOURS,
     LINE,
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MARGIN, _PAD, _PITCH, _BELOW = 0.05, 0.12, 0.21, 0.42  # inches
+_PAD, _PITCH, _BELOW = 0.12, 0.21, 0.42  # inches
 _MOST_LABEL = 2.4
 _MEAN_AT, _SEEDS_AT = -0.1, 0.27  # heights within a row, so that the mean covers no seed
 _SEED = {"marker": "o", "markersize": 2.4, "color": COLOURS[0], "linestyle": "none"}
@@ -131,13 +131,13 @@ def _draw(outcome: Outcome, dots: Sequence[_Dots], differences: bool) -> "Figure
     columns = [[*titles[i], *(each.cells[i] for each in dots)] for i in range(2)]
     widths = [max(map(text_width, column)) for column in columns]
     pitch = max(_PITCH, max(map(len, labels)) * LINE + 0.02)
-    start = _MARGIN + max(text_width(each.number) for each in dots) + _PAD / 2
+    start = MARGIN + max(text_width(each.number) for each in dots) + _PAD / 2
     left = start + max(text_width(line) for lines in labels for line in lines) + _PAD
-    width = WIDTH - left - sum(widths) - 2 * _PAD - _MARGIN
-    top, height = _MARGIN + 2 * LINE, pitch * len(dots)
-    legend = Legend(_legend(outcome, dots), width=WIDTH - 2 * _MARGIN)
-    below = wrap(" ".join(_sentences(outcome)), WIDTH - 2 * _MARGIN)
-    figure = new_figure(top + height + _BELOW + legend.height + len(below) * LINE + _MARGIN)
+    width = WIDTH - left - sum(widths) - 2 * _PAD - MARGIN
+    top, height = MARGIN + 2 * LINE, pitch * len(dots)
+    figure = new_figure(top + height)
+    below = add_below(figure, entries=_legend(outcome, dots), caption=" ".join(_sentences(outcome)))
+    figure.set_figheight(top + height + _BELOW + below)
     plots = _plots(dots, differences)
     span = max(_room(plot)[1] for plot in plots)
     each_width = (width - _PAD * (len(plots) - 1)) / len(plots)
@@ -152,15 +152,12 @@ def _draw(outcome: Outcome, dots: Sequence[_Dots], differences: bool) -> "Figure
         place = top + (i + 0.5) * pitch - len(lines) * LINE / 2
         add_lines(figure, start - _PAD / 2, place, [each.number], ha="right")
         add_lines(figure, start, place, lines)
-    edge = WIDTH - _MARGIN
+    edge = WIDTH - MARGIN
     for column, column_width in zip(reversed(columns), reversed(widths), strict=True):
         add_lines(figure, edge, top - 2 * LINE - 0.02, column[:2], ha="right")
         for number, cell in enumerate(column[2:]):
             add_lines(figure, edge, top + (number + 0.5) * pitch - LINE / 2, [cell], ha="right")
         edge -= column_width + _PAD
-    under = top + height + _BELOW
-    legend.draw(figure, left=_MARGIN, top=under)
-    add_lines(figure, _MARGIN, under + legend.height, below)
     return figure
 
 
@@ -202,10 +199,10 @@ def _draw_dots(axes: "Axes", dots: Sequence[_Dots], ends: tuple[float, float]) -
                 axes.plot(each.ours.values, [number + _SEEDS_AT] * len(each.ours.values), zorder=3, **_SEED)
 
 
-def _legend(outcome: Outcome, dots: Sequence[_Dots]) -> list[tuple[str, Mapping[str, Any]]]:
+def _legend(outcome: Outcome, dots: Sequence[_Dots]) -> list[Entry]:
     table = outcome.plan.table
     counts = {len(each.ours.values) for each in dots if each.ours is not None}
-    entries: list[tuple[str, Mapping[str, Any]]] = []
+    entries: list[Entry] = []
     if counts:
         entries += [("mean over seeds", _MEAN), ("one seed", _SEED)] if max(counts) > 1 else [("one seed", _MEAN)]
     if any(each.paper is not None for each in dots):

@@ -6,19 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.evaluation.figures.legends import Legend
+from segsr_arch.evaluation.figures.plots import add_below, fit_plots, new_plots
 from segsr_arch.evaluation.figures.style import (
-    LINE,
-    WIDTH,
     Look,
-    add_box,
-    add_lines,
-    add_value_title,
     figure_style,
     looks,
     names_of_random,
-    new_figure,
-    wrap,
 )
 from segsr_arch.evaluation.figures.validation_curves import Curve
 
@@ -26,9 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MARGIN = 0.05
-_PLOT_HEIGHT = 2.5
-_LEFT, _BELOW = 0.6, 0.42  # for tick labels and names of the axes
+_PLOT_HEIGHT = 2.5  # inches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,16 +91,32 @@ def _line(look: Look) -> dict[str, object]:
     }
 
 
-def _draw_series(axes: "Axes", series: Series, look: Look) -> None:
-    iterations = series.iterations()
-    values = [[curve.points[i] for curve in series.curves] for i in iterations]
-    means = [statistics.fmean(of_runs) for of_runs in values]
-    axes.plot(iterations, means, markevery=max(1, len(iterations) // 12), **_line(look))
-    if len(series.curves) > 1:
-        reach = [min(of_runs) for of_runs in values], [max(of_runs) for of_runs in values]
-        axes.fill_between(iterations, *reach, color=look.colour, alpha=0.2, linewidth=0)
-        for edge in reach:  # so that bands that overlap can be told apart in grey
-            axes.plot(iterations, edge, color=look.colour, linewidth=0.4, linestyle=look.line)
+def draw_lines(axes: "Axes", series: Sequence[Series], look: Sequence[Look], *, markers: int = 12) -> None:
+    """Draw curves into a plot, and name its horizontal axis.
+
+    Args:
+        axes: The plot.
+        series: What is drawn; several runs of one series are drawn as their mean and a band.
+        look: How each of them is drawn.
+        markers: About how many markers a line has.
+
+    Raises:
+        ConfigError: If runs of a group have no iteration in common.
+    """
+    from matplotlib.ticker import FuncFormatter
+
+    for each, of_series in zip(series, look, strict=True):
+        iterations = each.iterations()
+        values = [[curve.points[i] for curve in each.curves] for i in iterations]
+        means = [statistics.fmean(of_runs) for of_runs in values]
+        axes.plot(iterations, means, markevery=max(1, len(iterations) // markers), **_line(of_series))
+        if len(each.curves) > 1:
+            reach = [min(of_runs) for of_runs in values], [max(of_runs) for of_runs in values]
+            axes.fill_between(iterations, *reach, color=of_series.colour, alpha=0.2, linewidth=0)
+            for edge in reach:  # so that bands that overlap can be told apart in grey
+                axes.plot(iterations, edge, color=of_series.colour, linewidth=0.4, linestyle=of_series.line)
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.set_xlabel("iteration")
 
 
 def draw_curves(series: Sequence[Series]) -> "Figure":
@@ -134,25 +141,13 @@ def draw_curves(series: Sequence[Series]) -> "Figure":
     if first.column.backend == "TensorBoard":
         sentences.append("As logged by the training; protocol, and whether weights were random: see its option file.")
     with figure_style():
-        from matplotlib.ticker import FuncFormatter
-
         look = looks(len(series))
+        figure, (axes,) = new_plots()
+        draw_lines(axes, series, look)
+        axes.set_ylabel(first.column.title)
         entries = [(each.label, _line(of_series)) for each, of_series in zip(series, look, strict=True)]
-        legend = Legend(entries, width=WIDTH - 2 * _MARGIN - _LEFT)
-        below = wrap(" ".join([*sentences, *([random] if random else [])]), WIDTH - 2 * _MARGIN)
-        figure = new_figure(_MARGIN + _PLOT_HEIGHT + _BELOW + legend.height + len(below) * LINE + _MARGIN)
-        axes = add_box(figure, _MARGIN + _LEFT, _MARGIN, WIDTH - 3 * _MARGIN - _LEFT, _PLOT_HEIGHT)
-        for each, of_series in zip(series, look, strict=True):
-            _draw_series(axes, each, of_series)
-        axes.grid(visible=True)
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
-        axes.set_xlabel("iteration")
-        add_value_title(figure, first.column.title, top=_MARGIN, height=_PLOT_HEIGHT)
-        for side in ("top", "right"):
-            axes.spines[side].set_visible(False)
-        top = _MARGIN + _PLOT_HEIGHT + _BELOW
-        legend.draw(figure, left=_MARGIN + _LEFT, top=top)
-        add_lines(figure, _MARGIN, top + legend.height, below)
+        caption = " ".join([*sentences, *([random] if random else [])])
+        fit_plots(figure, axes, height=_PLOT_HEIGHT, below=add_below(figure, entries=entries, caption=caption))
     return figure
 
 

@@ -92,17 +92,18 @@ def figure_style() -> Iterator[None]:
         yield
 
 
-def new_figure(height: float, *, width: float = WIDTH) -> "Figure":
+def new_figure(height: float, *, width: float = WIDTH, layout: str | None = None) -> "Figure":
     """Start an empty figure without pyplot's state.
 
     Args:
         height: In inches.
         width: In inches.
+        layout: One of matplotlib's layouts; ``None`` if everything is given its place.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), dpi=DPI)
+    figure = Figure(figsize=(width, height), dpi=DPI, layout=layout)
     FigureCanvasAgg(figure)
     return figure
 
@@ -121,13 +122,6 @@ def add_lines(figure: "Figure", left: float, top: float, lines: Sequence[str], *
         # By base lines, so that lines without descenders keep their distance.
         base = top + i * LINE + 0.8 * FONT_SIZE / 72
         figure.text(left / total_width, 1 - base / total_height, line, **{"va": "baseline", **options})
-
-
-def add_value_title(figure: "Figure", title: str, *, top: float, height: float) -> None:
-    """Name the vertical axis at the left edge of the figure, however wide its ticks are; places in inches."""
-    total_width, total_height = figure.get_size_inches()
-    place = (FONT_SIZE / 72 / total_width, 1 - (top + height / 2) / total_height)
-    figure.text(*place, title, rotation="vertical", ha="center", va="center")
 
 
 @lru_cache(maxsize=4096)

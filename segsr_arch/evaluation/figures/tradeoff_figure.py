@@ -9,21 +9,14 @@ from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.figures.choosing import choose_column
 from segsr_arch.evaluation.figures.cost_points import COSTS, Point, points_of
 from segsr_arch.evaluation.figures.label_placement import place_labels
-from segsr_arch.evaluation.figures.legends import Legend
+from segsr_arch.evaluation.figures.plots import Entry, add_below, fit_plots, new_plots
 from segsr_arch.evaluation.figures.style import (
     FONT_SIZE,
-    LINE,
-    WIDTH,
     Look,
-    add_box,
-    add_lines,
-    add_value_title,
     figure_style,
     looks,
     names_of_random,
-    new_figure,
     text_width,
-    wrap,
 )
 from segsr_arch.results.comparison import check_comparable
 from segsr_arch.results.record import EvaluationRecord, scale_title
@@ -32,8 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_MARGIN, _LEFT, _BELOW, _GAP = 0.05, 0.6, 0.4, 0.18
-_PLOT_HEIGHT = 2.2
+_PLOT_HEIGHT = 2.2  # inches
 _LOG_FROM = 10.0  # greatest by least value
 _RADIUS = 0.045  # inches, of a marker with some air
 _UNITS = {
@@ -113,53 +105,53 @@ def _draw_plot(
         axes.xaxis.set_major_locator(MaxNLocator(5))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.set(xlim=(axis.low, axis.high), ylim=ends, xlabel=axis.title)
-    axes.grid(visible=True)
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
     for point, of_point in zip(points, look, strict=True):
         if axis.value(point) is not None:
             axes.plot([axis.value(point)], [point.value], zorder=3, **_marker(point, of_point))
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Names:
-    """Where the points of one plot and their names lie, in inches from its lower left corner."""
+class _Name:
+    """Where a name and its point lie, in shares of the plot, and whether a line must join them."""
 
-    texts: tuple[str, ...]
-    points: tuple[tuple[float, float], ...]
-    corners: tuple[tuple[float, float], ...]
+    text: str
+    point: tuple[float, float]
+    corner: tuple[float, float]
+    is_far: bool
 
 
 def _place_names(
     axis: CostAxis, ends: tuple[float, float], points: Sequence[Point], area: tuple[float, float]
-) -> _Names | None:
-    """Find room for the names; ``None`` if there is not enough."""
+) -> list[_Name] | None:
+    """Find room for the names in a plot of so many inches; ``None`` if there is not enough."""
     shown = [(point, value) for point in points if (value := axis.value(point)) is not None]
-    places = [
-        (axis.share(value) * area[0], (point.value - ends[0]) / (ends[1] - ends[0]) * area[1]) for point, value in shown
-    ]
+    shares = [(axis.share(value), (point.value - ends[0]) / (ends[1] - ends[0])) for point, value in shown]
+    places = [(x * area[0], y * area[1]) for x, y in shares]
     sizes = [(text_width(point.method), FONT_SIZE / 72) for point, _ in shown]
     corners = place_labels(places, sizes, area=area, radius=_RADIUS)
     if corners is None:
         return None
-    texts = tuple(point.method for point, _ in shown)
-    return _Names(texts=texts, points=tuple(places), corners=tuple(corners))
+    names = []
+    for (point, _), share, place, corner, size in zip(shown, shares, places, corners, sizes, strict=True):
+        near = [min(max(p, low), low + length) for p, low, length in zip(place, corner, size, strict=True)]
+        at = corner[0] / area[0], corner[1] / area[1]
+        far = math.dist(near, place) > 2 * _RADIUS
+        names.append(_Name(text=point.method, point=share, corner=at, is_far=far))
+    return names
 
 
-def _write_names(figure: "Figure", names: _Names, left: float, lower: float) -> None:
+def _write_names(axes: "Axes", names: Sequence[_Name]) -> None:
     """Write names at their places, with a line to points that are not right beside them."""
-    from matplotlib.lines import Line2D
-
-    height = FONT_SIZE / 72
-    total_width, total_height = figure.get_size_inches()
-    for text, (x, y), corner in zip(names.texts, names.points, names.corners, strict=True):
-        width = text_width(text)
-        near = min(max(x, corner[0]), corner[0] + width), min(max(y, corner[1]), corner[1] + height)
-        if math.dist(near, (x, y)) > 2 * _RADIUS:
-            across = [(left + each) / total_width for each in (x, near[0])]
-            up = [1 - (lower - each) / total_height for each in (y, near[1])]
-            figure.add_artist(Line2D(across, up, color="0.5", linewidth=0.4))
-        add_lines(figure, left + corner[0], lower - corner[1] - height, [text])
+    line = {"arrowstyle": "-", "color": "0.5", "linewidth": 0.4, "shrinkA": 0, "shrinkB": 0}
+    for name in names:
+        axes.annotate(
+            name.text,
+            xy=name.point,
+            xytext=name.corner,
+            xycoords="axes fraction",
+            va="bottom",
+            arrowprops=line if name.is_far else None,
+        ).set_in_layout(False)
 
 
 def draw_tradeoff(points: Sequence[Point], *, value_title: str, caption: str) -> "Figure":
@@ -180,40 +172,33 @@ def draw_tradeoff(points: Sequence[Point], *, value_title: str, caption: str) ->
         DataError: If no method has any cost.
         DependencyError: If matplotlib is missing.
     """
-    plots = [CostAxis.of(cost, points) for cost in COSTS if any(getattr(each, cost) is not None for each in points)]
-    if not plots:
+    costs = [CostAxis.of(cost, points) for cost in COSTS if any(getattr(each, cost) is not None for each in points)]
+    if not costs:
         raise DataError(
             "No method has parameters, multiply-accumulates or a time; evaluate networks with segsr evaluate -opt "
             "(without --no-cost), or give --points."
         )
     look = looks(len(points))
     ends = _limits([point.value for point in points])
-    width = (WIDTH - 3 * _MARGIN - _LEFT - _GAP * (len(plots) - 1)) / len(plots)
     with figure_style():
-        names = [_place_names(axis, ends, points, (width, _PLOT_HEIGHT)) for axis in plots]
-        entries = []
+        figure, plots = new_plots(len(costs))
+        for axes, axis in zip(plots, costs, strict=True):
+            _draw_plot(axes, axis, ends, points, look)
+        plots[0].set_ylabel(value_title)
+        area = fit_plots(figure, plots[0], height=_PLOT_HEIGHT)
+        names = [_place_names(axis, ends, points, area) for axis in costs]
+        entries: list[Entry] = []
         if None in names:
             entries = [(each.method, _marker(each, of_point)) for each, of_point in zip(points, look, strict=True)]
+        else:
+            for axes, of_plot in zip(plots, names, strict=True):
+                _write_names(axes, of_plot)
         if not all(point.measured for point in points):
             circle = {"marker": "o", "color": "0.3", "linestyle": "none"}
             entries += [("filled: measured here", circle)] if any(point.measured for point in points) else []
             entries += [("hollow: published, not measured here", {**circle, "markerfacecolor": "white"})]
-        legend = Legend(entries, width=WIDTH - 2 * _MARGIN - _LEFT)
-        below = wrap(caption, WIDTH - 2 * _MARGIN)
-        figure = new_figure(_MARGIN + _PLOT_HEIGHT + _BELOW + legend.height + len(below) * LINE + _MARGIN)
-        for i, axis in enumerate(plots):
-            left = _MARGIN + _LEFT + i * (width + _GAP)
-            axes = add_box(figure, left, _MARGIN, width, _PLOT_HEIGHT)
-            _draw_plot(axes, axis, ends, points, look)
-            if i:
-                axes.tick_params(labelleft=False)
-            else:
-                add_value_title(figure, value_title, top=_MARGIN, height=_PLOT_HEIGHT)
-            if None not in names:
-                _write_names(figure, names[i], left, _MARGIN + _PLOT_HEIGHT)
-        top = _MARGIN + _PLOT_HEIGHT + _BELOW
-        legend.draw(figure, left=_MARGIN + _LEFT, top=top)
-        add_lines(figure, _MARGIN, top + legend.height, below)
+        below = add_below(figure, entries=entries, caption=caption)
+        fit_plots(figure, plots[0], height=_PLOT_HEIGHT, below=below)
     return figure
 
 

@@ -2,6 +2,7 @@
 
 import cv2
 import numpy as np
+from matplotlib.text import Text
 
 from segsr_arch.degradations.bicubic import make_lr
 from segsr_arch.metrics.fidelity import psnr
@@ -77,7 +78,7 @@ def a_cost(**changes):
 
 def texts(figure):
     """All texts of a figure, in the order of drawing."""
-    return [text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")) if text.get_text()]
+    return [text.get_text() for text in figure.findobj(Text) if text.get_text()]
 
 
 def all_text(figure):
