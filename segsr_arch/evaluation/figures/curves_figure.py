@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.evaluation.figures.plots import add_below, fit_plots, new_plots
+from segsr_arch.evaluation.figures.plots import Entry, add_below, fit_plots, new_plots
 from segsr_arch.evaluation.figures.style import (
     Look,
     figure_style,
@@ -91,25 +91,29 @@ def _line(look: Look) -> dict[str, object]:
     }
 
 
-def draw_lines(axes: "Axes", series: Sequence[Series], look: Sequence[Look], *, markers: int = 12) -> None:
+def draw_lines(axes: "Axes", series: Sequence[Series], *, markers: int | None = 12) -> list[Entry]:
     """Draw curves into a plot, and name its horizontal axis.
 
     Args:
         axes: The plot.
         series: What is drawn; several runs of one series are drawn as their mean and a band.
-        look: How each of them is drawn.
-        markers: About how many markers a line has.
+        markers: About how many markers a line has; ``None`` for one at each iteration.
+
+    Returns:
+        What the legend says.
 
     Raises:
         ConfigError: If runs of a group have no iteration in common.
     """
     from matplotlib.ticker import FuncFormatter
 
+    look = looks(len(series))
     for each, of_series in zip(series, look, strict=True):
         iterations = each.iterations()
         values = [[curve.points[i] for curve in each.curves] for i in iterations]
         means = [statistics.fmean(of_runs) for of_runs in values]
-        axes.plot(iterations, means, markevery=max(1, len(iterations) // markers), **_line(of_series))
+        every = 1 if markers is None else max(1, len(iterations) // markers)
+        axes.plot(iterations, means, markevery=every, **_line(of_series))
         if len(each.curves) > 1:
             reach = [min(of_runs) for of_runs in values], [max(of_runs) for of_runs in values]
             axes.fill_between(iterations, *reach, color=of_series.colour, alpha=0.2, linewidth=0)
@@ -117,6 +121,7 @@ def draw_lines(axes: "Axes", series: Sequence[Series], look: Sequence[Look], *, 
                 axes.plot(iterations, edge, color=of_series.colour, linewidth=0.4, linestyle=of_series.line)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xlabel("iteration")
+    return [(each.label, _line(of_series)) for each, of_series in zip(series, look, strict=True)]
 
 
 def draw_curves(series: Sequence[Series]) -> "Figure":
@@ -141,11 +146,9 @@ def draw_curves(series: Sequence[Series]) -> "Figure":
     if first.column.backend == "TensorBoard":
         sentences.append("As logged by the training; protocol, and whether weights were random: see its option file.")
     with figure_style():
-        look = looks(len(series))
         figure, (axes,) = new_plots()
-        draw_lines(axes, series, look)
+        entries = draw_lines(axes, series)
         axes.set_ylabel(first.column.title)
-        entries = [(each.label, _line(of_series)) for each, of_series in zip(series, look, strict=True)]
         caption = " ".join([*sentences, *([random] if random else [])])
         fit_plots(figure, axes, height=_PLOT_HEIGHT, below=add_below(figure, entries=entries, caption=caption))
     return figure

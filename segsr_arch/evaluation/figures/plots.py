@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from segsr_arch.evaluation.figures.style import FONT_SIZE, LINE, new_figure, text_width, wrap
+from segsr_arch.evaluation.figures.style import FONT_SIZE, LINE, WIDTH, new_figure, text_width, wrap
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -17,9 +17,9 @@ Entry = tuple[str, Mapping[str, Any]]
 """A name of a legend, with the options of its ``matplotlib.lines.Line2D``."""
 
 
-def new_plots(count: int = 1) -> "tuple[Figure, list[Axes]]":
+def new_plots(count: int = 1, *, width: float = WIDTH) -> "tuple[Figure, list[Axes]]":
     """Start a figure with plots side by side, which share their vertical axis; matplotlib lays them out."""
-    figure = new_figure(4.0, layout="constrained")
+    figure = new_figure(4.0, width=width, layout="constrained")
     plots = list(figure.subplots(1, count, sharey=True, squeeze=False)[0])
     for axes in plots:
         axes.grid(visible=True)
@@ -47,19 +47,19 @@ def fit_plots(figure: "Figure", axes: "Axes", *, height: float, below: float = 0
     return axes.get_position().width * figure.get_figwidth(), height
 
 
-def add_below(figure: "Figure", *, entries: Sequence[Entry], caption: str) -> float:
+def add_below(figure: "Figure", *, entries: Sequence[Entry], caption: str = "") -> float:
     """Write a legend, and a caption below it, at the lower edge of a figure, whatever becomes of its height.
 
     Args:
         figure: It is changed.
         entries: Of the legend, in as many columns as there is room for; perhaps none.
-        caption: Broken into lines.
+        caption: Broken into lines; perhaps empty.
 
     Returns:
         The height that they take.
     """
     width, inches = figure.get_figwidth() - 2 * MARGIN, figure.dpi_scale_trans
-    lines = wrap(caption, width)
+    lines = wrap(caption, width) if caption else []
     for number, line in enumerate(reversed(lines)):
         base = MARGIN + number * LINE + 0.25 * FONT_SIZE / 72
         figure.text(MARGIN, base, line, transform=inches)

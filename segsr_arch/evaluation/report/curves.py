@@ -1,132 +1,138 @@
-"""Validation figures over iterations as points and ticks of an SVG chart."""
+"""Validation values over iterations: matplotlib's curves inside the page, which gives them their colours."""
 
+import io
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from xml.etree import ElementTree
 
+from markupsafe import Markup
+
+from segsr_arch.evaluation.figures.curves_figure import Series, draw_lines
+from segsr_arch.evaluation.figures.plots import add_below, fit_plots, new_plots
+from segsr_arch.evaluation.figures.style import COLOURS, figure_style
+from segsr_arch.evaluation.figures.validation_curves import Curve
 from segsr_arch.results.record import Column, EvaluationRecord
 from segsr_arch.results.tables import Cell, Table, typeset_number
 
-WIDTH, HEIGHT = 640, 320
-LEFT, RIGHT, TOP, BOTTOM = 64, 36, 14, 44
-
-
-@dataclass(frozen=True, kw_only=True)
-class Curve:
-    """One run.
-
-    Attributes:
-        method: Name of the run.
-        points: Places in the chart, in the order of the iterations.
-        texts: What is said of each point.
-    """
-
-    method: str
-    points: tuple[tuple[float, float], ...]
-    texts: tuple[str, ...]
-
-    @property
-    def path(self) -> str:
-        """The points as SVG's ``polyline`` takes them."""
-        return " ".join(f"{x:.1f},{y:.1f}" for x, y in self.points)
+_WIDTH, _PLOT_HEIGHT = 4.3, 1.8  # inches
+_SVG = "{http://www.w3.org/2000/svg}"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+# The page has variables for its colours, which differ on dark screens and on paper.
+_VARIABLES = {colour.lower(): f"var(--s{number})" for number, colour in enumerate(COLOURS)}
+_VARIABLES |= {"#ffffff": "var(--paper)", "#d9d9d9": "var(--line)", "black": "var(--ink)", "#000000": "var(--ink)"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chart:
-    """One figure of one data set over iterations.
+    """One column of one data set over iterations.
 
     Attributes:
-        title: The figure and the data set.
-        x_ticks: Places and labels of the iterations.
-        y_ticks: Places and labels of the values.
-        curves: The runs.
+        title: The column and the data set.
+        svg: The picture.
         table: The same values as numbers.
     """
 
     title: str
-    x_ticks: tuple[tuple[float, str], ...]
-    y_ticks: tuple[tuple[float, str], ...]
-    curves: tuple[Curve, ...]
+    svg: Markup
     table: Table
 
 
-def nice_ticks(low: float, high: float, *, count: int = 5) -> list[float]:
-    """Round numbers between two values, at steps of 1, 2 or 5 times a power of ten.
+def _draw(title: str, column: Column, curves: Sequence[Curve]) -> str:
+    """Draw curves as SVG: curve number n is in the group ``curve-n``; the same curves give the same text."""
+    import matplotlib
+
+    series = [Series(name=curve.name, curves=(curve,)) for curve in curves]
+    with figure_style(), matplotlib.rc_context({"svg.hashsalt": title}):  # identifiers differ from chart to chart
+        figure, (axes,) = new_plots(width=_WIDTH)
+        entries = draw_lines(axes, series, markers=None)
+        for number, line in enumerate(axes.lines):
+            line.set_gid(f"curve-{number}")
+        axes.set_ylabel(column.title)
+        fit_plots(figure, axes, height=_PLOT_HEIGHT, below=add_below(figure, entries=entries))
+        drawn = io.StringIO()
+        figure.savefig(drawn, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    return drawn.getvalue()
+
+
+def _for_page(svg: str, *, label: str, texts: Sequence[Sequence[str]]) -> Markup:
+    """Make matplotlib's SVG an element of a page whose policy forbids styles in attributes.
 
     Args:
-        low: Smallest value.
-        high: Largest value, not smaller.
-        count: About how many.
-
-    Returns:
-        Ticks within [low, high], at least one unless no round number lies between.
+        svg: Curve number n is in the group ``curve-n``.
+        label: What those hear who do not see it.
+        texts: What is said of each marker of each curve.
     """
-    span = (high - low) or abs(high) or 1.0
-    rough = span / count
-    power = 10.0 ** math.floor(math.log10(rough))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough * 0.999)
-    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
-    return [number * step for number in range(first, last + 1)]
+    root = ElementTree.fromstring(svg)
+    for number, of_curve in enumerate(texts):
+        marks = root.findall(f".//{_SVG}g[@id='curve-{number}']//{_SVG}use")
+        for mark, text in zip(marks, of_curve, strict=True):
+            ElementTree.SubElement(mark, f"{_SVG}title").text = text
+    used = set(re.findall(r"#(\w+)", svg))
+    for parent in root.iter():
+        for child in list(parent):
+            if child.tag in (f"{_SVG}style", f"{_SVG}metadata"):
+                parent.remove(child)
+    for element in root.iter():
+        element.tag = element.tag.removeprefix(_SVG)
+        for declaration in filter(str.strip, element.attrib.pop("style", "").split(";")):
+            name, _, value = declaration.partition(":")
+            element.set(name.strip(), _VARIABLES.get(value.strip().lower(), value.strip()))
+        if element.get("id", "") not in used:
+            element.attrib.pop("id", None)
+        if _LINK in element.attrib:
+            element.set("href", element.attrib.pop(_LINK))
+        element.attrib.pop("font-family", None)  # that of the page
+    for name in ("width", "height", "version"):
+        del root.attrib[name]
+    root.attrib |= {"role": "img", "aria-label": label}
+    return Markup(ElementTree.tostring(root, encoding="unicode"))
 
 
 def _chart(title: str, column: Column, values: dict[str, dict[int, float]]) -> Chart | None:
-    """Draw one figure: ``values`` by method and iteration."""
-    numbers = [value for of_method in values.values() for value in of_method.values() if math.isfinite(value)]
-    if not numbers:
+    """Draw one column: ``values`` by method and iteration."""
+    finite = {
+        method: {i: value for i, value in sorted(of_method.items()) if math.isfinite(value)}
+        for method, of_method in values.items()
+    }
+    if not any(finite.values()):
         return None
-    iterations = sorted({iteration for of_method in values.values() for iteration in of_method})
-    low, high = min(numbers), max(numbers)
-    margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
-    low, high = low - margin, high + margin
-    first, last = iterations[0], iterations[-1]
-
-    def x(iteration: float) -> float:
-        share = (iteration - first) / (last - first) if last > first else 0.5
-        return LEFT + share * (WIDTH - LEFT - RIGHT)
-
-    def y(value: float) -> float:
-        return HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
-
-    y_values = nice_ticks(low, high)
-    step = y_values[1] - y_values[0] if len(y_values) > 1 else 1.0
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9))
-    curves = []
-    for method, of_method in values.items():
-        finite = [(iteration, value) for iteration, value in sorted(of_method.items()) if math.isfinite(value)]
-        curves.append(
-            Curve(
-                method=method,
-                points=tuple((x(iteration), y(value)) for iteration, value in finite),
-                texts=tuple(f"{method} at {i}: {typeset_number(value, column.decimals)}" for i, value in finite),
-            )
-        )
+    curves = [
+        Curve(name=method, dataset="", scale=None, column=column, points=points, n=None)
+        for method, points in finite.items()
+        if points
+    ]
+    texts = [
+        [f"{curve.name} at {i}: {typeset_number(value, column.decimals)}" for i, value in curve.points.items()]
+        for curve in curves
+    ]
     rows = tuple(
         (
             Cell(value=iteration),
-            *(
-                Cell(value=None if value is None else float(value), decimals=column.decimals)
-                for value in (of_method.get(iteration) for of_method in values.values())
-            ),
+            *(Cell(value=of_method.get(iteration), decimals=column.decimals) for of_method in values.values()),
         )
-        for iteration in iterations
+        for iteration in sorted({iteration for of_method in values.values() for iteration in of_method})
     )
     return Chart(
         title=title,
-        x_ticks=tuple((x(tick), f"{tick:,.0f}") for tick in nice_ticks(first, last)) or ((x(first), f"{first:,}"),),
-        y_ticks=tuple((y(tick), typeset_number(tick, decimals)) for tick in y_values),
-        curves=tuple(curves),
+        svg=_for_page(
+            _draw(title, column, curves),
+            label=f"{title} over iterations; the values are in the table below",
+            texts=texts,
+        ),
         table=Table(caption=title, headers=("Iteration", *values), rows=rows),
     )
 
 
 def draw_charts(validations: Sequence[EvaluationRecord]) -> list[Chart]:
-    """Draw every figure of every data set over the iterations.
+    """Draw every column of every data set over the iterations.
 
     Args:
         validations: Records with an iteration, in any order.
 
     Returns:
-        The charts; none for a figure without a finite value.
+        The charts; none for a column without a finite value.
     """
     found: dict[tuple[str, int, Column], dict[str, dict[int, float]]] = {}
     for record in validations:

@@ -16,7 +16,6 @@ from markupsafe import Markup
 
 from segsr_arch import __version__
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.evaluation.report import curves
 from segsr_arch.evaluation.report.configuration import describe, random_weights_warnings
 from segsr_arch.evaluation.report.curves import Chart, draw_charts
 from segsr_arch.evaluation.report.rankings import Ranking, choose_images, rank_images
@@ -186,7 +185,6 @@ def _render(views: Sequence[_View], charts: Sequence[Chart], *, title: str, rand
         title=title,
         views=views,
         charts=charts,
-        chart_area=curves,
         costs=cost_table(sections),
         configurations=describe(sections),
         random_weights=random_weights,
