@@ -7,12 +7,12 @@ whose class is not yours: ``FOREIGN["TheirNet"] = Capabilities(...)``.
 from collections.abc import Callable
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import nn
+if TYPE_CHECKING:  # command lines offer what is declared here before they import torch
+    from torch import nn
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}  # and what torch calls them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,12 +76,12 @@ class Capabilities:
     units: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
 
-    def size_rule(self, network: nn.Module) -> SizeRule:
+    def size_rule(self, network: "nn.Module") -> SizeRule:
         """What images are padded to for a network."""
         multiple = self.size_multiple(network) if callable(self.size_multiple) else self.size_multiple
         return SizeRule(multiple=multiple, minimum=-(-self.smallest_side // multiple) * multiple)
 
-    def fit(self, network: nn.Module) -> bool:
+    def fit(self, network: "nn.Module") -> bool:
         """Whether a network has what is declared; another one of the same name may not."""
         try:
             self.size_rule(network)
@@ -125,7 +125,7 @@ FOREIGN: dict[str, Capabilities] = {
 }
 
 
-def capabilities_of(network: nn.Module) -> Capabilities:
+def capabilities_of(network: "nn.Module") -> Capabilities:
     """What a network declares, or :data:`FOREIGN` of the name of its class if that fits; else the defaults."""
     declared = getattr(network, "capabilities", None)
     if isinstance(declared, Capabilities):
@@ -134,6 +134,6 @@ def capabilities_of(network: nn.Module) -> Capabilities:
     return known if known is not None and known.fit(network) else Capabilities()
 
 
-def size_rule_of(network: nn.Module) -> SizeRule:
+def size_rule_of(network: "nn.Module") -> SizeRule:
     """What the LR images of a network are padded to."""
     return capabilities_of(network).size_rule(network)

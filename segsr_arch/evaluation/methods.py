@@ -7,6 +7,8 @@ from typing import Any
 
 import cv2
 import numpy as np
+from basicsr.utils import tensor2img
+from torch import Tensor
 
 from segsr_arch.errors import DataError, SaveError
 from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit
@@ -42,14 +44,14 @@ class Method:
 
     Attributes:
         name: Its name.
-        super_resolve: From what :attr:`Item.read` gives first to the SR image (sH, sW, 3), BGR uint8; may raise
+        super_resolve: From what :attr:`Item.read` gives first to the SR image (3, sH, sW), RGB in [0, 1]; may raise
             DataError.
         guidance: From the same to the guidance maps (k, Hc, Wc) float16; ``None`` without a guide.
         cells_per_pixel: Side of an LR pixel in cells of the maps.
     """
 
     name: str
-    super_resolve: Callable[[Any], np.ndarray]
+    super_resolve: Callable[[Any], Tensor]
     guidance: Callable[[Any], np.ndarray] | None = None
     cells_per_pixel: float | None = None
 
@@ -124,7 +126,7 @@ def _run(method: Method, items: Iterable[Item], *, scale: int, folder: Path, sav
     for item in items:
         try:
             given, lq, gt = item.read()
-            sr = method.super_resolve(given)
+            sr = tensor2img(method.super_resolve(given))  # the image that basicsr test would write
         except DataError as error:
             yield Sample(name=item.name, class_name=item.class_name, load=_raising(error))
             continue

@@ -13,8 +13,7 @@ import numpy as np
 import torch
 from basicsr.data import build_dataset
 from basicsr.models import build_model
-from basicsr.utils import tensor2img
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from segsr_arch.compat.pipelines import complete_options
@@ -69,24 +68,38 @@ class TrainedNetwork:
         for _, options in sorted(self.opt["datasets"].items()):
             yield options["name"], build_dataset(options)
 
-    def super_resolve(self, item: Mapping[str, Any]) -> np.ndarray:
-        """Super-resolve an item of a data set exactly as ``basicsr test`` does.
+    def __call__(self, lq: Tensor) -> Tensor:
+        """Super-resolve images exactly as ``basicsr test`` does, before it rounds them.
 
         Args:
-            item: With ``lq``: (3, H, W) RGB in [0, 1]; its tensors stay as they are.
+            lq: LR images (B, 3, H, W), RGB in [0, 1]; they stay what they are.
 
         Returns:
-            (sH, sW, 3) BGR uint8.
+            SR images (B, 3, sH, sW), RGB about [0, 1], not clipped, float32 on the CPU.
 
         Raises:
             DataError: If the network's output is not finite.
         """
+        return self._run({"lq": lq})
+
+    def super_resolve(self, item: Mapping[str, Any]) -> Tensor:
+        """Super-resolve an item of a data set, whose tensors are a batch of one and stay as they are.
+
+        Args:
+            item: With ``lq``: (3, H, W) RGB in [0, 1].
+
+        Returns:
+            (3, sH, sW), as :meth:`__call__` gives it.
+        """
+        batch = {key: value.unsqueeze(0) for key, value in item.items() if torch.is_tensor(value)}
+        return self._run({**batch, "lq_path": [item.get("lq_path", "")]})[0]
+
+    def _run(self, batch: Mapping[str, Any]) -> Tensor:
         # Copies: some model classes hand them to a network as they are, and some networks change what they get.
-        batch = {key: value.unsqueeze(0).clone() for key, value in item.items() if torch.is_tensor(value)}
-        self.model.feed_data({**batch, "lq_path": [item.get("lq_path", "")]})
+        self.model.feed_data({key: value.clone() if torch.is_tensor(value) else value for key, value in batch.items()})
         self.model.test()
         self.network.eval()  # some of BasicSR's models leave it in training mode
-        return tensor2img([check_finite(self.model.output.detach().float().cpu())])
+        return check_finite(self.model.output.detach().float().cpu())
 
     def guidance(self, item: Mapping[str, Any]) -> np.ndarray | None:
         """Compute the guidance maps of an image on the patch grid (SeG-SR eq. 8).

@@ -58,7 +58,7 @@ def to_inference_form(network: nn.Module, *, precision: str = "bf16") -> nn.Modu
     size = declared.trial_size or (declared.size_rule(base).padded(_SIDE),) * 2
     image = torch.rand(1, 3, *size, device=next(base.parameters(), torch.zeros(())).device)
     if precision != "fp32":
-        _cast(network, _ends(base, image.clone()), PRECISIONS[precision])
+        _cast(network, _ends(base, image.clone()), getattr(torch, PRECISIONS[precision]))
     if isinstance(base, HasConstants):
         base.fix_constants()
         base.register_load_state_dict_post_hook(_fix_constants_again)  # type: ignore[no-untyped-call]

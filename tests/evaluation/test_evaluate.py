@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from basicsr.metrics import calculate_psnr, calculate_ssim
+from basicsr.utils import img2tensor
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit
@@ -135,7 +136,7 @@ def test_a_method_is_run_and_its_images_and_maps_are_kept(tmp_path):
     def super_resolve(name):
         if name == "forest/a1":
             raise DataError("the network gives NaN")
-        return noisy(pairs[name])
+        return img2tensor(noisy(pairs[name]) / 255)
 
     method = Method(
         name="m",

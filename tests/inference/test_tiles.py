@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -5,7 +7,10 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
+from segsr_arch.inference.tiles import Tile, TileOptions, blend, super_resolve_tiled, super_resolve_windows
+from segsr_arch.windows import Window, WindowGrid
+from tests.guiding.bases import build, images
+from tests.guiding.test_guided_network import shake
 
 
 def enlarge(scale):
@@ -82,3 +87,70 @@ def test_the_network_gets_so_many_tiles_at_once_and_each_comes_back_to_its_place
 def test_a_batch_of_tiles_is_a_whole_number_from_one_on(batch):
     with pytest.raises(ConfigError, match="tile: batch: must be"):
         TileOptions.from_options({"batch": batch})
+
+
+def test_tiles_come_row_by_row_and_a_writer_needs_to_hold_no_more_than_a_row_of_them():
+    lq = torch.rand(1, 3, 50, 34)
+    windows = WindowGrid(height=50, width=34, size=16, overlap=6)
+    tiles = super_resolve_windows(
+        lambda tiles, _windows: enlarge(2)(tiles) + 0.1 * torch.rand(tiles.shape[0], 1, 1, 1),
+        lambda window: lq[(..., *window.slices)],
+        windows,
+        scale=2,
+        batch=4,
+    )
+    tiles = list(tiles)
+    rows = [0, *(2 * top for top in windows.tops[1:]), 100]
+    written = []
+    for first, end in zip(rows, rows[1:], strict=False):
+        band = Window(top=first, height=end - first, width=68)
+        part = [tile for tile in tiles if tile.window.top < end]
+        assert all(tile.window.top >= end for tile in tiles[len(part) :]), "what comes later lies below"
+        cut = [
+            Tile(
+                window=shared.relative_to(band),
+                sr=tile.sr[(..., *shared.relative_to(tile.window).slices)],
+                weights=tile.weights[shared.relative_to(tile.window).slices],
+            )
+            for tile in part
+            if (shared := tile.window.intersection(band)) is not None
+        ]
+        written.append(blend(cut, size=(1, 3, band.height, band.width)))
+    assert torch.equal(torch.cat(written, dim=-2), blend(tiles, size=(1, 3, 100, 68)))
+
+
+@settings(max_examples=40, deadline=None)
+@given(height=st.integers(1, 40), width=st.integers(1, 40), size=st.integers(1, 20), data=st.data())
+def test_weights_are_above_zero_and_sum_to_one_once_they_are_divided_by_their_sum(height, width, size, data):
+    windows = WindowGrid(height=height, width=width, size=size, overlap=data.draw(st.integers(0, size - 1)))
+    read = torch.zeros(1, 1, height, width)
+    tiles = list(super_resolve_windows(lambda t, _: t, lambda w: read[(..., *w.slices)], windows, scale=1))
+    total = blend([replace(tile, weights=tile.weights * 0 + 1, sr=tile.weights[None, None]) for tile in tiles],
+                  size=(1, 1, height, width))  # fmt: skip
+    count = blend([replace(tile, weights=tile.weights * 0 + 1, sr=torch.ones_like(tile.sr)) for tile in tiles],
+                  size=(1, 1, height, width))  # fmt: skip
+    assert all((tile.weights > 0).all() for tile in tiles)
+    assert total.min() > 0 and torch.equal(count, torch.ones_like(count))
+    ones = blend([replace(tile, sr=torch.ones_like(tile.sr)) for tile in tiles], size=(1, 1, height, width))
+    torch.testing.assert_close(ones, torch.ones_like(ones))
+
+
+def test_a_guided_network_is_told_where_its_tiles_lie_and_guides_them_by_the_whole_image():
+    network = shake(build("EDSR")).eval()
+    lq = images(64, 64)
+    seen = []
+
+    def told(tiles, windows):
+        seen.extend(windows)
+        return network(tiles, signals=signals.at(*windows))
+
+    with torch.no_grad():
+        signals = network.signals(lq)
+        whole = network(lq)
+        windows = WindowGrid(height=64, width=64, size=48, overlap=32)
+        tiles = super_resolve_windows(told, lambda window: lq[(..., *window.slices)], windows, scale=2, batch=3)
+        blended = blend(tiles, size=whole.shape)
+        alone = super_resolve_tiled(network, lq, scale=2, options=TileOptions(size=48, overlap=32))
+    assert seen == list(windows)
+    inside = (..., slice(52, 76), slice(52, 76))  # away from the borders of tiles, where convolutions see zeros
+    assert (blended - whole)[inside].abs().max() < 1e-5 < 1e-4 < (alone - whole)[inside].abs().max()

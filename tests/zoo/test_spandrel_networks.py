@@ -190,7 +190,7 @@ def test_train_and_load_a_plain_network(srformer, tmp_path, monkeypatch):
     opt["path"] = {"pretrain_network_g": "experiments/tiny/models/net_g_latest.pth"}
     trained = load_trained(write_options(tmp_path, opt, "test.yml"), device="cpu")
     assert type(trained.network).__name__ == "SRFormer"
-    assert trained.super_resolve(next(trained.datasets())[1][0]).shape == (16, 16, 3)
+    assert trained.super_resolve(next(trained.datasets())[1][0]).shape == (3, 16, 16)
 
 
 @pytest.mark.slow
