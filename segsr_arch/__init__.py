@@ -7,8 +7,9 @@ models, data sets and metrics with it, so that they can be named in option files
 from segsr_arch import compat
 from segsr_arch.compat.installation import find_installation, importing_from
 from segsr_arch.running import logs
+from segsr_arch.version import __version__
 
-__version__ = "0.1.0"
+__all__ = ["__version__"]
 
 logs.connect()
 compat.apply()

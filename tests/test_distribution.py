@@ -12,6 +12,7 @@ import zipfile
 import pytest
 
 import segsr_arch
+from segsr_arch.metrics.catalogue import CATALOGUE
 from tests.support import ROOT, run_command
 
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
@@ -75,5 +76,6 @@ def test_what_the_package_tells_to_install_is_there(wheel):
         told |= set(re.findall(r"([\w-]*segsr[\w-]*)\[([\w-]+)\]", path.read_text("utf-8")))
     extras = set(metadata.get_all("Provides-Extra"))
     told = {(name, extra) for name, extra in told if extra in extras or name == "segsr-arch"}
+    told |= {("segsr-arch", metric.extra) for metric in CATALOGUE.values() if metric.extra}
     assert told == {("segsr-arch", extra) for extra in ("export", "iqa", "perceptual", "zoo")}
     assert {extra for _, extra in told} <= extras

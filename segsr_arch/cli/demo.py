@@ -9,7 +9,6 @@ import sys
 import time
 from pathlib import Path
 
-from segsr_arch.cli.arguments import whole_number
 from segsr_arch.drawing.scenes import write_scenes
 from segsr_arch.errors import ConfigError, SegsrError
 from segsr_arch.files.locking import locked
@@ -22,20 +21,6 @@ _SIZE = 192
 _SHOWN_LINES = ("[epoch:", "# psnr", "# ssim", "RANDOM", "rror", "arning:")  # of what the commands say
 _EXPECTED_GAIN = 0.5  # dB of PSNR over bicubic
 _MOST_THREADS = 4  # the network is small
-
-
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Register the subcommand."""
-    parser = subparsers.add_parser(
-        "demo",
-        help="draw scenes, prepare, train, test, evaluate and report, in about three minutes",
-        description="Runs the main job on scenes that it draws itself: prepare, train a small SeG-SR (random weights "
-        "in the vision-language model), test it, evaluate it beside bicubic interpolation, and draw figures and a "
-        "report.",
-    )
-    parser.add_argument("--dir", type=Path, default=Path("demo"), help="working folder (default: demo)")
-    parser.add_argument("--seed", type=whole_number(), default=0, help="seed of the scenes (default: 0)")
-    parser.set_defaults(run=run)
 
 
 def _environment() -> dict[str, str]:

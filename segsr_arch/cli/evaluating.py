@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from segsr_arch.cli.arguments import conversion_of
+from segsr_arch.cli.arguments.kinds import conversion_of
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.dataset_items import check_dataset, dataset_items, has_ground_truth
 from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit

@@ -8,14 +8,12 @@ from typing import Any
 
 import torch
 
-from segsr_arch.cli.arguments import whole_number
 from segsr_arch.config import apply_overrides, read_options
 from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.trained_network import TrainedNetwork, load_trained
 from segsr_arch.export.checkpoint import export_checkpoint, refuse_exported
 from segsr_arch.export.comparison import Agreement, compare_networks
 from segsr_arch.export.program import (
-    ENDINGS,
     INPUT,
     OUTPUT,
     SIZES,
@@ -24,54 +22,9 @@ from segsr_arch.export.program import (
     export_program,
 )
 from segsr_arch.files.locking import locked
-from segsr_arch.inference.form import PRECISIONS
 from segsr_arch.running.progress import progress
 
 _DRAWN_SIZE = (48, 72)
-
-
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Register the subcommand."""
-    parser = subparsers.add_parser(
-        "export",
-        help="write a trained network for inference: faster, in one file, without other weights",
-        description="Folds LoRA into the vision-language model, computes constants once, casts the weights once, and "
-        "writes a checkpoint that holds everything, with an option file for basicsr test and segsr evaluate. Then "
-        "compares it with the trained network on images of the options' data sets. Or writes a program in float32 that "
-        "needs none of this package, for ONNX or torch.export, for images and batches of any size, and tries it at "
-        "three sizes.",
-    )
-    parser.add_argument("-opt", dest="opt", type=Path, required=True, metavar="FILE", help="option file of a test")
-    parser.add_argument(
-        "--format",
-        choices=("checkpoint", *ENDINGS),
-        default="checkpoint",
-        help="checkpoint: for basicsr test and segsr evaluate; onnx: a file for onnxruntime and others (needs "
-        "segsr-arch[export]); torch: a program for torch.export.load (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--precision",
-        choices=tuple(PRECISIONS),
-        help="type of the weights and of the features between the first and the last convolution (default: bf16 for a "
-        "checkpoint, fp32 for a program, which has no other)",
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("exported"), metavar="DIR", help="where the files go (default: %(default)s)"
-    )
-    parser.add_argument(
-        "--images",
-        type=whole_number(),
-        default=8,
-        metavar="N",
-        help="compare a checkpoint on so many images of each data set (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--device", help="cpu or cuda (default: as num_gpu in the options says; a program is made on the cpu)"
-    )
-    parser.add_argument(
-        "--force_yml", nargs="+", default=[], metavar="KEY=VALUE", help="changes of the options, as for basicsr"
-    )
-    parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:

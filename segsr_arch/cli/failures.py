@@ -10,8 +10,6 @@ import threading
 import traceback
 from collections.abc import Iterator
 
-import torch
-
 from segsr_arch.errors import SegsrError
 from segsr_arch.replacing import replaced
 
@@ -70,7 +68,8 @@ def _sentence(error: BaseException) -> str | None:
         places += [os.fsdecode(name) for name in (error.filename, error.filename2) if _is_path(name)]
         reason = error.strerror or text or type(error).__name__
         return " ".join([f"{': '.join([*places, reason])}.", *filter(None, [_REMEDIES.get(error.errno)])])
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)) or "can't allocate memory" in text:
+    of_gpu = getattr(sys.modules.get("torch"), "OutOfMemoryError", MemoryError)
+    if isinstance(error, (MemoryError, of_gpu)) or "can't allocate memory" in text:
         return f"There is not enough memory ({text or 'no more was said'}). {_MEMORY}"
     if isinstance(error, RuntimeError) and "can't start new thread" in text:
         return f"No more threads can be started. {_LIMIT}"

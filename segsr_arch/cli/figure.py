@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from segsr_arch.cli.arguments.figure import FOLDER
 from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.figures.comparison_figure import compare_methods
 from segsr_arch.evaluation.figures.cost_points import read_points
@@ -22,119 +23,8 @@ from segsr_arch.files.names import folder_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_FOLDER = Path("figures")
 _ENDINGS = (".png", ".pdf")
 _NO_LETTERS = re.compile(r"[^\w.-]+")
-
-
-def add_parser(subparsers: argparse._SubParsersAction) -> None:
-    """Add ``figure`` and its four kinds to the command line."""
-    parser = subparsers.add_parser(
-        "figure",
-        help="draw figures for a paper: compare, maps, curves, tradeoff",
-        description="Draw what segsr evaluate and trainings have measured, as PNG (300 dpi) and PDF.",
-    )
-    kinds = parser.add_subparsers(dest="kind", required=True, metavar="KIND")
-    _add_compare(kinds)
-    _add_maps(kinds)
-    _add_curves(kinds)
-    _add_tradeoff(kinds)
-
-
-def _add_kind(kinds: argparse._SubParsersAction, name: str, title: str, description: str) -> argparse.ArgumentParser:
-    kind = kinds.add_parser(name, help=title, description=f"{title[0].upper()}{title[1:]}. {description}")
-    kind.add_argument("--dataset", metavar="NAME", help="which data set, if there are several")
-    kind.add_argument(
-        "--out",
-        type=Path,
-        metavar="FILE",
-        help=f"path of the figure; .png and .pdf are written (default: {_FOLDER}/{name}_DATASET)",
-    )
-    return kind
-
-
-def _add_compare(kinds: argparse._SubParsersAction) -> None:
-    kind = _add_kind(
-        kinds,
-        "compare",
-        "methods side by side, a region enlarged",
-        "HR with the region framed, then the region in LR, bicubic, each method and HR, with PSNR (and SSIM) of the "
-        "whole image. RUN is a folder of an evaluation (results/METHOD) or one above several, in the order of the "
-        "pictures. Bicubic is computed from the LR image as MATLAB does, unless it is one of the methods.",
-    )
-    kind.add_argument("runs", nargs="+", metavar="RUN")
-    kind.add_argument(
-        "--image",
-        nargs="+",
-        metavar="NAME",
-        help="images (default: the two on which the methods differ most)",
-    )
-    kind.add_argument(
-        "--region",
-        action="append",
-        nargs="+",
-        metavar="X",
-        help="X Y WIDTH HEIGHT in HR pixels, or auto (the default): where the methods' errors differ most; repeated, "
-        "one for each image",
-    )
-    kind.add_argument("--column", metavar="NAME", help="which figure, psnr_rgb-crop for instance (default: first PSNR)")
-    kind.set_defaults(run=_run_compare)
-
-
-def _add_maps(kinds: argparse._SubParsersAction) -> None:
-    kind = _add_kind(
-        kinds,
-        "maps",
-        "guidance maps of every unit on one colour scale, alone and over the image",
-        "RUN is a folder of the evaluation of a guided network (results/METHOD).",
-    )
-    kind.add_argument("evaluation", metavar="RUN")
-    kind.add_argument("--image", nargs="+", metavar="NAME", help="images (default: the two whose maps vary most)")
-    kind.add_argument(
-        "--overlay",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="also draw the maps over the SR image",
-    )
-    kind.set_defaults(run=_run_maps)
-
-
-def _add_curves(kinds: argparse._SubParsersAction) -> None:
-    kind = _add_kind(
-        kinds,
-        "curves",
-        "validation figures over iterations, of runs and groups of runs",
-        "RUN is experiments/NAME. Without evaluations in it, TensorBoard's event files in tb_logger/NAME are read.",
-    )
-    kind.add_argument("runs", nargs="*", metavar="RUN")
-    kind.add_argument(
-        "--group",
-        action="append",
-        default=[],
-        metavar="NAME=RUN,RUN",
-        help="runs that differ in the seed only: their mean, and a band from the least to the greatest; repeatable",
-    )
-    kind.add_argument("--column", metavar="NAME", help="which figure (default: the first PSNR)")
-    kind.add_argument("--tensorboard", action="store_true", help="read event files even where there are evaluations")
-    kind.set_defaults(run=_run_curves)
-
-
-def _add_tradeoff(kinds: argparse._SubParsersAction) -> None:
-    kind = _add_kind(
-        kinds,
-        "tradeoff",
-        "PSNR against parameters, multiply-accumulates and time",
-        "RUN is a folder of an evaluation with -opt, which measures the cost, or one above several.",
-    )
-    kind.add_argument("runs", nargs="+", metavar="RUN")
-    kind.add_argument(
-        "--points",
-        type=Path,
-        metavar="FILE.csv",
-        help="published figures, drawn hollow: method,psnr,parameters,macs,seconds (the last three may be empty)",
-    )
-    kind.add_argument("--column", metavar="NAME", help="which figure (default: the first PSNR)")
-    kind.set_defaults(run=_run_tradeoff)
 
 
 def _regions(given: Sequence[Sequence[str]] | None) -> list[Region | None] | None:
@@ -166,7 +56,7 @@ def _group(text: str) -> tuple[str, list[str]]:
 def _stem(out: Path | None, kind: str, dataset: str) -> Path:
     """Path without ending. Only the endings that are written are taken off: a name may hold other points."""
     if out is None:
-        return _FOLDER / folder_of(f"{kind}_{_NO_LETTERS.sub('_', dataset)}")
+        return FOLDER / folder_of(f"{kind}_{_NO_LETTERS.sub('_', dataset)}")
     if not out.name:
         raise ConfigError(f"--out {out}: expected the path of a file.")
     return out.with_name(out.stem) if out.suffix.lower() in _ENDINGS else out
@@ -217,3 +107,11 @@ def _run_tradeoff(args: argparse.Namespace) -> int:
     published = [] if args.points is None else read_points(args.points)
     figure = compare_costs(records, column=args.column, published=published)
     return _write(figure, _stem(args.out, args.kind, records[0].dataset))
+
+
+_KINDS = {"compare": _run_compare, "maps": _run_maps, "curves": _run_curves, "tradeoff": _run_tradeoff}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Draw a figure of the kind that was asked for; returns 0."""
+    return _KINDS[args.kind](args)

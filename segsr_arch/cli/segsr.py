@@ -1,21 +1,23 @@
 """The command ``segsr``: everything around training and testing, which are ``basicsr``'s."""
 
 import argparse
+import importlib
 import sys
 from collections.abc import Sequence
 
-from segsr_arch import __version__
-from segsr_arch.cli import compare, demo, evaluate, explain, export, figure, prepare, report, reproduce
+from segsr_arch.cli.arguments import compare, demo, evaluate, explain, export, figure, prepare, report, reproduce
 from segsr_arch.cli.failures import EXPLAINED, ended_as_interrupted, flushed, tell_failure, told_once
+from segsr_arch.cli.start import import_whole_package
 from segsr_arch.cli.terminal import escaped_output
 from segsr_arch.running.processes import heed_parent
+from segsr_arch.version import __version__
 
 _SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, reproduce, export, demo)
 _NOTHING_HALF_WRITTEN = "Nothing is half written; the same command starts anew."
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the parser with all subcommands."""
+    """Build the parser with all subcommands; ``run`` of the module that has a subcommand's name carries it out."""
     parser = argparse.ArgumentParser(
         prog="segsr",
         description="Super-resolution of remote-sensing images. Training and testing are done by the command basicsr.",
@@ -25,6 +27,19 @@ def build_parser() -> argparse.ArgumentParser:
     for module in _SUBCOMMANDS:
         module.add_parser(subparsers)
     return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Carry out what parsed arguments say.
+
+    Returns:
+        The subcommand's exit code.
+
+    Raises:
+        SegsrError: What the subcommand raises.
+    """
+    import_whole_package()
+    return importlib.import_module(f"segsr_arch.cli.{args.command}").run(args)
 
 
 @escaped_output()
@@ -47,7 +62,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if args.command is None:
                 parser.print_help()
                 return EXPLAINED
-            return args.run(args)
+            return run(args)
     except KeyboardInterrupt:
         print(f"Interrupted. {getattr(args, 'after_interruption', _NOTHING_HALF_WRITTEN)}", file=sys.stderr)
         return 130

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from segsr_arch.capabilities import SizeRule, capabilities_of
 from segsr_arch.errors import ConfigError, DependencyError
+from segsr_arch.export import ENDINGS
 from segsr_arch.files.atomic import atomic_write
 from segsr_arch.files.text_files import make_folder
 from segsr_arch.inference.form import to_inference_form
 
-ENDINGS = {"onnx": "onnx", "torch": "pt2"}
 INPUT, OUTPUT = "lq", "sr"
 TOLERANCE = 1e-4
 # Batch, height and width of the images a program is tried on; the windows of HAT are 16 pixels wide.

@@ -1,6 +1,6 @@
 import pytest
 
-from segsr_arch.cli import segsr
+from segsr_arch.cli import prepare
 from segsr_arch.cli.segsr import build_parser, main
 
 
@@ -43,6 +43,6 @@ def test_an_interruption_says_how_to_go_on(monkeypatch, capsys, tmp_path):
     def interrupted(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(segsr.prepare, "prepare", interrupted)
+    monkeypatch.setattr(prepare, "prepare", interrupted)
     assert main(["prepare", "folder", str(tmp_path), str(tmp_path / "d")]) == 130
     assert capsys.readouterr().err == "Interrupted. What was finished is kept; run the same command to go on.\n"

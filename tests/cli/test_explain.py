@@ -1,4 +1,3 @@
-import argparse
 import copy
 import csv
 import json
@@ -12,7 +11,7 @@ import torch
 import yaml
 
 from segsr_arch.archs.segsr_arch import SeGSR
-from segsr_arch.cli.explain import add_parser
+from segsr_arch.cli import segsr
 from segsr_arch.errors import ConfigError, DataError, DependencyError
 from segsr_arch.weights.digests import file_digest
 from tests.support import TINY_HAT, TINY_SEMANTICS, TINY_VLM, make_image, write_image
@@ -24,10 +23,7 @@ CLASSES = ("river", "windTurbine")
 
 
 def run(*arguments):
-    parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    args = parser.parse_args(["explain", *(str(argument) for argument in arguments)])
-    return args.run(args)
+    return segsr.run(segsr.build_parser().parse_args(["explain", *map(str, arguments)]))
 
 
 def semantics(**changes):

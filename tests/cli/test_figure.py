@@ -1,10 +1,9 @@
-import argparse
 import builtins
 
 import cv2
 import pytest
 
-from segsr_arch.cli import figure
+from segsr_arch.cli import segsr
 from segsr_arch.errors import ConfigError, DependencyError
 from tests.evaluation.figures.records import a_cost, write_evaluation
 
@@ -21,10 +20,7 @@ def work(tmp_path, monkeypatch):
 
 
 def run(*arguments):
-    parser = argparse.ArgumentParser()
-    figure.add_parser(parser.add_subparsers(dest="command"))
-    args = parser.parse_args(["figure", *arguments])
-    return args.run(args)
+    return segsr.run(segsr.build_parser().parse_args(["figure", *map(str, arguments)]))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,3 @@
-import argparse
 import json
 import os
 import signal
@@ -8,17 +7,14 @@ import unicodedata
 
 import pytest
 
-from segsr_arch.cli.prepare import add_parser
+from segsr_arch.cli import segsr
 from segsr_arch.errors import ConfigError, DataError
 from tests.preparation.test_preparation import make_source, snapshot
 from tests.support import SHARED_DATA, make_image, started, write_image
 
 
 def run(*arguments):
-    parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    args = parser.parse_args(["prepare", *(str(argument) for argument in arguments)])
-    return args.run(args)
+    return segsr.run(segsr.build_parser().parse_args(["prepare", *map(str, arguments)]))
 
 
 def test_folder_run_and_second_run(tmp_path, capsys):

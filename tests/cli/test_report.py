@@ -1,8 +1,6 @@
-import argparse
-
 import pytest
 
-from segsr_arch.cli import report
+from segsr_arch.cli import segsr
 from segsr_arch.errors import SegsrError
 from tests.evaluation.report.small_runs import RED, write_run
 
@@ -10,10 +8,7 @@ VALUES = {"beach01": 20.0, "beach02": 30.0, "river01": 25.0}
 
 
 def run(*arguments):
-    parser = argparse.ArgumentParser()
-    report.add_parser(parser.add_subparsers())
-    args = parser.parse_args(["report", *map(str, arguments)])
-    return args.run(args)
+    return segsr.run(segsr.build_parser().parse_args(["report", *map(str, arguments)]))
 
 
 def test_writes_report_html_in_the_working_directory_and_says_so(tmp_path, monkeypatch, capsys):

@@ -1,12 +1,11 @@
 """Data sets are entries: one more needs its file and nothing else."""
 
-import argparse
 import importlib.util
 import json
 
 import pytest
 
-from segsr_arch.cli.prepare import add_parser
+from segsr_arch.cli import segsr
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.preparation import data_set
 from segsr_arch.preparation.data_set import DataSet, SeededSplit, register
@@ -39,7 +38,7 @@ register(
 def toy(tmp_path, monkeypatch):
     """A module that somebody has written for a data set of their own."""
     monkeypatch.setattr(data_set, "REGISTERED", REGISTERED := dict(DATA_SETS))
-    monkeypatch.setattr("segsr_arch.cli.prepare.DATA_SETS", REGISTERED)
+    monkeypatch.setattr("segsr_arch.cli.arguments.prepare.DATA_SETS", REGISTERED)
     (tmp_path / "toy.py").write_text(NEW)
     spec = importlib.util.spec_from_file_location("toy", tmp_path / "toy.py")
     spec.loader.exec_module(importlib.util.module_from_spec(spec))
@@ -47,10 +46,7 @@ def toy(tmp_path, monkeypatch):
 
 
 def run(*arguments):
-    parser = argparse.ArgumentParser()
-    add_parser(parser.add_subparsers())
-    args = parser.parse_args(["prepare", *map(str, arguments)])
-    return args.run(args)
+    return segsr.run(segsr.build_parser().parse_args(["prepare", *map(str, arguments)]))
 
 
 def test_a_data_set_is_added_by_one_file(tmp_path, capsys, toy):

@@ -3,9 +3,12 @@
 import argparse
 import math
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.images.conversion import Conversion
+
+if TYPE_CHECKING:
+    from segsr_arch.images.conversion import Conversion
 
 
 def whole_number(*, least: int | None = None, most: int | None = None) -> Callable[[str], int]:
@@ -68,12 +71,14 @@ def add_conversion(parser: argparse._ActionsContainer, *, deep: str, banded: str
     )
 
 
-def conversion_of(args: argparse.Namespace) -> Conversion:
+def conversion_of(args: argparse.Namespace) -> "Conversion":
     """Take what the arguments say.
 
     Raises:
         ConfigError: If it makes no sense.
     """
+    from segsr_arch.images.conversion import Conversion
+
     conversion = Conversion(
         value_range=None if args.range is None else tuple(args.range),
         bands=None if args.bands is None else tuple(args.bands),

@@ -1,0 +1,82 @@
+"""The console commands parse their arguments before anything large is imported."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+
+import pytest
+
+from segsr_arch.cli import segsr
+from tests.cli.test_arguments import parsers
+from tests.support import ROOT, run_command
+
+LARGE = {"torch", "torchvision", "basicsr", "cv2", "scipy", "matplotlib", "yaml", "tqdm", "lmdb", "filelock"}
+MOST_MODULES = 320  # Python itself has 60 when it starts, numpy 110
+MOST_CPU_SECONDS = 0.5
+RUN_ALL = """\
+import contextlib, io, json, sys
+import segsr_commands
+seen = {}
+for arguments in json.loads(sys.argv[1]):
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()) as printed:
+        sys.argv = ["command", *arguments[1:]]
+        getattr(segsr_commands, arguments[0])()
+    seen[" ".join(arguments)] = printed.getvalue()
+print(json.dumps([seen, sorted(sys.modules)]))
+"""
+
+
+def helps():
+    return [parser.prog.split() + ["--help"] for parser in parsers(segsr.build_parser())]
+
+
+def test_no_help_text_waits_for_torch(tmp_path):
+    commands = [*helps(), ["segsr", "--version"], ["segsr"]]
+    ended = run_command([sys.executable, "-c", RUN_ALL, json.dumps(commands)], cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    seen, modules = json.loads(ended.stdout.splitlines()[-1])
+    assert len(seen) == len(commands) >= 19
+    assert all(text.startswith("usage: ") for command, text in seen.items() if command != "segsr --version")
+    assert not LARGE & set(modules)
+    assert len(modules) <= MOST_MODULES
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["compare", "--help"]])
+def test_help_takes_little_time(tmp_path, arguments):
+    program = "import sys, segsr_commands; sys.exit(segsr_commands.segsr())"
+    variables = {**os.environ, "PYTHONPATH": str(ROOT)}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [sys.executable, "-c", program, *arguments], cwd=tmp_path, env=variables, check=True, stdout=subprocess.DEVNULL
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime <= MOST_CPU_SECONDS
+
+
+def test_what_a_command_does_has_the_whole_package(tmp_path):
+    """Also where the package was put in its place unexecuted: BasicSR is repaired, and everything registered."""
+    program = """\
+import sys, segsr_commands
+sys.argv = ["segsr", "evaluate", "--list"]
+assert segsr_commands.segsr() == 0
+import segsr_arch
+from basicsr.utils.registry import ARCH_REGISTRY
+assert ARCH_REGISTRY.get("SeGSR") and segsr_arch.compat.status()["registries"], segsr_arch.__version__
+"""
+    ended = run_command([sys.executable, "-c", program], cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert "y-crop" in ended.stdout
+
+
+def test_a_wrong_argument_of_a_subcommand_is_told_at_once(tmp_path):
+    program = """\
+import atexit, sys, segsr_commands
+atexit.register(lambda: print("torch" in sys.modules))
+sys.argv = ["segsr", "report", "x", "--images", "many"]
+segsr_commands.segsr()
+"""
+    ended = run_command([sys.executable, "-c", program], cwd=tmp_path)
+    assert ended.returncode == 2 and "'many' is not a whole number" in ended.stderr
+    assert ended.stdout == "False\n"
