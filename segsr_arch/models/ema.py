@@ -31,14 +31,13 @@ class MovingAverage:
 
     Args:
         network: The network in training, on its device, not wrapped for distribution.
-        average: Made by :func:`copy_sharing_frozen` from ``network``; ``None`` makes it.
 
     Attributes:
         network: The average.
     """
 
-    def __init__(self, network: nn.Module, average: nn.Module | None = None) -> None:
-        self.network = copy_sharing_frozen(network) if average is None else average
+    def __init__(self, network: nn.Module) -> None:
+        self.network = copy_sharing_frozen(network)
         pairs = zip(self.network.parameters(), network.parameters(), strict=True)
         trained = [(mean, current) for mean, current in pairs if current.requires_grad]
         self._means = [mean for mean, _ in trained]
@@ -61,18 +60,3 @@ class MovingAverage:
             get_ema_multi_avg_fn(decay)(self._means, self._trained, None)
         for average, network, name in self._buffers:
             getattr(average, name).copy_(getattr(network, name))
-
-
-def update_average(average: nn.Module, network: nn.Module, decay: float) -> nn.Module:
-    """Move an average once, in place; :class:`MovingAverage` is for every step.
-
-    Args:
-        average: Made by :func:`copy_sharing_frozen` from ``network``.
-        network: The network in training.
-        decay: Weight of the old average; 0 copies.
-
-    Returns:
-        The average.
-    """
-    MovingAverage(network, average).update(decay)
-    return average

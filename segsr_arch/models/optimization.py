@@ -14,7 +14,12 @@ _FUSED_DEVICES = ("cpu", "cuda")
 _OTHER_WAYS = ("fused", "foreach", "capturable", "differentiable")
 
 
-def parameter_groups(network: nn.Module, *, lr: float, lora_lr_factor: float) -> list[dict[str, Any]]:
+def trainable(network: nn.Module) -> list[nn.Parameter]:
+    """The parameters of a network that are not frozen, in its order."""
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def split_lora(network: nn.Module, *, lr: float, lora_lr_factor: float) -> list[dict[str, Any]]:
     """Make the groups of what is trainable: everything but LoRA, then LoRA if there is any.
 
     Args:
@@ -25,12 +30,11 @@ def parameter_groups(network: nn.Module, *, lr: float, lora_lr_factor: float) ->
     Returns:
         Parameter groups for an optimizer.
     """
-    trainable = [(name, parameter) for name, parameter in network.named_parameters() if parameter.requires_grad]
-    lora = [parameter for name, parameter in trainable if is_lora(name)]
-    groups = [{"params": [parameter for name, parameter in trainable if not is_lora(name)], "lr": lr}]
-    if lora:
-        groups.append({"params": lora, "lr": lr * lora_lr_factor})
-    return groups
+    lora = [parameter for name, parameter in network.named_parameters() if parameter.requires_grad and is_lora(name)]
+    known = set(map(id, lora))
+    rest = [parameter for parameter in trainable(network) if id(parameter) not in known]
+    groups = [{"params": rest, "lr": lr}]
+    return groups + [{"params": lora, "lr": lr * lora_lr_factor}] if lora else groups
 
 
 def choose_kernels(optim_type: str, options: Mapping[str, Any], device_type: str) -> dict[str, Any]:

@@ -1,14 +1,12 @@
 """Images and guidance maps of a validation for TensorBoard."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from torch import Tensor
-
-from segsr_arch.guiding.guided_network import GuidedNetwork
 
 
 def map_strip(maps: Tensor) -> np.ndarray:
@@ -27,11 +25,11 @@ def map_strip(maps: Tensor) -> np.ndarray:
 
 
 class ValidationImages:
-    """Shows the first images of a validation in TensorBoard: SR and maps each time, LR and HR once.
+    """Shows the first images of a validation in TensorBoard: SR and further pictures each time, LR and HR once.
 
     Args:
         tb_logger: TensorBoard writer.
-        network: Bare network; maps are shown if it is guided.
+        more_pictures: Draws further pictures (H, W, 3) of an LR image (1, C, H, W), by name.
         dataset: Name of the data set.
         iteration: Training iteration.
         count: How many images are shown.
@@ -39,10 +37,17 @@ class ValidationImages:
     """
 
     def __init__(
-        self, *, tb_logger: Any, network: torch.nn.Module, dataset: str, iteration: int, count: int, first: bool
+        self,
+        *,
+        tb_logger: Any,
+        more_pictures: Callable[[Tensor], Mapping[str, np.ndarray]],
+        dataset: str,
+        iteration: int,
+        count: int,
+        first: bool,
     ) -> None:
         self._tb_logger = tb_logger
-        self._network = network
+        self._more_pictures = more_pictures
         self._dataset = dataset
         self._iteration = iteration
         self._count = count
@@ -55,9 +60,8 @@ class ValidationImages:
         for role, image in images.items():
             if role == "sr" or self._first:
                 self._add(f"{name}/{role}", image[0].detach().float().clamp(0, 1), "CHW")
-        if isinstance(self._network, GuidedNetwork) and self._network.has_maps:
-            maps = self._network.guidance_maps(images["lq"])[0]
-            self._add(f"{name}/maps", map_strip(maps), "HWC")
+        for role, picture in self._more_pictures(images["lq"]).items():
+            self._add(f"{name}/{role}", picture, "HWC")
 
     def _add(self, tag: str, image: Any, dataformats: str) -> None:
         self._tb_logger.add_image(f"{self._dataset}/{tag}", image, self._iteration, dataformats=dataformats)

@@ -1,4 +1,4 @@
-"""Options that :class:`~segsr_arch.models.segsr_model.SeGSRModel` reads from ``train:`` beyond BasicSR's own."""
+"""Options of ``train:`` and ``val:`` beyond BasicSR's own, and what they have to agree on with others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,6 +28,19 @@ class TrainOptions(OptionGroup):
     )
     grad_clip: float | None = option(None, help="largest norm of all gradients together; null for no limit", above=0)
     accumulate: int = option(1, help="split each batch into this many, to save memory", minimum=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuideTrainOptions(OptionGroup):
+    """Additions to ``train:`` for guided networks.
+
+    Raises:
+        ConfigError: If a value is of the wrong type or out of range.
+    """
+
+    section = "train"
+    shares_section = True
+
     lora_lr_factor: float = option(1.0, help="learning rate of LoRA over that of the rest", minimum=0)
 
 
@@ -45,28 +58,34 @@ class ValidationOptions(OptionGroup):
     tensorboard_images: int = option(3, help="images, with their guidance maps, shown in TensorBoard", minimum=0)
 
 
-def check_training(opt: Mapping[str, Any]) -> TrainOptions:
-    """Check what ``train:`` and the training data set have to agree on.
+def check_batches(opt: Mapping[str, Any], options: TrainOptions) -> None:
+    """Check that a batch can be split as ``accumulate`` says.
 
     Args:
         opt: The whole options of a training.
-
-    Returns:
-        The additions to ``train:``.
+        options: The additions to its ``train:``.
 
     Raises:
-        ConfigError: If one of them is wrong, there is no loss, or a batch cannot be split as ``accumulate`` says.
+        ConfigError: If it cannot.
     """
-    train = opt["train"]
-    options = TrainOptions.read(train)
-    if not (train.get("pixel_opt") or train.get("perceptual_opt")):
-        raise ConfigError("train: needs a loss: pixel_opt or perceptual_opt.")
     batch = opt["datasets"]["train"]["batch_size_per_gpu"]
     if batch % options.accumulate:
         raise ConfigError(
             f"train: accumulate: {options.accumulate} must divide datasets: train: "
             f"batch_size_per_gpu: {batch}, because each batch is split into that many equal parts."
         )
-    if options.accumulate > 1 and (train.get("pixel_opt") or {}).get("reduction", "mean") != "mean":
+
+
+def check_image_losses(train: Mapping[str, Any]) -> None:
+    """Check that there is a loss between images, and one that can be computed in parts if ``accumulate`` says so.
+
+    Args:
+        train: The ``train:`` section.
+
+    Raises:
+        ConfigError: If it does not.
+    """
+    if not (train.get("pixel_opt") or train.get("perceptual_opt")):
+        raise ConfigError("train: needs a loss: pixel_opt or perceptual_opt.")
+    if TrainOptions.read(train).accumulate > 1 and (train.get("pixel_opt") or {}).get("reduction", "mean") != "mean":
         raise ConfigError("train: accumulate: needs a pixel loss with reduction: mean.")
-    return options

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from segsr_arch.errors import CheckpointError
-from segsr_arch.models.ema import copy_sharing_frozen, update_average
+from segsr_arch.models.ema import MovingAverage, copy_sharing_frozen
 from tests.guiding.bases import BASES, build, images
 from tests.guiding.test_guided_network import shake
 
@@ -59,14 +59,15 @@ def test_copies_have_hooks_of_their_own(name):
 @pytest.mark.parametrize("name", IN_DEPTH)
 def test_the_average_of_a_training_follows_it(name):
     network = build(name)
-    average = copy_sharing_frozen(network)
+    moving = MovingAverage(network)
+    average = moving.network
     frozen = {key: p for key, p in network.named_parameters() if not p.requires_grad}
     assert frozen and all(average.get_parameter(key) is p for key, p in frozen.items())
     shake(network).eval()
     lq = images(8, 12)
     with torch.no_grad():
         assert (average(lq) - network(lq)).abs().max() > 1e-3
-        update_average(average, network, decay=0.0)
+        moving.update(0.0)
         torch.testing.assert_close(average(lq), network(lq))
 
 

@@ -5,7 +5,7 @@ import torch
 from basicsr.models import build_model
 from torch import nn
 
-from segsr_arch.models.optimization import choose_kernels, parameter_groups
+from segsr_arch.models.optimization import choose_kernels, split_lora
 from tests.models.tiny import batch, tiny_options
 
 
@@ -75,12 +75,12 @@ def test_chosen_kernels_follow_the_formula(optim_type, options):
 
 def test_groups_are_the_rest_and_lora(tmp_path):
     network = build(tmp_path).net_g
-    rest, lora = parameter_groups(network, lr=1e-3, lora_lr_factor=0.5)
+    rest, lora = split_lora(network, lr=1e-3, lora_lr_factor=0.5)
     trainable = {name: p for name, p in network.named_parameters() if p.requires_grad}
     assert {id(p) for p in lora["params"]} == {id(p) for name, p in trainable.items() if "lora_" in name}
     assert {id(p) for p in rest["params"] + lora["params"]} == set(map(id, trainable.values()))
     assert (rest["lr"], lora["lr"]) == (1e-3, 5e-4)
-    assert len(parameter_groups(nn.Linear(2, 2), lr=1e-3, lora_lr_factor=0.5)) == 1
+    assert len(split_lora(nn.Linear(2, 2), lr=1e-3, lora_lr_factor=0.5)) == 1
 
 
 def test_model_steps_with_the_chosen_kernels_as_with_the_plain_ones(tmp_path):

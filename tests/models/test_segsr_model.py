@@ -256,7 +256,7 @@ def test_best_network_of_a_damaged_or_later_record_is_told(tmp_path, caplog, con
 
 def give_means(monkeypatch, psnr):
     result = ValidationResult(images=(), means={"psnr": psnr}, set_values={})
-    monkeypatch.setattr("segsr_arch.models.segsr_model.validate", lambda *_args: result)
+    monkeypatch.setattr("segsr_arch.models.validated_model.validate", lambda *_args: result)
 
 
 @pytest.mark.parametrize(("better", "kept"), [("higher", 3), ("lower", 2)])

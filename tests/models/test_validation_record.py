@@ -168,7 +168,7 @@ def test_a_training_outlives_a_disk_that_is_full_when_figures_are_written(tmp_pa
     def full(*_args, **_options):
         raise SaveError("images.csv: cannot be written (No space left on device).")
 
-    monkeypatch.setattr("segsr_arch.models.segsr_model.write_record", full)
+    monkeypatch.setattr("segsr_arch.models.validated_model.write_record", full)
     model = build_model(tiny_options(tmp_path))
     model.trained_iter = 1
     logger = get_root_logger()

@@ -88,7 +88,7 @@ def test_losses_are_looked_at_every_hundredth_iteration_only(tmp_path, monkeypat
     """On a GPU each look waits for it."""
     model = build(tmp_path)
     looks, bool_of = [], torch.Tensor.__bool__
-    monkeypatch.setattr("segsr_arch.models.segsr_model.stop_unless_finite", lambda *_arguments, **_options: None)
+    monkeypatch.setattr("segsr_arch.models.training_model.stop_unless_finite", lambda *_arguments, **_options: None)
     monkeypatch.setattr(torch.Tensor, "__bool__", lambda tensor: looks.append(model.trained_iter) or bool_of(tensor))
     for name in ("item", "tolist", "__float__"):
         read = getattr(torch.Tensor, name)
