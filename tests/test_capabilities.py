@@ -10,7 +10,7 @@ from torch import nn
 from segsr_arch.capabilities import PRECISIONS, Capabilities, SizeRule, capabilities_of, size_rule_of
 from segsr_arch.errors import ConfigError
 from segsr_arch.export.program import TOLERANCE, export_program
-from segsr_arch.guiding.unit_layouts import entries
+from segsr_arch.guiding.units import entries
 from segsr_arch.inference.form import to_inference_form
 from segsr_arch.inference.super_resolution import super_resolve
 from tests.inference.test_size_trial import LargeKernel

@@ -6,23 +6,19 @@ from typing import Any
 from basicsr.utils.registry import ARCH_REGISTRY
 
 from segsr_arch.archs.hat.options import HATOptions
-from segsr_arch.archs.hat_arch import HAT
-from segsr_arch.archs.semantic_sr_arch import check_guided, check_guided_checkpoint
-from segsr_arch.compat.registration import register
+from segsr_arch.archs.semantic_sr_arch import SemanticSR
+from segsr_arch.compat.registration import SUFFIX, register
 from segsr_arch.errors import ConfigError
-from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.option_fields import takes_fields_of
 from segsr_arch.semantics import SemanticsConfig
-from segsr_arch.zoo.named_networks import Base
 
 
 @register(ARCH_REGISTRY)
-class SeGSR(GuidedNetwork):
+class SeGSR(SemanticSR):
     """Semantic-guided super-resolution of remote-sensing images (Chen et al., SeG-SR, section III).
 
-    :class:`~segsr_arch.archs.semantic_sr_arch.SemanticSR` with this package's HAT; the defaults are the paper's
-    network. The parameters of HAT are passed on to it, those included that the public option files of HAT and SeG-SR
-    carry.
+    ``SemanticSR`` with this package's HAT; the defaults are the paper's network. HAT's arguments stand beside those
+    of the guide, as in public option files.
 
     Args:
         semantics: Options of the guide, see :class:`~segsr_arch.semantics.config.SemanticsConfig`.
@@ -37,15 +33,17 @@ class SeGSR(GuidedNetwork):
         CheckpointError: If ``pretrain_base`` cannot be read or does not fit.
     """
 
-    @staticmethod
-    def check_options(options: Mapping[str, Any]) -> None:
-        """As ``SemanticSR.check_options``, with HAT's arguments beside those of the guide."""
-        check_guided(_hat(HATOptions.among(options)), options)
+    nested_networks = ()
 
     @classmethod
-    def check_checkpoint(cls, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
-        """As ``SemanticSR.check_checkpoint``, with HAT's arguments beside those of the guide."""
-        check_guided_checkpoint(_hat(HATOptions.among(options)), options, state, strict, guide=cls.guide_class)
+    def base_options(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take HAT's arguments out of the constructor arguments; it is this package's HAT, whoever else has one."""
+        hat = HATOptions.among(options)
+        if hat.in_chans != 3:
+            raise ConfigError(
+                f"in_chans: {hat.in_chans!r}: the vision-language model sees red, green and blue; give 3."
+            )
+        return {"type": f"HAT_{SUFFIX}", **vars(hat)}
 
     @takes_fields_of(HATOptions)
     def __init__(
@@ -56,14 +54,5 @@ class SeGSR(GuidedNetwork):
         pretrain_base: str | None = None,
         **hat: Any,
     ) -> None:
-        base = _hat(HATOptions(**hat)).build()
+        base = self.base_options(vars(HATOptions(**hat)))
         super().__init__(base=base, semantics=semantics, units=units, pretrain_base=pretrain_base)
-
-
-def _hat(options: HATOptions) -> Base:
-    """This package's HAT as the base, whatever HAT is in BasicSR's registry."""
-    if options.in_chans != 3:
-        raise ConfigError(
-            f"in_chans: {options.in_chans!r}: the vision-language model sees red, green and blue; give 3."
-        )
-    return Base(name="HAT", network=HAT, arguments=vars(options))

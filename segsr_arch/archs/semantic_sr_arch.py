@@ -11,10 +11,9 @@ from segsr_arch.compat.registration import register
 from segsr_arch.errors import CheckpointError, ConfigError
 from segsr_arch.guiding.base_weights import check_base_path, load_base_weights
 from segsr_arch.guiding.checkpoint_description import check_description, check_identity, describe_network
-from segsr_arch.guiding.guided_network import GuidedNetwork, refuse_units_that_are_recomputed
-from segsr_arch.guiding.unit_layouts import select_units
+from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.guiding.unit_probe import NoValuesError, Probe, probe_network
-from segsr_arch.semantics import SemanticGuide, SemanticsConfig, check_available
+from segsr_arch.semantics import SemanticsConfig, check_available
 from segsr_arch.semantics.vision_tower import known_identity
 from segsr_arch.zoo.named_networks import SCALE_NAMES, Base
 
@@ -51,8 +50,14 @@ class SemanticSR(GuidedNetwork):
 
     nested_networks = ("base",)
 
-    @staticmethod
-    def check_options(options: Mapping[str, Any]) -> None:
+    @classmethod
+    def base_options(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Take ``type`` and arguments of the base out of the constructor arguments."""
+        base: Mapping[str, Any] = options["base"]
+        return base
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, Any]) -> None:
         """Find what is wrong with ``network_g`` before anything is built or moved.
 
         Args:
@@ -64,7 +69,18 @@ class SemanticSR(GuidedNetwork):
             WeightsError: If weights of the vision-language model cannot be had, read, or do not fit.
             CheckpointError: If ``pretrain_base`` cannot be read or does not fit.
         """
-        check_guided(_unguided(options["base"]), options)
+        check_base_path(options.get("pretrain_base"))
+        base = _unguided(cls.base_options(options))
+        network, probe = _outline(base, options.get("units"))
+        for name in SCALE_NAMES:
+            given = base.arguments.get(name)  # a fraction is a weight of residuals, not an enlargement
+            if isinstance(given, int) and given >= 1 and given != probe.scale:
+                raise ConfigError(
+                    f"base: {name}: {given} makes {base.name} enlarge x{probe.scale}; it does not know this scale."
+                )
+        check_available(SemanticsConfig.from_options(options.get("semantics")))
+        if options.get("pretrain_base") is not None:
+            load_base_weights(network.to_empty(device="cpu"), options["pretrain_base"])
 
     @classmethod
     def check_checkpoint(cls, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
@@ -79,7 +95,22 @@ class SemanticSR(GuidedNetwork):
             CheckpointError: If it belongs to another scale, base, guide or vision-language model. A large one's digest
                 is left to the constructor.
         """
-        check_guided_checkpoint(_unguided(options["base"]), options, state, strict, guide=cls.guide_class)
+        network, probe = _outline(_unguided(cls.base_options(options)), options.get("units"))
+        semantics = SemanticsConfig.from_options(options.get("semantics"))
+        own = describe_network(
+            base=network, upscale=probe.scale, unit_paths=probe.paths, semantics=semantics, guide=cls.guide_class
+        )
+        description = check_description(state, own, strict=strict)
+        identity = known_identity(semantics)
+        if identity is not None:
+            check_identity(description, identity)
+        if strict:
+            of_base = {name.removeprefix("base."): value for name, value in state.items() if name.startswith("base.")}
+            try:
+                network.load_state_dict(of_base, strict=True, assign=True)
+            except RuntimeError as error:
+                name = type(network).__name__
+                raise CheckpointError(f"The checkpoint does not fit the {name} of network_g: {error}") from error
 
     def __init__(
         self,
@@ -92,54 +123,13 @@ class SemanticSR(GuidedNetwork):
         super().__init__(base=_unguided(base).build(), semantics=semantics, units=units, pretrain_base=pretrain_base)
 
 
-def check_guided(base: Base, options: Mapping[str, Any]) -> None:
-    """Check a base and the options of its guide, see :meth:`SemanticSR.check_options`.
-
-    Args:
-        base: The base.
-        options: ``semantics``, ``units`` and ``pretrain_base``.
-    """
-    check_base_path(options.get("pretrain_base"))
-    network, _, probe = _outline(base, options.get("units"))
-    for name in SCALE_NAMES:
-        given = base.arguments.get(name)  # a fraction is a weight of residuals, not an enlargement
-        if isinstance(given, int) and given >= 1 and given != probe.scale:
-            raise ConfigError(
-                f"base: {name}: {given} makes {base.name} enlarge x{probe.scale}; it does not know this scale."
-            )
-    check_available(SemanticsConfig.from_options(options.get("semantics")))
-    if options.get("pretrain_base") is not None:
-        load_base_weights(network.to_empty(device="cpu"), options["pretrain_base"])
-
-
-def check_guided_checkpoint(
-    base: Base, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool, *, guide: type[SemanticGuide]
-) -> None:
-    """Check a checkpoint against a base and the options of its guide, see :meth:`SemanticSR.check_checkpoint`."""
-    network, paths, probe = _outline(base, options.get("units"))
-    semantics = SemanticsConfig.from_options(options.get("semantics"))
-    own = describe_network(base=network, upscale=probe.scale, unit_paths=paths, semantics=semantics, guide=guide)
-    description = check_description(state, own, strict=strict)
-    identity = known_identity(semantics)
-    if identity is not None:
-        check_identity(description, identity)
-    if strict:
-        of_base = {name.removeprefix("base."): value for name, value in state.items() if name.startswith("base.")}
-        try:
-            network.load_state_dict(of_base, strict=True, assign=True)
-        except RuntimeError as error:
-            raise CheckpointError(f"The checkpoint does not fit the {base.name} of network_g: {error}") from error
-
-
-def _outline(base: Base, units: int | Sequence[str] | None) -> tuple[nn.Module, list[str], Probe]:
+def _outline(base: Base, units: int | Sequence[str] | None) -> tuple[nn.Module, Probe]:
     network = base.outline()
-    paths = select_units(network, units)
-    refuse_units_that_are_recomputed(network, paths)
     try:
-        return network, paths, probe_network(network, paths)
+        return network, probe_network(network, units)
     except NoValuesError:
         network = base.outline(with_values=True)
-        return network, paths, probe_network(network, paths)
+        return network, probe_network(network, units)
 
 
 def _unguided(options: Mapping[str, Any]) -> Base:

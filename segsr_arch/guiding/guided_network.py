@@ -22,7 +22,6 @@ from segsr_arch.guiding.checkpoint_description import (
     describe_network,
     encode_description,
 )
-from segsr_arch.guiding.unit_layouts import select_units
 from segsr_arch.guiding.unit_outputs import UnitOutput, features_of, with_features
 from segsr_arch.guiding.unit_probe import probe_network
 from segsr_arch.padding import crop, pad_to_multiple
@@ -102,10 +101,9 @@ class GuidedNetwork(nn.Module):
         pretrain_base: str | None = None,
     ) -> None:
         super().__init__()
-        self.unit_paths = select_units(base, units)
-        refuse_units_that_are_recomputed(base, self.unit_paths)
-        probe = probe_network(base, self.unit_paths)
+        probe = probe_network(base, units)
         self.upscale = probe.scale
+        self.unit_paths = list(probe.paths)
         self.unit_outputs = probe.outputs
         declared = capabilities_of(base)
         self.capabilities = replace(self.capabilities, precisions=declared.precisions, exportable=declared.exportable)
@@ -270,20 +268,3 @@ class GuidedNetwork(nn.Module):
 def _check_rgb(lq: Tensor) -> None:
     if lq.shape[1] != 3:
         raise ConfigError(f"The semantic guide needs RGB: input (B, 3, H, W), got {tuple(lq.shape)}.")
-
-
-def refuse_units_that_are_recomputed(base: nn.Module, paths: Sequence[str]) -> None:
-    """Refuse units below a module with gradient checkpointing: the backward pass would run their hooks without maps.
-
-    Raises:
-        ConfigError: If there is such a unit; it is named.
-    """
-    for path in paths:
-        parts = path.split(".")
-        for length in range(1, len(parts)):
-            above = ".".join(parts[:length])
-            if getattr(base.get_submodule(above), "use_checkpoint", False):
-                raise ConfigError(
-                    f"units: {path} lies within {above}, which gradient checkpointing computes twice. Set "
-                    f"use_checkpoint: false, or end the unit with {above}."
-                )

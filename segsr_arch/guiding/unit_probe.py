@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from segsr_arch.capabilities import capabilities_of
 from segsr_arch.errors import ConfigError
 from segsr_arch.guiding.unit_outputs import UnitOutput, recognise
+from segsr_arch.guiding.units import select_units
 
 # Sides that every known window divides, in a ratio that no channel count resembles.
 _OUTLINE_SIZE = (480, 800)
@@ -27,31 +28,34 @@ class Probe:
     """What was learned.
 
     Attributes:
+        paths: Modules that end a unit each.
         scale: Upscaling factor s of the network.
         outputs: What each unit gives, in the order of the units.
     """
 
+    paths: tuple[str, ...]
     scale: int
     outputs: tuple[UnitOutput, ...]
 
 
-def probe_network(network: nn.Module, paths: Sequence[str]) -> Probe:
-    """Run a network on an outline of an image, without memory or arithmetic, or else on a small black one.
+def probe_network(network: nn.Module, units: int | Sequence[str] | None) -> Probe:
+    """Choose the units of a network and run it, on an outline of an image or else on a small black one.
 
-    The network itself is not changed.
+    An outline needs neither memory nor arithmetic. The network itself is not changed.
 
     Args:
         network: From (B, 3, H, W) to (B, 3, sH, sW).
-        paths: Modules that end a unit each.
+        units: As :func:`~segsr_arch.guiding.units.select_units` takes them.
 
     Returns:
-        Its scale and the layout of each unit's output.
+        Its units, its scale and the layout of each unit's output.
 
     Raises:
-        ConfigError: If it cannot be run, its output is no enlarged image, a unit does not run exactly once, or what it
-            gives is no feature map.
+        ConfigError: If the units are wrong, it cannot be run, its output is no enlarged image, a unit does not run
+            exactly once, or what it gives is no feature map.
         NoValuesError: If it looks at values while it runs, and is itself an outline that has none.
     """
+    paths = select_units(network, units)
     given = capabilities_of(network).trial_size
     try:
         emptied = outline(network)
@@ -126,7 +130,7 @@ def _run(network: nn.Module, paths: Sequence[str], image: Tensor) -> Probe:
             )
         if isinstance(found[path], str):
             raise ConfigError(f"units: {path} {found[path]}.")
-    return Probe(scale=_scale(name, sr, size), outputs=tuple(found[path] for path in paths))
+    return Probe(paths=tuple(paths), scale=_scale(name, sr, size), outputs=tuple(found[path] for path in paths))
 
 
 def _scale(name: str, sr: Any, size: tuple[int, int]) -> int:

@@ -13,7 +13,7 @@ from segsr_arch.archs.semantic_sr_arch import SemanticSR
 from segsr_arch.capabilities import FOREIGN, Capabilities
 from segsr_arch.errors import ConfigError
 from segsr_arch.guiding.guided_network import GuidedNetwork
-from segsr_arch.guiding.unit_layouts import candidates, select_units
+from segsr_arch.guiding.units import candidates, select_units
 from tests.guiding.bases import images
 from tests.guiding.test_guided_network import shake
 from tests.guiding.test_unit_kinds import SEMANTICS, Stack, guide

@@ -13,7 +13,7 @@ from segsr_arch.archs.segsr_arch import SeGSR
 from segsr_arch.capabilities import FOREIGN, Capabilities
 from segsr_arch.errors import CheckpointError, ConfigError
 from segsr_arch.guiding.guided_network import GuidedNetwork
-from segsr_arch.guiding.unit_layouts import select_units
+from segsr_arch.guiding.units import select_units
 from segsr_arch.semantics.config import DESCRIPTORS, LORA_TARGETS
 from tests.support import TINY_HAT, TINY_SEMANTICS, TINY_VLM
 

@@ -10,7 +10,7 @@ import segsr_arch  # noqa: F401
 from segsr_arch.evaluation.trained_network import TrainedNetwork
 from segsr_arch.export.comparison import compare_networks
 from segsr_arch.guiding.guided_network import GuidedNetwork
-from segsr_arch.guiding.unit_layouts import entries
+from segsr_arch.guiding.units import entries
 from segsr_arch.inference.cost import measure_cost
 from segsr_arch.inference.form import to_inference_form
 from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled

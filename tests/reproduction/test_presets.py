@@ -5,7 +5,7 @@ import torch
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.guiding.guided_network import GuidedNetwork
-from segsr_arch.guiding.unit_layouts import select_units
+from segsr_arch.guiding.units import select_units
 from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.presets import FULL, SMALL
 from segsr_arch.reproduction.run_options import network_options

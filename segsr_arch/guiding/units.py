@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -106,10 +107,14 @@ def select_units(network: nn.Module, units: int | Sequence[str] | None) -> list[
 
     Raises:
         ConfigError: If no layout is declared for the network and ``units`` is no list, if there are fewer entries than
-            units, or if a path leads to no module.
+            units, if a path leads to no module, or into one that gradient checkpointing computes twice.
     """
-    if isinstance(units, (list, tuple)):
-        return _given_units(network, units)
+    paths = _given_units(network, units) if isinstance(units, (list, tuple)) else _counted_units(network, units)
+    _refuse_recomputed(network, paths)
+    return paths
+
+
+def _counted_units(network: nn.Module, units: Any) -> list[str]:
     if units is not None and not isinstance(units, int):
         raise ConfigError(f"units: give a whole number of groups or a list of module paths; got {units!r}.")
     declared, name = entries(network), type(network).__name__
@@ -145,3 +150,16 @@ def _given_units(network: nn.Module, paths: Sequence[str]) -> list[str]:
         if known.setdefault(names[path], path) != path:
             raise ConfigError(f"units: {known[names[path]]} and {path} are the same module; name it once.")
     return list(paths)
+
+
+def _refuse_recomputed(base: nn.Module, paths: Sequence[str]) -> None:
+    """Refuse units below a module with gradient checkpointing: the backward pass would run their hooks without maps."""
+    for path in paths:
+        parts = path.split(".")
+        for length in range(1, len(parts)):
+            above = ".".join(parts[:length])
+            if getattr(base.get_submodule(above), "use_checkpoint", False):
+                raise ConfigError(
+                    f"units: {path} lies within {above}, which gradient checkpointing computes twice. Set "
+                    f"use_checkpoint: false, or end the unit with {above}."
+                )
