@@ -13,8 +13,9 @@ from segsr_arch.config.name_lists import check_stems, list_named
 from segsr_arch.config.pairs import check_pairs, check_patch
 from segsr_arch.config.paths import check_file
 from segsr_arch.config.problems import Problems
-from segsr_arch.config.tables import CONVERSION, DATASET, DATASET_KEYS, IO_BACKENDS, LOADER_NEEDED, PAIRED_TRAIN_NEEDED
+from segsr_arch.config.tables import DATASET, DATASET_KEYS, IO_BACKENDS, LOADER_NEEDED, PAIRED_TRAIN_NEEDED
 from segsr_arch.files.names import folder_name_problem
+from segsr_arch.images.conversion import CONVERSION_KEYS
 from segsr_arch.option_keys import describe, is_number, is_whole, needed
 
 PAIRED_TYPES = ("PairedImageDataset", "RealESRGANPairedDataset")
@@ -117,7 +118,7 @@ def _check_dataset(
     for key in (key for key in options if str(key).startswith("dataroot") and key not in roots):
         _check_root_exists(here.at(key), options[key])
     listings = _list_roots(here, options, roots, lmdb)
-    if CONVERSION.keys() <= keys.keys():
+    if CONVERSION_KEYS.keys() <= keys.keys():
         check_kinds(here, options, listings)
     if phase != "train":
         check_stems(here, listings)

@@ -5,8 +5,7 @@ from typing import Any
 
 from segsr_arch.config.images import Listing
 from segsr_arch.config.problems import Problems
-from segsr_arch.config.tables import CONVERSION
-from segsr_arch.images.conversion import Conversion, notes_of, refusal
+from segsr_arch.images.conversion import CONVERSION_KEYS, Conversion, notes_of, refusal
 from segsr_arch.images.errors import Finding, ImageReadError
 from segsr_arch.images.header import ImageHeader
 from segsr_arch.images.limits import check_memory
@@ -21,7 +20,7 @@ def check_kinds(here: Problems, options: Mapping[str, Any], listings: Mapping[st
         options: Its options, whose values have been checked there.
         listings: Its images by key of their root.
     """
-    if not all(here.at(key).ok for key in CONVERSION):
+    if not all(here.at(key).ok for key in CONVERSION_KEYS):
         return
     conversion = Conversion.of_data_set(options)
     nonsense = conversion.problem()

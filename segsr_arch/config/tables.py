@@ -4,6 +4,7 @@ A model or dataset class from elsewhere may declare its own in a class attribute
 :mod:`segsr_arch.config.sections`.
 """
 
+from segsr_arch.images.conversion import CONVERSION_KEYS
 from segsr_arch.option_keys import Key, needed
 
 TOP = {
@@ -178,7 +179,6 @@ LOADER_NEEDED = {
 IO_BACKENDS = ("disk", "lmdb", "memcached")
 _AUGMENT = ("use_hflip", "use_rot")
 # What of images is used that are not RGB of 8 bits: the values that become 0 and 255, the bands that become R, G and B.
-CONVERSION = {"value_range": Key("list", items="number"), "bands": Key("list", items="int")}
 _PAIRED = {
     "dataroot_gt": needed("text"),
     "dataroot_lq": needed("text"),
@@ -186,7 +186,7 @@ _PAIRED = {
     "meta_info_file": Key("text"),
     "color": Key("text", words=("y",)),
     "gt_size": Key("int", minimum=1),
-    **CONVERSION,
+    **CONVERSION_KEYS,
     **{name: Key("bool") for name in _AUGMENT},
 }
 PAIRED_TRAIN_NEEDED = {"gt_size": needed("int", minimum=1), **{name: needed("bool") for name in _AUGMENT}}
@@ -198,8 +198,8 @@ DATASET_KEYS: dict[str, dict[str, Key]] = {
         "dataroot_lq": needed("text"),
         "meta_info_file": Key("text", nullable=False),
         "color": Key("text", words=("y",)),
-        **CONVERSION,
+        **CONVERSION_KEYS,
     },
     "RealESRGANPairedDataset": {**_PAIRED, "meta_info": Key("text")},
-    "FFHQDataset": {"dataroot_gt": needed("text"), "use_hflip": needed("bool"), **CONVERSION},
+    "FFHQDataset": {"dataroot_gt": needed("text"), "use_hflip": needed("bool"), **CONVERSION_KEYS},
 }

@@ -16,9 +16,9 @@ from torchvision.transforms.functional import normalize
 
 from segsr_arch.compat.image_reading import converting
 from segsr_arch.compat.registration import register
-from segsr_arch.config.tables import CONVERSION
 from segsr_arch.degradations.bicubic import bicubic_taps, make_lr, mod_crop
 from segsr_arch.errors import DataError
+from segsr_arch.images.conversion import CONVERSION_KEYS
 from segsr_arch.option_keys import Key, needed
 from segsr_arch.sources.name_lists import read_names
 
@@ -63,7 +63,7 @@ class BicubicPairedDataset(Dataset):
         "gt_size": Key("int", minimum=1),
         "use_hflip": Key("bool"),
         "use_rot": Key("bool"),
-        **CONVERSION,
+        **CONVERSION_KEYS,
     }
     listed_roots = ("dataroot_gt",)  # what the option check lists
     patches_from = "dataroot_gt"  # and what it compares gt_size with

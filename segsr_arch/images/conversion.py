@@ -8,8 +8,11 @@ import numpy as np
 
 from segsr_arch.images.errors import Finding, ImageReadError
 from segsr_arch.images.header import ImageHeader
+from segsr_arch.option_keys import Key
 
 Note = tuple[Finding, str]
+CONVERSION_KEYS = {"value_range": Key("list", items="number"), "bands": Key("list", items="int")}
+"""Options of a data set that ask for a conversion."""
 _COLOURS = ("grey", "RGB", "bands")
 
 
