@@ -28,7 +28,7 @@ _MARGIN = 2
 
 @register(DATASET_REGISTRY)
 @converting
-class BicubicPairedDataset(Dataset):
+class BicubicPairedDataset(Dataset[dict[str, Tensor | str]]):
     """Pairs of a ground truth image and its bicubic reduction, from ground truth images only.
 
     .. code-block:: yaml
@@ -122,7 +122,7 @@ class BicubicPairedDataset(Dataset):
             if kind == "lmdb":
                 backend |= {"db_paths": [self.opt["dataroot_gt"]], "client_keys": ["gt"]}
             self._client = FileClient(kind, **backend)
-        return self._client.get(path, "gt")
+        return bytes(self._client.get(path, "gt"))
 
     def _whole(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         gt = mod_crop(image, self._scale)

@@ -6,6 +6,7 @@ numbers that float64 holds without rounding. The result therefore does not depen
 its BLAS, which the float32 original does where the true value lies half-way between two grey levels.
 """
 
+import math
 from functools import lru_cache
 
 import numpy as np
@@ -59,9 +60,8 @@ def bicubic_taps(scale: int) -> tuple[tuple[int, ...], int, int]:
             return 3 * d**3 - 5 * d**2 * unit + 2 * unit**3
         return -(d**3) + 5 * d**2 * unit - 8 * d * unit**2 + 4 * unit**3
 
-    weights = [weight(d) for d in reach]
-    common = int(np.gcd.reduce(weights))
-    weights = tuple(w // common for w in weights)
+    common = math.gcd(*map(weight, reach))
+    weights = tuple(weight(d) // common for d in reach)
     return weights, sum(weights), (-reach[0] - (scale - 1)) // 2
 
 
@@ -99,7 +99,7 @@ def reduce_exactly(image: np.ndarray, scale: int) -> np.ndarray:
     rows = _reduce_rows(image.reshape(height, -1).astype(np.float64), scale)
     columns = rows.reshape(-1, width, channels).transpose(1, 0, 2).reshape(width, -1)
     reduced = _reduce_rows(columns, scale).reshape(width // scale, height // scale, channels).transpose(1, 0, 2)
-    return reduced / float(divisor**2)
+    return np.asarray(reduced / float(divisor**2))
 
 
 def make_lr(image: np.ndarray, scale: int) -> np.ndarray:

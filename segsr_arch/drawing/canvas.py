@@ -1,6 +1,7 @@
 """A canvas for drawn aerial scenes: shapes in a turned frame, shadows to one side, smooth edges."""
 
 import math
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -10,6 +11,13 @@ _SHIFT = 4  # OpenCV takes fractions of a pixel as whole numbers of 1 / 2**_SHIF
 
 Colour = tuple[float, float, float]
 Point = tuple[float, float]
+Points = Sequence[Point] | np.ndarray
+
+
+def shade(colour: Colour, factor: float = 1.0, plus: float = 0.0) -> Colour:
+    """``factor`` times a colour ``plus`` so many grey levels, kept within 0 to 255."""
+    red, green, blue = (min(255.0, max(0.0, factor * value + plus)) for value in colour)
+    return red, green, blue
 
 
 def noise(rng: np.random.Generator, size: int, cell: float) -> np.ndarray:
@@ -25,7 +33,7 @@ def noise(rng: np.random.Generator, size: int, cell: float) -> np.ndarray:
     """
     knots = max(2, math.ceil(size / cell) + 1)
     coarse = rng.standard_normal((knots, knots)).astype(np.float32)
-    return cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC))
 
 
 class Canvas:
@@ -41,7 +49,7 @@ class Canvas:
         mottle: Strength of the ground's blotches in grey levels.
     """
 
-    def __init__(self, *, rng: np.random.Generator, size: int, ground: Colour, mottle: float):
+    def __init__(self, *, rng: np.random.Generator, size: int, ground: Colour, mottle: float) -> None:
         self.rng = rng
         self.size = size
         self.reach = 0.75 * size  # a frame turned by any angle is covered by this much to each side
@@ -57,26 +65,24 @@ class Canvas:
 
     def vary(self, colour: Colour, amount: float) -> Colour:
         """A colour like the given one, lighter or darker by chance."""
-        change = self.rng.uniform(-amount, amount)
-        return tuple(min(255.0, max(0.0, value + change)) for value in colour)
+        return shade(colour, plus=self.rng.uniform(-amount, amount))
 
     def lit(self, colour: Colour, normal: Point) -> Colour:
         """A colour on a slope that faces ``normal`` (in the turned frame): lighter towards the sun."""
-        factor = 1 - 0.22 * (normal[0] * self._facing[0] + normal[1] * self._facing[1])
-        return tuple(min(255.0, max(0.0, value * factor)) for value in colour)
+        return shade(colour, 1 - 0.22 * (normal[0] * self._facing[0] + normal[1] * self._facing[1]))
 
     def sees(self, centre: Point, margin: float) -> bool:
         """Tell whether anything within ``margin`` pixels of a point can be in the picture."""
         (a, b), (c, d) = self._turn
         x, y = centre
-        return max(abs(a * x + b * y), abs(c * x + d * y)) < self.size / 2 + margin
+        return bool(max(abs(a * x + b * y), abs(c * x + d * y)) < self.size / 2 + margin)
 
-    def _fixed(self, points: np.ndarray) -> np.ndarray:
+    def _fixed(self, points: Points) -> np.ndarray:
         """From turned coordinates to OpenCV's fixed-point pixels on the fine grid."""
         pixels = (np.asarray(points, np.float64) @ self._turn.T + self.size / 2) * _FINE - 0.5
-        return np.rint(pixels * 2**_SHIFT).astype(np.int32)
+        return np.asarray(np.rint(pixels * 2**_SHIFT), np.int32)
 
-    def polygon(self, points: list[Point] | np.ndarray, colour: Colour) -> None:
+    def polygon(self, points: Points, colour: Colour) -> None:
         """Fill a polygon."""
         cv2.fillPoly(self._image, [self._fixed(points)], colour, cv2.LINE_8, _SHIFT)
 
@@ -108,7 +114,7 @@ class Canvas:
             first = np.array(start) + at * step
             self.line(tuple(first), tuple(first + dash * step), width, colour)
 
-    def shadow(self, points: list[Point] | np.ndarray, height: float) -> None:
+    def shadow(self, points: Points, height: float) -> None:
         """Darken what lies in the shadow of a flat shape that stands ``height`` pixels above the ground."""
         fixed = self._fixed(points)
         offset = np.rint(self._shade * height * _FINE * 2**_SHIFT).astype(np.int32)
@@ -129,11 +135,11 @@ class Canvas:
         picture = cv2.resize(self._image, (self.size, self.size), interpolation=cv2.INTER_AREA).astype(np.float32)
         light = 1 + 0.03 * noise(self.rng, self.size, self.size / 3)
         speckle = self.rng.standard_normal((self.size, self.size, 1)).astype(np.float32) * grain
-        return np.rint(picture * light[:, :, None] + speckle).clip(0, 255).astype(np.uint8)
+        return np.asarray(np.rint(picture * light[:, :, None] + speckle).clip(0, 255), np.uint8)
 
 
 def box_corners(centre: Point, width: float, height: float, turn: float = 0.0) -> np.ndarray:
     """Corners of a rectangle, in order: (4, 2)."""
     half = np.array([[-width, -height], [width, -height], [width, height], [-width, height]]) / 2
     cosine, sine = math.cos(turn), math.sin(turn)
-    return half @ np.array([[cosine, sine], [-sine, cosine]]) + np.asarray(centre)
+    return np.asarray(half @ np.array([[cosine, sine], [-sine, cosine]]) + np.asarray(centre))

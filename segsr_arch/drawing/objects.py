@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from segsr_arch.drawing.canvas import Canvas, Colour, Point, box_corners
+from segsr_arch.drawing.canvas import Canvas, Colour, Point, box_corners, shade
 
 ASPHALT = (92, 93, 96)
 CONCRETE = (178, 174, 165)
@@ -39,7 +39,7 @@ def car(canvas: Canvas, centre: Point, turn: float, length: float = 13.0) -> Non
     canvas.box(centre, 0.9 * length, width, paint, turn)
     canvas.box(_turned(centre, 0.17 * length, 0, turn), 0.13 * length, 0.8 * width, glass, turn)
     canvas.box(_turned(centre, -0.3 * length, 0, turn), 0.1 * length, 0.76 * width, glass, turn)
-    roof = tuple(min(255.0, 1.12 * value + 8) for value in paint)
+    roof = shade(paint, 1.12, 8)
     canvas.box(_turned(centre, -0.07 * length, 0, turn), 0.3 * length, 0.7 * width, roof, turn)
 
 
@@ -53,7 +53,7 @@ def truck(canvas: Canvas, centre: Point, turn: float) -> None:
     body = canvas.vary((206, 206, 202), 20)
     canvas.box(_turned(centre, -4, 0, turn), 30, 8.5, body, turn)
     for at in np.arange(-17, 10, 3.5):
-        canvas.box(_turned(centre, at, 0, turn), 0.7, 8.5, tuple(0.85 * value for value in body), turn)
+        canvas.box(_turned(centre, at, 0, turn), 0.7, 8.5, shade(body, 0.85), turn)
 
 
 def tree(canvas: Canvas, centre: Point, radius: float) -> None:
@@ -64,7 +64,7 @@ def tree(canvas: Canvas, centre: Point, radius: float) -> None:
     angles = np.linspace(0, 2 * math.pi, 12, endpoint=False)
     canvas.shadow(np.stack([np.cos(angles), np.sin(angles)], axis=1) * radius + np.asarray(centre), 1.1 * radius)
     leaf = canvas.vary(pick(rng, _LEAVES), 8)
-    canvas.disc(centre, radius, tuple(0.8 * value for value in leaf))
+    canvas.disc(centre, radius, shade(leaf, 0.8))
     for _ in range(int(6 + 2 * radius)):
         angle, away = rng.uniform(0, 2 * math.pi), radius * math.sqrt(rng.uniform(0, 0.8))
         direction = (math.cos(angle), math.sin(angle))
@@ -84,15 +84,14 @@ def house(canvas: Canvas, centre: Point, width: float, depth: float) -> None:
     inset = rng.choice([0.0, 0.5]) * min(width, depth)
     if long_x:
         ridge = [(centre[0] - width / 2 + inset, centre[1]), (centre[0] + width / 2 - inset, centre[1])]
-        sides = [((0, -1), [0, 1]), ((1, 0), [1, 2]), ((0, 1), [2, 3]), ((-1, 0), [3, 0])]
         tops = [(ridge[1], ridge[0]), (ridge[1],), (ridge[0], ridge[1]), (ridge[0],)]
     else:
         ridge = [(centre[0], centre[1] - depth / 2 + inset), (centre[0], centre[1] + depth / 2 - inset)]
-        sides = [((0, -1), [0, 1]), ((1, 0), [1, 2]), ((0, 1), [2, 3]), ((-1, 0), [3, 0])]
         tops = [(ridge[0],), (ridge[1], ridge[0]), (ridge[1],), (ridge[0], ridge[1])]
+    sides = [((0, -1), [0, 1]), ((1, 0), [1, 2]), ((0, 1), [2, 3]), ((-1, 0), [3, 0])]
     for (normal, ends), top in zip(sides, tops, strict=True):
         canvas.polygon([*(tuple(corners[end]) for end in ends), *top], canvas.lit(colour, normal))
-    canvas.line(ridge[0], ridge[1], 1.2, tuple(min(255.0, 1.25 * value) for value in colour))
+    canvas.line(ridge[0], ridge[1], 1.2, shade(colour, 1.25))
     for _ in range(rng.integers(0, 4)):
         spot = (centre[0] + rng.uniform(-0.3, 0.3) * width, centre[1] + rng.uniform(-0.3, 0.3) * depth)
         canvas.box(spot, 2.6, 2.6, pick(rng, ((214, 214, 210), (52, 54, 60))))
@@ -111,7 +110,7 @@ def flat_roof(canvas: Canvas, centre: Point, width: float, depth: float) -> None
     rng = canvas.rng
     colour = canvas.vary((186, 184, 178), 22)
     canvas.shadow(box_corners(centre, width, depth), 13)
-    canvas.box(centre, width, depth, tuple(0.78 * value for value in colour))
+    canvas.box(centre, width, depth, shade(colour, 0.78))
     canvas.box(centre, width - 3, depth - 3, colour)
     for x in np.arange(-0.4 * width, 0.4 * width, 15):
         for y in np.arange(-0.35 * depth, 0.35 * depth, 17):

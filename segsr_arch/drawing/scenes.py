@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from segsr_arch.drawing.canvas import Canvas
+from segsr_arch.drawing.canvas import Canvas, Colour, shade
 from segsr_arch.drawing.objects import (
     ASPHALT,
     CONCRETE,
@@ -95,10 +95,9 @@ def _parking(rng: np.random.Generator, size: int) -> Canvas:
     return canvas
 
 
-def _asphalt_of(rng: np.random.Generator) -> tuple[float, float, float]:
+def _asphalt_of(rng: np.random.Generator) -> Colour:
     """The grey of one car park: asphalt, fresh or worn."""
-    change = rng.uniform(-12, 24)
-    return tuple(value + change for value in ASPHALT)
+    return shade(ASPHALT, plus=rng.uniform(-12, 24))
 
 
 def _farmland(rng: np.random.Generator, size: int) -> Canvas:
@@ -174,7 +173,7 @@ def _harbor(rng: np.random.Generator, size: int) -> Canvas:
     return canvas
 
 
-def _water_of(rng: np.random.Generator) -> tuple[float, float, float]:
+def _water_of(rng: np.random.Generator) -> Colour:
     """The colour of one harbour's water, green to blue."""
     blend = rng.uniform(0, 1)
     return (44 + 10 * blend, 86 - 6 * blend, 92 + 26 * blend)
@@ -196,7 +195,7 @@ def _freeway(rng: np.random.Generator, size: int) -> Canvas:
         canvas.line((-far, middle), (far, middle), wide + 8, canvas.vary(ASPHALT, 10))
         canvas.line((-far, middle), (far, middle), wide, surface)
         for x in np.arange(-far, far, 24):
-            canvas.line((x, middle - wide / 2), (x, middle + wide / 2), 0.6, tuple(0.9 * value for value in surface))
+            canvas.line((x, middle - wide / 2), (x, middle + wide / 2), 0.6, shade(surface, 0.9))
         for edge, paint in ((median / 2 + 1.5, YELLOW_PAINT), (median / 2 + wide - 1.5, WHITE_PAINT)):
             canvas.line((-far, side * edge), (far, side * edge), 1.4, paint)
         for number in range(1, lanes):

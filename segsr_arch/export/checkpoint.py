@@ -13,11 +13,11 @@ from torch import nn
 from segsr_arch.compat import registration
 from segsr_arch.errors import ConfigError
 from segsr_arch.export.inference_arch import InferenceForm
-from segsr_arch.files.atomic import atomic_torch_save
 from segsr_arch.files.text_files import make_folder, write_text
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.inference.form import to_inference_form
 from segsr_arch.semantics.vision_tower import resolve_configuration
+from segsr_arch.weights.writing import atomic_torch_save
 
 _COMMENT = """\
 # Written by segsr export: {name} in the form for inference ({precision}).

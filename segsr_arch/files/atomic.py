@@ -9,8 +9,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-
-import torch
+from typing import BinaryIO
 
 from segsr_arch.errors import SaveError
 from segsr_arch.running.processes import is_running
@@ -37,7 +36,7 @@ def hidden_name(name: str, ending: str) -> str:
     return f".{name}{ending}"
 
 
-def partial_path(path: str | os.PathLike) -> Path:
+def partial_path(path: str | os.PathLike[str]) -> Path:
     """Make up a name beside ``path`` for what is unfinished.
 
     It is hidden, so that BasicSR's folder scans pass over it, says which process writes it, and differs each time, so
@@ -52,7 +51,7 @@ def is_partial(name: str) -> bool:
     return _PARTIAL.fullmatch(name) is not None
 
 
-def left_over(folder: str | os.PathLike, *, of: str | None = None) -> list[Path]:
+def left_over(folder: str | os.PathLike[str], *, of: str | None = None) -> list[Path]:
     """Unfinished files and folders in a folder whose process has ended, for instance after ``kill -9``.
 
     Args:
@@ -73,12 +72,12 @@ def left_over(folder: str | os.PathLike, *, of: str | None = None) -> list[Path]
     )
 
 
-def _is_left(match: re.Match) -> bool:
+def _is_left(match: re.Match[str]) -> bool:
     pid = int(match[2])
     return match[0] not in _unfinished if pid == os.getpid() else not is_running(pid)
 
 
-def remove_left_over(path: str | os.PathLike) -> None:
+def remove_left_over(path: str | os.PathLike[str]) -> None:
     """Remove what killed processes have left unfinished of a file or folder, and anywhere in the folder.
 
     What cannot be removed stays.
@@ -105,7 +104,7 @@ def _remove(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def partial_folder(path: str | os.PathLike) -> Iterator[Path]:
+def partial_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Make a folder beside ``path``, for what is to become it; the caller renames it.
 
     Args:
@@ -132,7 +131,7 @@ def partial_folder(path: str | os.PathLike) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def atomic_write(path):
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a binary file that takes the name ``path`` only once it is completely on the disk.
 
     Args:
@@ -166,24 +165,7 @@ def atomic_write(path):
     _sync_folder(path.parent)
 
 
-def atomic_torch_save(obj, path):
-    """``torch.save`` through :func:`atomic_write`.
-
-    Args:
-        obj: What ``torch.save`` takes.
-        path: Where the file shall be.
-
-    Raises:
-        SaveError: If it cannot be written; a file that was there before is intact.
-    """
-    with atomic_write(path) as file:
-        try:
-            torch.save(obj, file)
-        except RuntimeError as error:  # what torch makes of an OSError while it writes
-            raise OSError(str(error.__context__ or error)) from error
-
-
-def _refusal(path, existed, error):
+def _refusal(path: Path, existed: bool, error: OSError) -> str:
     free = ""
     with contextlib.suppress(OSError):
         free = f" ({shutil.disk_usage(path.parent).free / 2**20:.1f} MB free in {path.parent})"
@@ -195,7 +177,7 @@ def _refusal(path, existed, error):
     )
 
 
-def _sync_folder(folder):
+def _sync_folder(folder: Path) -> None:
     """Make a rename in this folder survive a power cut."""
     if os.name == "nt":  # folders cannot be opened there, and the file system keeps a journal of names
         return

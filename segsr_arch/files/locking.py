@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextlib.contextmanager
-def locked(target: str | os.PathLike, *, lock: str | os.PathLike | None = None) -> Iterator[None]:
+def locked(target: str | os.PathLike[str], *, lock: str | os.PathLike[str] | None = None) -> Iterator[None]:
     """Hold a file or folder for this process while the block runs, and clear away what killed processes left in it.
 
     Args:
@@ -84,13 +84,13 @@ def locked(target: str | os.PathLike, *, lock: str | os.PathLike | None = None) 
                 folder.rmdir()
 
 
-def lock_file(target: str | os.PathLike) -> Path:
+def lock_file(target: str | os.PathLike[str]) -> Path:
     """Where the lock of a file or folder lies if nothing else was said."""
     target = Path(os.path.abspath(target))
     return target.with_name(hidden_name(target.name, ".lock"))
 
 
-def check_free(folder: str | os.PathLike, pattern: str) -> None:
+def check_free(folder: str | os.PathLike[str], pattern: str) -> None:
     """Make sure that nobody holds something in a folder.
 
     Args:

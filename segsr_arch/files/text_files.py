@@ -27,7 +27,7 @@ def _speakable(value: Any) -> Any:
     return value
 
 
-def make_folder(path: str | os.PathLike) -> Path:
+def make_folder(path: str | os.PathLike[str]) -> Path:
     """Make a folder, if it is not there; returns its path.
 
     Raises:
@@ -40,7 +40,7 @@ def make_folder(path: str | os.PathLike) -> Path:
     return Path(path)
 
 
-def write_text(path: str | os.PathLike, text: str) -> Path:
+def write_text(path: str | os.PathLike[str], text: str) -> Path:
     """Write a UTF-8 text file atomically; returns its path.
 
     Raises:
@@ -51,7 +51,7 @@ def write_text(path: str | os.PathLike, text: str) -> Path:
     return Path(path)
 
 
-def write_json(path: str | os.PathLike, content: Any) -> Path:
+def write_json(path: str | os.PathLike[str], content: Any) -> Path:
     """Write JSON atomically, infinities as ``"inf"``, NaN as ``null``, arrays of numpy as lists; returns the path.
 
     Raises:
@@ -60,7 +60,7 @@ def write_json(path: str | os.PathLike, content: Any) -> Path:
     return write_text(path, json.dumps(_speakable(content), indent=1, allow_nan=False, ensure_ascii=False) + "\n")
 
 
-def write_csv(path: str | os.PathLike, header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Path:
+def write_csv(path: str | os.PathLike[str], header: Iterable[str], rows: Iterable[Iterable[Any]]) -> Path:
     """Write a CSV file atomically (comma, a header line, ``None`` as nothing); returns the path.
 
     No text is a formula to a spreadsheet or spreads over several lines, see :func:`~segsr_arch.text.csv_cell`.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from segsr_arch.images.errors import Finding, ImageReadError
 from segsr_arch.images.header import ImageHeader
@@ -52,7 +53,7 @@ class Conversion:
         """Whether anything was asked for."""
         return self.value_range is not None or self.bands is not None
 
-    def as_record(self) -> dict[str, list]:
+    def as_record(self) -> dict[str, list[float]]:
         """Give what was asked for as what JSON can hold."""
         asked = {"value_range": self.value_range, "bands": self.bands}
         return {key: list(values) for key, values in asked.items() if values is not None}
@@ -184,11 +185,12 @@ def convert(
 def _to_8_bits(image: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
     low, high = value_range
 
-    def scaled(values: np.ndarray) -> np.ndarray:
-        return np.rint(((values.astype(np.float64) - low) * (255.0 / (high - low))).clip(0, 255)).astype(np.uint8)
+    def scaled(values: np.ndarray) -> npt.NDArray[np.uint8]:
+        grey: npt.NDArray[np.float64] = (values.astype(np.float64) - low) * (255.0 / (high - low))
+        return np.asarray(np.rint(grey.clip(0, 255)), np.uint8)
 
     if image.dtype == np.uint16:
-        return scaled(np.arange(1 << 16))[image]
+        return np.take(scaled(np.arange(1 << 16)), image)
     made = np.empty(image.shape, np.uint8)
     for band in range(image.shape[2]):  # one at a time: they are held as numbers of 64 bits meanwhile
         made[..., band] = scaled(image[..., band])

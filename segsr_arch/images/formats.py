@@ -3,17 +3,33 @@
 What a file is, its first bytes say, never its name; of its name is taken what lies in a folder beside images.
 """
 
-from types import ModuleType
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
+
+import numpy as np
 
 from segsr_arch.images import jpeg, other_formats, png, tiff, webp
 from segsr_arch.images.errors import ImageReadError
+from segsr_arch.images.header import ImageHeader
 
 LONGEST_SIGNATURE = 8
 
 
+class Reader(Protocol):
+    """A module that reads files of a format."""
+
+    @property
+    def SIGNATURES(self) -> tuple[bytes, ...]:
+        """How its files begin."""
+
+    def read(self, stream: BinaryIO, size: int) -> ImageHeader:
+        """Read the header of a file of that many bytes."""
+
+    def pixels(self, data: bytes, header: ImageHeader) -> np.ndarray:
+        """Decode the samples: (H, W) or (H, W, bands)."""
+
+
 class _Format(NamedTuple):
-    """A module with ``read``, ``pixels`` and ``SIGNATURES``, and the endings of names of such files.
+    """A module that reads files, and how the names of such files end.
 
     Attributes:
         module: The module.
@@ -21,7 +37,7 @@ class _Format(NamedTuple):
         rare: Further ones.
     """
 
-    module: ModuleType
+    module: Reader
     usual: tuple[str, ...] = ()
     rare: tuple[str, ...] = ()
 
@@ -39,8 +55,8 @@ READ_SUFFIXES = frozenset(ending for each in _FORMATS for ending in (*each.usual
 """Endings of all files that are read here."""
 
 
-def reader_of(start: bytes) -> ModuleType:
-    """Find the module, with ``read`` and ``pixels``, that reads a file.
+def reader_of(start: bytes) -> Reader:
+    """Find the module that reads a file.
 
     Args:
         start: Its first bytes, ``LONGEST_SIGNATURE`` of them.

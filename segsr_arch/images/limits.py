@@ -1,10 +1,12 @@
 """How large an image may be: no larger than its file can hold, and than the memory at hand."""
 
 from pathlib import Path
+from typing import Any
 
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.header import ImageHeader
 
+resource: Any
 try:
     import resource
 except ImportError:  # another system than Unix
@@ -30,7 +32,7 @@ def check_claim(header: ImageHeader, *, claimed: int, held: int, coding: str | N
     Raises:
         ImageReadError: If it cannot.
     """
-    expansion = EXPANSIONS.get(coding)
+    expansion = None if coding is None else EXPANSIONS.get(coding)
     if expansion is not None and claimed > held * expansion + _SLACK:
         raise ImageReadError(
             f"its header claims {header.width} x {header.height} pixels ({size_in_words(claimed)}), and its {held} "
@@ -80,7 +82,7 @@ def _below_process_limit() -> int | None:
     pages = " ".join(_lines("/proc/self/statm")).split()
     if limit == resource.RLIM_INFINITY or not pages:
         return None
-    return max(0, limit - int(pages[0]) * resource.getpagesize())
+    return max(0, int(limit) - int(pages[0]) * int(resource.getpagesize()))
 
 
 def _below_group_limit() -> int | None:

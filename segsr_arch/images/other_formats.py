@@ -4,7 +4,7 @@ import io
 from typing import BinaryIO
 
 import numpy as np
-from PIL import BmpImagePlugin, GifImagePlugin, Image, PpmImagePlugin
+from PIL import BmpImagePlugin, GifImagePlugin, Image, ImageFile, PpmImagePlugin
 
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.header import ImageHeader
@@ -27,7 +27,7 @@ _MODES = {
 }
 
 
-def _open(stream: BinaryIO) -> tuple[str, Image.Image]:
+def _open(stream: BinaryIO) -> tuple[str, ImageFile.ImageFile]:
     stream.seek(0)
     start = stream.read(4)
     stream.seek(0)

@@ -44,7 +44,7 @@ def exif_orientation(exif: bytes) -> int:
         for position in range(start + 2, start + 2 + 12 * count, 12):
             tag, kind, _, value = struct.unpack_from(f"{order}HHIH", block, position)
             if tag == _ORIENTATION and kind == _SHORT and value in range(1, 9):
-                return value
+                return int(value)
     except struct.error:  # it points behind its end
         pass
     return 1

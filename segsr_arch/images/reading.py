@@ -19,7 +19,7 @@ RULES = 1
 """Number of the rules that this package states; raised when they give other pixels of some file."""
 
 
-def read_header(source: str | os.PathLike | bytes) -> ImageHeader:
+def read_header(source: str | os.PathLike[str] | bytes) -> ImageHeader:
     """Read what an image file says of itself, without decoding it.
 
     Headers of files are kept: asked again, a file that has the same size and time costs one ``stat``.
@@ -142,7 +142,7 @@ def read_bgr(
     except ImageReadError as error:
         raise error.of(source) from error
     say_once(notes, source, folder)
-    return cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR)
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR))
 
 
 def read_unchanged(data: bytes, source: str) -> np.ndarray:

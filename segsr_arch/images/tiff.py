@@ -105,12 +105,12 @@ def pixels(data: bytes, header: ImageHeader) -> np.ndarray:
     with tifffile.TiffFile(io.BytesIO(data)) as file:
         page = file.pages[0]
         planes = page.asarray(squeeze=False, maxworkers=1)  # (separate bands, 1, H, W, interleaved bands)
-        stored = np.moveaxis(planes[:, 0], 0, -1).reshape(*planes.shape[2:4], -1)
+        stored: np.ndarray = np.moveaxis(planes[:, 0], 0, -1).reshape(*planes.shape[2:4], -1)
         if header.palette:
             table = np.empty((3, 0)) if page.colormap is None else page.colormap
             if table.shape[1] <= stored.max():
                 raise ImageReadError("its palette lacks colours that the image uses")
-            return (table.T[stored[..., 0]] // _PALETTE_STEPS).astype(np.uint8)
+            return np.asarray(table.T[stored[..., 0]] // _PALETTE_STEPS, np.uint8)
         if page.bitspersample < 8:
             stored = (stored.astype(np.uint16) * 255 // (2**page.bitspersample - 1)).astype(np.uint8)
         if page.photometric == _WHITE_IS_ZERO and stored.dtype.kind == "u":

@@ -34,7 +34,7 @@ def output_names(images: list[SourceImage], problems: ProblemList) -> dict[str, 
     by_stem = defaultdict(list)
     for image in images:
         by_stem[portable_name(image.stem)].append(image)
-    names = {}
+    names: dict[str, str] = {}
     for stem, same in by_stem.items():
         names |= {image.path: portable_name(image.listed) if len(same) > 1 else stem for image in same}
     by_name = defaultdict(list)

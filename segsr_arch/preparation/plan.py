@@ -53,8 +53,8 @@ def plan_images(
     if listed is None and images[0].split:
         listed = {image.listed: image.split for image in images}
     elif listed is None:
-        names = (image.listed for image in images)
-        listed = split_by_rule(names, val=options.val, test=options.test, seed=options.seed)
+        everything = [image.listed for image in images]
+        listed = split_by_rule(everything, val=options.val, test=options.test, seed=options.seed)
     else:
         present = {image.listed for image in images}
         missing = [name for name in listed if name not in present]

@@ -24,7 +24,7 @@ class SampleError(DataError):
         super().__init__(self.details.rpartition(f"{type(self).__name__}: ")[2].strip())
 
 
-def name_samples(dataset_class: type) -> type:
+def name_samples(dataset_class: Any) -> Any:
     """Let a data set class name the files of a sample that cannot be made; changes the class and returns it."""
     read = dataset_class.__getitem__
     if hasattr(read, "names_samples"):
@@ -35,16 +35,15 @@ def name_samples(dataset_class: type) -> type:
         try:
             return read(self, index)
         except Exception as error:  # data sets from elsewhere raise any kind
-            ends = (
-                isinstance(error, IndexError) and isinstance(index, int) and not 0 <= index < len(self)
-            )  # as iterating does
+            # as iterating over it does
+            ends = isinstance(error, IndexError) and isinstance(index, int) and not 0 <= index < len(self)
             files = _files_of_sample(self, index)
             if ends or isinstance(error, SampleError) or _names_one_of(error, files):
-                error.is_of_a_sample = True  # and not of the image before, which was fed to the network
+                vars(error)["is_of_a_sample"] = True  # and not of the image before, which was fed to the network
                 raise
             raise SampleError(_sentence(f"{_name(self)}: sample {index}", files, error)) from error
 
-    __getitem__.names_samples = True
+    vars(__getitem__)["names_samples"] = True
     dataset_class.__getitem__ = __getitem__
     return dataset_class
 
@@ -56,10 +55,10 @@ class NamedCollate:
         collate: Makes a batch of a list of samples.
     """
 
-    def __init__(self, collate: Callable[[list], Any]) -> None:
+    def __init__(self, collate: Callable[[list[Any]], Any]) -> None:
         self.collate = collate
 
-    def __call__(self, samples: list) -> Any:
+    def __call__(self, samples: list[Any]) -> Any:
         """Make a batch.
 
         Raises:
@@ -72,7 +71,7 @@ class NamedCollate:
             raise SampleError(_sentence("no batch can be made", files, error)) from error
 
 
-def naming_image(validation: Callable) -> Callable:
+def naming_image(validation: Callable[..., Any]) -> Callable[..., Any]:
     """Let the ``validation`` of a model name the image at which it fails.
 
     Args:
@@ -122,7 +121,7 @@ def _name(dataset: Any) -> str:
 
 def _files_of_sample(dataset: Any, index: Any) -> list[str]:
     """Files of a sample as BasicSR's data sets list them, in ``paths`` or ``keys``; none if it cannot be told."""
-    entries = getattr(dataset, "paths", None) or getattr(dataset, "keys", None)
+    entries: Any = getattr(dataset, "paths", None) or getattr(dataset, "keys", None)
     try:
         entry = entries[index]
     except (TypeError, LookupError):

@@ -25,7 +25,7 @@ class _ToBasicSR(logging.Handler):
             if record.levelno >= max(handler.level, basicsr.level):  # it is silent in all processes but the first
                 handler.handle(record)
         if not handlers and not logging.getLogger().handlers and record.levelno >= logging.WARNING:
-            logging.lastResort.emit(record)
+            (logging.lastResort or logging.NullHandler()).emit(record)
 
 
 def connect() -> logging.Logger:

@@ -1,20 +1,27 @@
 """The progress bar of the whole project: a bar on a terminal, elsewhere now and then a line."""
 
 import sys
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
+
+if TYPE_CHECKING:
+    _Bar = tqdm[Any]
+else:
+    _Bar = tqdm  # which takes no parameter at runtime
 
 LINE_SECONDS = 30.0
 """Least time between two lines where the output is no terminal."""
 
 
-class _Lines(tqdm):
+class _Lines(_Bar):
     """A bar that writes whole lines: at most one every half minute, and one at its end."""
 
+    _time: Callable[[], float]  # of tqdm, and so is the next
+    _decr_instances: Callable[[Any], None]
     _written_at: float | None = None
-    _written_count: int | None = None
+    _written_count: float | None = None
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         """Write a line if it is time; tqdm calls this at the start and after updates, and others' messages."""
@@ -50,7 +57,7 @@ def progress(
     initial: int = 0,
     keep: bool = True,
     shown: bool = True,
-) -> tqdm:
+) -> "tqdm[Any]":
     """Show how far something is, on stderr.
 
     Args:
@@ -66,7 +73,7 @@ def progress(
         An iterable, and a context manager with ``update``, ``set_description`` and ``close``. A message that is to
         stand above the bar is written with ``tqdm.write``.
     """
-    options = {"total": total, "initial": initial, "desc": what, "unit": unit, "disable": not shown}
+    options: dict[str, Any] = {"total": total, "initial": initial, "desc": what, "unit": unit, "disable": not shown}
     if sys.stderr.isatty():
         return tqdm(iterable, **options, leave=keep)
     # miniters: or tqdm would guess from the pace so far how many updates to pass over

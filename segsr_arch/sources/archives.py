@@ -37,7 +37,7 @@ class Archive:
         DataError: If it is no readable .zip archive.
     """
 
-    def __init__(self, path: Path):
+    def __init__(self, path: Path) -> None:
         self.path = path
         try:
             self._file = zipfile.ZipFile(path)

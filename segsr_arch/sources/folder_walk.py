@@ -14,7 +14,7 @@ def _refuse_folder(error: OSError) -> None:
 
 
 def walk(
-    root: str | os.PathLike, left_out: list[tuple[str, str]], *, passes_over: Callable[[str], bool] | None = None
+    root: str | os.PathLike[str], left_out: list[tuple[str, str]], *, passes_over: Callable[[str], bool] | None = None
 ) -> Iterator[tuple[str, list[str]]]:
     """Go through a folder and all below it, those behind symbolic links included, each in the order of the names.
 
@@ -69,7 +69,7 @@ def _joined(inside: str, name: str) -> str:
     return name if inside == "." else f"{inside}/{name}"
 
 
-def on_disk(path: str | os.PathLike) -> Path:
+def on_disk(path: str | os.PathLike[str]) -> Path:
     """Find a file by a name whose letters are composed otherwise than on the disk (``é`` as one character or two).
 
     Args:

@@ -1,6 +1,7 @@
 """Where a data set's images come from: a folder or a .zip archive, read without unpacking it."""
 
 import os
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 from segsr_arch.errors import DataError
@@ -25,17 +26,14 @@ class ImageSource:
         DataError: If there is nothing of that name, or it is neither a folder nor a readable .zip archive.
     """
 
-    def __init__(self, path: str | os.PathLike):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
         self.left_out: list[tuple[str, str]] = []
         self.empty_folders: list[str] = []
         self._stored: dict[str, str] | None = None
-        self._archive = None
-        if self.path.is_dir():
-            return
         if not self.path.exists():
             raise DataError(f"{self.path}: no such folder or archive")
-        self._archive = Archive(self.path)
+        self._archive = None if self.path.is_dir() else Archive(self.path)
 
     def files(self) -> list[str]:
         """List every file, sorted, with forward slashes and relative to the source.
@@ -44,9 +42,7 @@ class ImageSource:
             DataError: If a folder cannot be read.
         """
         if self._stored is None:
-            self._stored = {}
-            for stored in self._stored_names():
-                self._place(stored)
+            self._stored = self._places(self._stored_names())
         return sorted(self._stored)
 
     def _stored_names(self) -> list[str]:
@@ -58,17 +54,17 @@ class ImageSource:
         self.empty_folders = sorted(folder for folder, names in folders if not names and folder not in parents)
         return [name if folder == "." else f"{folder}/{name}" for folder, names in folders for name in names]
 
-    def _place(self, stored: str) -> None:
-        name = stored.replace("\\", "/")
-        parts = [part for part in name.split("/") if part not in ("", ".")]
-        if name.startswith("/") or ".." in parts or parts[0].endswith(":"):
-            self.left_out.append((stored, "its path leads out of the source; left out"))
-            return
-        path = "/".join(parts)
-        if path in self._stored:
-            self.left_out.append((stored, f"{self._stored[path]} lies there too; left out"))
-            return
-        self._stored[path] = stored
+    def _places(self, names: Iterable[str]) -> dict[str, str]:
+        """Find the path of each stored name in the source; gives the names by their paths."""
+        places: dict[str, str] = {}
+        for stored in names:
+            name = stored.replace("\\", "/")
+            parts = [part for part in name.split("/") if part not in ("", ".")]
+            if name.startswith("/") or ".." in parts or parts[0].endswith(":"):
+                self.left_out.append((stored, "its path leads out of the source; left out"))
+            elif (other := places.setdefault("/".join(parts), stored)) is not stored:
+                self.left_out.append((stored, f"{other} lies there too; left out"))
+        return places
 
     def stored_name(self, path: str) -> str:
         """Give the name under which the source itself has a file that :meth:`files` listed."""
@@ -105,7 +101,7 @@ def is_image_path(path: str) -> bool:
     return pure.suffix.lower() in IMAGE_SUFFIXES and not any(part.startswith((".", "__MACOSX")) for part in pure.parts)
 
 
-def folders_with_images(folder: str | os.PathLike) -> list[str]:
+def folders_with_images(folder: str | os.PathLike[str]) -> list[str]:
     """Name the folders in a folder that hold images themselves, links to folders included, hidden ones not."""
-    below = sorted(entry.name for entry in os.scandir(folder) if entry.is_dir() and not entry.name.startswith("."))
-    return [name for name in below if any(map(is_image_path, os.listdir(os.path.join(folder, name))))]
+    below = sorted(path for path in Path(folder).iterdir() if path.is_dir() and not path.name.startswith("."))
+    return [path.name for path in below if any(map(is_image_path, os.listdir(path)))]

@@ -84,7 +84,7 @@ class SharedEnvironment:
         return {"path": self.path, "options": self.options}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__init__(**state)
+        SharedEnvironment.__init__(self, **state)
 
 
 def stored_keys(folder: str | os.PathLike[str]) -> list[str]:

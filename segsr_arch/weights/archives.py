@@ -91,7 +91,7 @@ def _count_at_end(file: BinaryIO, length: int) -> int:
     file.seek(max(length - 2**16 - 22, 0))
     tail = file.read()
     (count,) = struct.unpack_from("<H", tail, tail.rfind(b"PK\5\6") + 10)
-    return count
+    return int(count)
 
 
 def _differing_bits(found: bytes, expected: bytes) -> int:
@@ -111,8 +111,8 @@ def _expected_structure(records: Sequence[zipfile.ZipInfo], directory: int) -> I
     wide = struct.pack("<4sQ2H2L4Q", b"PK\6\6", 44, 0x031E, 45, 0, 0, count, count, size, directory)
     pointer = struct.pack("<4sLQL", b"PK\6\7", 0, directory + size, 1)
     counts, places = (min(count, 0xFFFF),) * 2, (min(size, _ZIP64), min(directory, _ZIP64))
-    end = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, *counts, *places, 0)
-    yield "its end", directory + size, wide + pointer + end
+    last = struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, *counts, *places, 0)
+    yield "its end", directory + size, wide + pointer + last
 
 
 def _directory_entry(record: zipfile.ZipInfo) -> bytes:

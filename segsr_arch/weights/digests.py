@@ -8,7 +8,7 @@ from pathlib import Path
 from segsr_arch.errors import WeightsFileError
 
 
-def file_digest(path: str | os.PathLike) -> str:
+def file_digest(path: str | os.PathLike[str]) -> str:
     """SHA-256 (64 hex digits) of a file's bytes."""
     digest = hashlib.sha256()
     with open(path, "rb") as file:

@@ -1,8 +1,8 @@
 """Where in a file of weights the state dict stands, and under which prefix."""
 
+import os
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +14,7 @@ _PREFIXES = ("module.", "_orig_mod.", "module.")  # compiled before or after it 
 
 
 def choose_entry(
-    content: Any, *, wanted: Sequence[str], path: Path | str, remedy: str
+    content: Any, *, wanted: Sequence[str], path: str | os.PathLike[str], remedy: str
 ) -> tuple[Mapping[str, Tensor], str | None]:
     """Find the state dict in what a file holds.
 
@@ -84,5 +84,5 @@ def without_prefixes(state: Mapping[str, Tensor]) -> "OrderedDict[str, Tensor]":
             versions = versions and {f"{name}.".removeprefix(prefix)[:-1]: each for name, each in versions.items()}
     renamed = OrderedDict(state)
     if versions is not None:
-        renamed._metadata = versions
+        vars(renamed)["_metadata"] = versions
     return renamed

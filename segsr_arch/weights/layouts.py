@@ -151,11 +151,11 @@ def _stack_attention(state: State) -> dict[str, Tensor]:
     for name, value in state.items():
         whole, _, part = name.rpartition(".")
         if re.search(r"\.attn\.in_proj_(weight|bias)$", whole):
-            parts = [state.get(f"{whole}.{each}") for each in "qkv"]
-            if part == "q" and all(each is not None for each in parts):
-                stacked[whole] = torch.cat(parts)
-            elif any(each is None for each in parts):  # left for whoever compares the names
+            parts = [state[f"{whole}.{each}"] for each in "qkv" if f"{whole}.{each}" in state]
+            if len(parts) < 3:  # left for whoever compares the names
                 stacked[name] = value
+            elif part == "q":
+                stacked[whole] = torch.cat(parts)
         else:
             stacked[name] = value
     return stacked
@@ -196,7 +196,7 @@ def _check_mean(network: nn.Module, state: State, path: Path | str) -> None:
     shift, mean = state.get("sub_mean.bias"), getattr(network, "mean", None)
     if shift is None or not torch.is_tensor(mean) or mean.is_meta:
         return
-    expected = mean.flatten().float().cpu() * network.img_range
+    expected = mean.flatten().float().cpu() * float(getattr(network, "img_range", 1.0))
     if shift.shape != expected.shape or not torch.allclose(-shift.float(), expected, rtol=1e-3, atol=1e-3):
         theirs, ours = ([round(value, 3) for value in each.tolist()] for each in (-shift.float(), expected))
         raise WeightsFileError(

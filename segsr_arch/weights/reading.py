@@ -108,7 +108,7 @@ def explain(path: Path | str, error: Exception) -> WeightsFileError:
 def _asks_for_code(message: str) -> bool:
     """Whether torch refused what a pickle may do, and not a byte that means nothing in a pickle."""
     operand = re.search(r"Unsupported operand (\d+)", message)
-    return "nsupported" in message and (operand is None or chr(int(operand[1])) in pickletools.code2op)
+    return "nsupported" in message and (operand is None or chr(int(operand[1])) in vars(pickletools)["code2op"])
 
 
 def read_state_dict(path: Path, *, entries: Sequence[str] = ("state_dict",)) -> dict[str, Tensor]:

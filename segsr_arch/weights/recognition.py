@@ -126,7 +126,8 @@ def _refuse_pickle(path: Path) -> None:
 
 def _names_in_pickle(file: BinaryIO) -> list[str]:
     """Names of what a pickle imports, in the order in which they stand in it."""
-    texts, names = [], []
+    texts: list[str] = []
+    names: list[str] = []
     for operation, argument, _ in pickletools.genops(file):
         if operation.name in ("GLOBAL", "INST"):
             names.append(str(argument).replace(" ", "."))

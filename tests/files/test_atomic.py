@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from segsr_arch.errors import SaveError
-from segsr_arch.files.atomic import atomic_torch_save, atomic_write, left_over, partial_folder, remove_left_over
+from segsr_arch.files.atomic import atomic_write, left_over, partial_folder, remove_left_over
+from segsr_arch.weights.writing import atomic_torch_save
 
 
 def full_disk(*_):

@@ -9,7 +9,7 @@ import os
 from typing import Any
 
 from segsr_arch.compat.patching import replace_stock
-from segsr_arch.files.atomic import atomic_torch_save
+from segsr_arch.weights.writing import atomic_torch_save
 
 
 def repair() -> bool:
