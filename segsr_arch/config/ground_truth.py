@@ -6,7 +6,7 @@ from typing import Any
 
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.problems import Problems
-from segsr_arch.metrics.registered import needs_ground_truth
+from segsr_arch.metrics.registered import describe
 
 _WITHOUT = ("SingleImageDataset",)
 
@@ -40,7 +40,7 @@ def _comparing_metrics(opt: Mapping[str, Any]) -> list[str]:
     names = []
     for name, options in metrics.items() if isinstance(metrics, Mapping) else ():
         with Problems().trying(""):
-            if needs_ground_truth(options):
+            if describe(options).needs_ground_truth:
                 names.append(str(name))
     return names
 

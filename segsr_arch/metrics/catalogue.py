@@ -9,6 +9,7 @@ A metric more is a module with ``METRICS``, named in ``_MODULES``; one of your o
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from basicsr.utils.registry import METRIC_REGISTRY
@@ -19,7 +20,7 @@ from segsr_arch.known_names import nearest_hint
 from segsr_arch.metrics import clip_cosine, clip_iqa, fidelity, kid, lr_consistency, perceptual, pyiqa_metrics, spectral
 from segsr_arch.metrics.entries import MetricEntry
 from segsr_arch.metrics.metric import Metric
-from segsr_arch.metrics.registered import find_own_metric, own_metrics
+from segsr_arch.metrics.registered import describe, missing_options, own_metrics
 
 _MODULES = (fidelity, perceptual, spectral, kid, clip_iqa, lr_consistency, clip_cosine)
 CATALOGUE: dict[str, Metric] = {metric.name: metric for module in _MODULES for metric in module.METRICS}
@@ -45,8 +46,26 @@ def find_metric(name: str, section: Mapping[str, Any] | None = None) -> Metric:
     """
     if name.startswith(pyiqa_metrics.PREFIX):
         return pyiqa_metrics.find_pyiqa_metric(name)
-    found = CATALOGUE.get(name) or find_own_metric(name, section or {})
-    if found is None:
+    return CATALOGUE.get(name) or _find_registered(name, section or {})
+
+
+def _find_registered(name: str, section: Mapping[str, Any]) -> Metric:
+    """Look up a metric by its key under ``val: metrics:``, or its name in the registry, with or without calculate_."""
+    entries = {key: entry for key, entry in section.items() if isinstance(entry, Mapping) and "type" in entry}
+    kinds = (name, f"calculate_{name}")
+    options = entries.get(name) or next((entry for entry in entries.values() if entry["type"] in kinds), None)
+    if options is None:
+        options = {"type": next((kind for kind in kinds if registration.find(METRIC_REGISTRY, kind)), None)}
+    registered = registration.find(METRIC_REGISTRY, options["type"])
+    if registered is None:
         known = [*CATALOGUE, f"{pyiqa_metrics.PREFIX}NAME", *own_metrics()]
         raise ConfigError(f"metric {name!r} is not known{nearest_hint(name, known)}")
-    return found
+    if isinstance(registered, MetricEntry):
+        return describe(options)
+    missing = missing_options(registered, options)
+    if missing:
+        raise ConfigError(
+            f"--metric {name}: needs {', '.join(missing)}; give it in the option file, under val: metrics: {name}:"
+        )
+    found = describe(options, name=name)
+    return replace(found, name=name, title=name, better=options.get("better") or found.better)

@@ -97,7 +97,7 @@ class MetricEntry:
             description=metric.description,
             describe=lambda options: metric,
             parameters=[*parameters, option("better", str, default=metric.better)],
-            reads_gt=metric.needs in ("gt", "lq"),  # BasicSR passes no LR image, it is made of the ground truth
+            reads_gt=metric.needs_ground_truth,
             set_metric=metric.whole_set,
         )
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from segsr_arch.errors import DataError
 
 # stored: the array as it is, (H, W, 3), B, G, R, uint8 or uint16; RGB: (1, 3, H, W), R, G, B, float32 in [0, 1] on the
-# metric's device; 8-bit RGB: array (H, W, 3), R, G, B, uint8
+# metric's device; 8-bit RGB: array (H, W, 3), R, G, B, uint8, rounded (65535 becomes 255)
 ImageForm = Literal["stored", "RGB", "8-bit RGB"]
 DATA_RANGES = {np.dtype(np.uint8): 255, np.dtype(np.uint16): 65535}
 
@@ -86,11 +86,7 @@ def in_form(image: np.ndarray, form: ImageForm, device: torch.device) -> np.ndar
     """Bring an image (H, W, 3), B, G, R, of 8 or 16 bits into the form that a metric reads."""
     if form == "RGB":
         return to_tensor(image, device=device)
-    return np.ascontiguousarray(to_8_bits(image)[..., ::-1]) if form == "8-bit RGB" else image
-
-
-def to_8_bits(image: np.ndarray) -> np.ndarray:
-    """Round a 16-bit image to 8 bits (65535 becomes 255); 8-bit images are returned as they are."""
-    if image.dtype == np.uint8:
+    if form == "stored":
         return image
-    return np.rint(image / 257.0).astype(np.uint8)
+    narrow = image if image.dtype == np.uint8 else np.rint(image / 257.0).astype(np.uint8)
+    return np.ascontiguousarray(narrow[..., ::-1])

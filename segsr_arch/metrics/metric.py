@@ -99,6 +99,11 @@ class Metric:
         return "protocol" in self.options
 
     @property
+    def needs_ground_truth(self) -> bool:
+        """Whether BasicSR's loops need a ground truth for it; LR images, which they lack, are made of it."""
+        return self.needs in ("gt", "lq")
+
+    @property
     def whole_set(self) -> bool:
         """Whether it gives one value for all images together, not one an image."""
         return self.combine is not None

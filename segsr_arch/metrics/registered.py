@@ -22,7 +22,6 @@ from segsr_arch.errors import ConfigError, DataError, first_line
 from segsr_arch.metrics.entries import MetricEntry
 from segsr_arch.metrics.metric import Better, Compute, Metric, Needs
 
-_PREFIX = "calculate_"
 _GIVEN = ("img", "img2", "scale", "better")
 # Of BasicSR's own. The short and long side are those that crop_border must leave: SSIM needs a window, NIQE two blocks.
 _STOCK: dict[str, dict[str, Any]] = {
@@ -33,7 +32,7 @@ _STOCK: dict[str, dict[str, Any]] = {
 
 
 def describe(options: Mapping[str, Any], *, name: str | None = None) -> Metric:
-    """Give the metric of an entry of ``val: metrics:``, its options filled in; nothing is loaded.
+    """Give the metric that options of ``val: metrics:`` name; nothing is loaded.
 
     Of a function from elsewhere, its parameters tell what it reads: ``img2`` without a default is a ground truth that
     it needs; an attribute ``smallest_side`` is the least side of its images.
@@ -54,18 +53,6 @@ def describe(options: Mapping[str, Any], *, name: str | None = None) -> Metric:
     return _describe_function(name or options["type"], registered, options)
 
 
-def needs_ground_truth(options: Mapping[str, Any]) -> bool:
-    """Whether an entry of ``val: metrics:`` compares with the ground truth, ``img2`` in BasicSR's calls.
-
-    Returns:
-        False if it does not take ``img2`` (BasicSR's NIQE), or takes it and does not read it (CLIP-IQA).
-
-    Raises:
-        ConfigError, DependencyError: As :func:`describe`.
-    """
-    return describe(options).needs in ("gt", "lq")  # LR images are made of the ground truth
-
-
 def own_metrics() -> dict[str, str]:
     """All registered metrics that are not this package's: what each is by the name that it is registered under."""
     found = {name: registration.find(METRIC_REGISTRY, name) for name in registration.names(METRIC_REGISTRY)}
@@ -81,43 +68,15 @@ def _about(metric: Any) -> str:
     return next(iter((inspect.getdoc(metric) or "").splitlines()), "no description")
 
 
-def find_own_metric(name: str, section: Mapping[str, Any]) -> Metric | None:
-    """Look up a registered metric.
-
-    Args:
-        name: The name that it has under ``val: metrics:``, or that it is registered under, with ``calculate_`` or
-            without.
-        section: ``val: metrics:`` of an option file; may be empty.
-
-    Returns:
-        The metric, or ``None`` if there is none of this name.
-
-    Raises:
-        ConfigError: If it needs an option that it does not have.
-    """
-    entries = {key: dict(entry) for key, entry in section.items() if isinstance(entry, Mapping) and "type" in entry}
-    kinds = (name, f"{_PREFIX}{name}")
-    options = entries.get(name) or next((entry for entry in entries.values() if entry["type"] in kinds), None)
-    if options is None:
-        options = {"type": next((kind for kind in kinds if registration.find(METRIC_REGISTRY, kind)), None)}
-    registered = registration.find(METRIC_REGISTRY, options["type"])
-    if registered is None:
-        return None
-    found = describe(options, name=name)
-    if isinstance(registered, MetricEntry):
-        return found
-    missing = [
+def missing_options(function: Callable[..., Any], options: Mapping[str, Any]) -> list[str]:
+    """Parameters of a registered function that have no default, and that neither the options nor its caller give."""
+    return [
         key
-        for key, parameter in inspect.signature(registered).parameters.items()
+        for key, parameter in inspect.signature(function).parameters.items()
         if parameter.default is parameter.empty
         and parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
         and key not in (*_GIVEN, *options)
     ]
-    if missing:
-        raise ConfigError(
-            f"--metric {name}: needs {', '.join(missing)}; give it in the option file, under val: metrics: {name}:"
-        )
-    return replace(found, name=name, title=name, better=options.get("better") or found.better)
 
 
 def _describe_function(name: str, function: Callable[..., Any], options: Mapping[str, Any]) -> Metric:

@@ -18,7 +18,7 @@ from torch.utils.data import DataLoader, Subset
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.images.conversion import Conversion
-from segsr_arch.metrics.registered import needs_ground_truth
+from segsr_arch.metrics.registered import describe
 from segsr_arch.models.output_checks import check_finite
 from segsr_arch.results.classes import NO_CLASS, classes_of
 from segsr_arch.results.provenance import pixel_digest
@@ -113,7 +113,7 @@ def validate(
     dataset_name = dataset_options["name"]
     conversion = Conversion.of_data_set(dataset_options)
     indices, loader = _share(dataloader, opt["rank"], opt["world_size"])
-    comparing = [key for key, options in metric_options.items() if needs_ground_truth(options)]
+    comparing = [key for key, options in metric_options.items() if describe(options).needs_ground_truth]
     results = []
     shown = opt["val"].get("pbar", False) and opt["rank"] == 0
     with progress(total=len(indices), unit="image", what=f"Validate {dataset_name}", shown=shown) as bar:

@@ -11,7 +11,7 @@ from segsr_arch.cli.segsr import main
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation import trained_network as trained
 from segsr_arch.metrics.catalogue import CATALOGUE, find_metric
-from segsr_arch.metrics.registered import needs_ground_truth
+from segsr_arch.metrics.registered import describe
 from segsr_arch.results.reading import read_record
 from tests.evaluation.test_trained_network import write_test_options
 from tests.support import know_to_pyiqa, make_image, write_image
@@ -153,7 +153,7 @@ def test_a_metric_of_imports_is_known_before_the_network_is_built(here, capsys, 
 )
 def test_which_metrics_compare(monkeypatch, options, needs):
     know_to_pyiqa(monkeypatch, musiq="NR", fsim="FR")
-    assert needs_ground_truth(options) is needs
+    assert describe(options).needs_ground_truth is needs
 
 
 @pytest.mark.parametrize(
@@ -166,4 +166,4 @@ def test_which_metrics_compare(monkeypatch, options, needs):
 )
 def test_a_function_from_elsewhere_says_it_by_its_parameters(monkeypatch, function, needs):
     monkeypatch.setitem(METRIC_REGISTRY._obj_map, "from_elsewhere", function)
-    assert needs_ground_truth({"type": "from_elsewhere"}) is needs
+    assert describe({"type": "from_elsewhere"}).needs_ground_truth is needs
