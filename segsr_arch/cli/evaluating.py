@@ -10,10 +10,11 @@ import torch
 
 from segsr_arch.cli.arguments.kinds import conversion_of
 from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.evaluation.chosen_metrics import ChosenMetrics
 from segsr_arch.evaluation.dataset_items import check_dataset, dataset_items, has_ground_truth
-from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit
 from segsr_arch.evaluation.image_folders import ImageFolder, match_folders
-from segsr_arch.evaluation.methods import Method, evaluate_images, evaluate_method
+from segsr_arch.evaluation.measurement import measure_samples
+from segsr_arch.evaluation.methods import Method, computed_samples, written_samples
 from segsr_arch.evaluation.output_folder import whole_folder
 from segsr_arch.evaluation.trained_network import TrainedNetwork, check_test
 from segsr_arch.files.locking import locked
@@ -96,7 +97,7 @@ def _evaluate_network(
     records = []
     for dataset_name, dataset in network.datasets():
         check_dataset(dataset)
-        figures = FiguresOfMerit(
+        chosen = ChosenMetrics(
             metrics=metrics,
             protocols=args.protocol or [DEFAULT_PROTOCOL],
             scale=network.scale,
@@ -107,21 +108,20 @@ def _evaluate_network(
         )
         folder = evaluation_folder(args.out, network.name, dataset_name)
         with whole_folder(folder) as partial:
-            measured = evaluate_method(
+            samples = computed_samples(
                 method,
                 dataset_items(dataset),
-                total=len(dataset),
-                figures=figures,
                 scale=network.scale,
                 folder=partial,
                 save_images=not args.no_images,
-                description=f"{network.name} on {dataset_name}",
             )
+            where = f"{network.name} on {dataset_name}"
+            measured = measure_samples(samples, total=len(dataset), metrics=chosen, description=where)
             record = EvaluationRecord(
                 method=network.name,
                 dataset=dataset_name,
                 scale=network.scale,
-                columns=tuple(figures.columns),
+                columns=tuple(chosen.columns),
                 images=measured.images,
                 set_values=measured.set_values,
                 problems=measured.problems,
@@ -160,7 +160,7 @@ def evaluate_folders(args: argparse.Namespace, held: contextlib.ExitStack) -> li
         protocols = [DEFAULT_PROTOCOL] if scale is not None else ["rgb", "y-full"]
         if scale is None:
             print("The scale is not known (give --scale or --lq), so y-crop and rgb-crop are left out: rgb, y-full.")
-    figures = FiguresOfMerit(
+    chosen = ChosenMetrics(
         metrics=args.metric,
         protocols=protocols,
         scale=scale,
@@ -176,12 +176,17 @@ def evaluate_folders(args: argparse.Namespace, held: contextlib.ExitStack) -> li
     for name, matching in matchings.items():
         for note in matching.notes:
             print(note)
-        measured = evaluate_images(matching, figures=figures, scale=scale, description=f"{name} on {dataset}")
+        measured = measure_samples(
+            written_samples(matching, scale=scale),
+            total=len(matching.matches),
+            metrics=chosen,
+            description=f"{name} on {dataset}",
+        )
         record = EvaluationRecord(
             method=name,
             dataset=dataset,
             scale=scale,
-            columns=tuple(figures.columns),
+            columns=tuple(chosen.columns),
             images=measured.images,
             set_values=measured.set_values,
             problems=(*matching.problems, *measured.problems),

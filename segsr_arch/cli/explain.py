@@ -57,7 +57,7 @@ def _given_sample(path: Path, class_name: str, conversion: Conversion) -> Sample
 
 def _dataset_sample(item: Item) -> Sample:
     sample, *_ = item.read()
-    return Sample(name=item.name, class_name=item.class_name, lq=sample["lq"])
+    return Sample(name=item.row.name, class_name=item.row.class_name, lq=sample["lq"])
 
 
 def _guide_of(trained: TrainedNetwork) -> SemanticGuide:

@@ -11,6 +11,7 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.methods import Item
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.results.classes import classes_of
+from segsr_arch.results.record import ImageRow
 from segsr_arch.results.references import check_encodable, places_of_item
 from segsr_arch.sources.image_names import leads_out
 
@@ -68,13 +69,7 @@ def dataset_items(dataset: Dataset) -> Iterator[Item]:
             gt = tensor2img([item["gt"]]) if "gt" in item else None
             return item, tensor2img([item["lq"]]), gt
 
-        yield Item(
-            name=name,
-            class_name=classes[name],
-            read=read,
-            lq=places.lq,
-            gt=places.gt,
-        )
+        yield Item(row=ImageRow(name=name, class_name=classes[name], lq=places.lq, gt=places.gt), read=read)
 
 
 def _paths(dataset: Dataset) -> Iterator[tuple[str, str | None]]:

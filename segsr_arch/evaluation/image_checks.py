@@ -6,8 +6,7 @@ import numpy as np
 
 from segsr_arch.degradations.bicubic import mod_crop
 from segsr_arch.errors import DataError
-
-_WIDTHS = {np.dtype(np.uint8): 8, np.dtype(np.uint16): 16}
+from segsr_arch.metrics.images import DATA_RANGES, size_text
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -32,7 +31,7 @@ def _three_bands(image: np.ndarray, role: str) -> np.ndarray:
         DataError: If it is no image of one or three bands and 8 or 16 bits.
     """
     image = image.reshape(*image.shape[:2], -1)
-    if image.dtype not in _WIDTHS or image.shape[2] not in (1, 3):
+    if image.dtype not in DATA_RANGES or image.shape[2] not in (1, 3):
         raise DataError(
             f"the {role} image has {image.shape[2]} bands of {image.dtype}; one or three bands of 8 or 16 bits can be "
             "measured"
@@ -60,7 +59,7 @@ def check_images(*, sr: np.ndarray, gt: np.ndarray | None, lq: np.ndarray | None
     """
     given = {role: image for role, image in (("SR", sr), ("GT", gt), ("LR", lq)) if image is not None}
     checked = {role: _three_bands(image, role) for role, image in given.items()}
-    depths = {role: _WIDTHS[image.dtype] for role, image in checked.items()}
+    depths = {role: 8 * image.dtype.itemsize for role, image in checked.items()}
     if len(set(depths.values())) > 1:
         listed = ", ".join(f"{role} {bits}" for role, bits in depths.items())
         raise DataError(f"the images have different bits a sample ({listed}); save all with the same")
@@ -69,13 +68,11 @@ def check_images(*, sr: np.ndarray, gt: np.ndarray | None, lq: np.ndarray | None
         whole = gt if scale is None else mod_crop(gt, scale)
         if sr.shape not in (gt.shape, whole.shape):
             raise DataError(
-                f"the SR image has {_size(sr)} pixels and the ground truth {_size(gt)}; sizes must be equal"
+                f"the SR image has {size_text(sr)} pixels and the ground truth {size_text(gt)}; sizes must be equal"
             )
         gt = np.ascontiguousarray(gt[: sr.shape[0], : sr.shape[1]])
     if lq is not None and scale is not None and (lq.shape[0] * scale, lq.shape[1] * scale) != sr.shape[:2]:
-        raise DataError(f"the LR image has {_size(lq)} pixels and the SR image {_size(sr)}, which is not x{scale}")
+        raise DataError(
+            f"the LR image has {size_text(lq)} pixels and the SR image {size_text(sr)}, which is not x{scale}"
+        )
     return Images(sr=sr, gt=gt, lq=lq)
-
-
-def _size(image: np.ndarray) -> str:
-    return f"{image.shape[0]} x {image.shape[1]}"

@@ -10,6 +10,7 @@ from segsr_arch.errors import DataError
 from segsr_arch.images.conversion import AS_STORED, Conversion
 from segsr_arch.known_names import difference, nearest
 from segsr_arch.results.classes import classes_of
+from segsr_arch.results.record import ImageRow
 from segsr_arch.results.references import ImageReference, check_encodable
 from segsr_arch.sources.image_names import image_name, is_lmdb
 from segsr_arch.sources.image_sources import ImageSource, is_image_path
@@ -85,35 +86,17 @@ def _lmdb_images(path: str, option: str, conversion: Conversion) -> dict[str, Im
 
 
 @dataclass(frozen=True, kw_only=True)
-class Match:
-    """One image of a method with its partners.
-
-    Attributes:
-        name: Name of the ground truth; without any, of the LR image or of the method's.
-        class_name: Its class.
-        sr: The method's image.
-        gt: Ground truth, if a folder of it was given.
-        lq: LR input, if a folder of them was given and has it.
-    """
-
-    name: str
-    class_name: str
-    sr: ImageReference
-    gt: ImageReference | None
-    lq: ImageReference | None
-
-
-@dataclass(frozen=True, kw_only=True)
 class Matching:
     """What came of putting folders together.
 
     Attributes:
-        matches: In the order of their names.
+        matches: Where each image of the method and its partners lie, in the order of their names: a name is that of the
+            ground truth; without any, of the LR image or of the method's.
         problems: What is missing, a line each.
         notes: How names were matched, where they are not equal.
     """
 
-    matches: tuple[Match, ...]
+    matches: tuple[ImageRow, ...]
     problems: tuple[str, ...]
     notes: tuple[str, ...]
 
@@ -155,7 +138,7 @@ def match_folders(sr: ImageFolder, gt: ImageFolder | None = None, lq: ImageFolde
                 f"common ending more, such as _HAT, is allowed."
             )
     matches = tuple(
-        Match(
+        ImageRow(
             name=name,
             class_name=classes[name],
             sr=found["SR"][name],

@@ -3,15 +3,14 @@
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from segsr_arch.errors import DataError
-from segsr_arch.evaluation.figures_of_merit import FiguresOfMerit, Measured
+from segsr_arch.evaluation.chosen_metrics import ChosenMetrics, Measured
 from segsr_arch.evaluation.image_checks import Images
 from segsr_arch.results.classes import NO_CLASS
 from segsr_arch.results.provenance import pixel_digest
 from segsr_arch.results.record import ImageRow, SetValue
-from segsr_arch.results.references import ImageReference
 from segsr_arch.running.processes import available_cores
 from segsr_arch.running.progress import progress
 
@@ -21,22 +20,12 @@ class Sample:
     """One image to be measured.
 
     Attributes:
-        name: Name without ending, with forward slashes.
-        class_name: Its class, ``""`` if it has none.
+        row: Its name and class, and where its images lie.
         load: Gives the images; it is called once, in any thread, and raises DataError.
-        sr: Where the method's image lies.
-        gt: Where the ground truth lies.
-        lq: Where the LR input lies.
-        maps: Where its guidance maps lie.
     """
 
-    name: str
-    class_name: str
+    row: ImageRow
     load: Callable[[], Images]
-    sr: ImageReference | None = None
-    gt: ImageReference | None = None
-    lq: ImageReference | None = None
-    maps: ImageReference | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +33,8 @@ class Measurements:
     """What came of measuring a set of images.
 
     Attributes:
-        images: One row an image that has at least one figure, in the order of the names.
-        set_values: Figures of the whole set.
+        images: One row an image that has at least one value, in the order of the names.
+        set_values: Values of the whole set.
         problems: Lines about what is missing.
     """
 
@@ -54,24 +43,24 @@ class Measurements:
     problems: tuple[str, ...]
 
 
-def _measure(sample: Sample, figures: FiguresOfMerit) -> tuple[Measured, str | None]:
+def _measure(sample: Sample, metrics: ChosenMetrics) -> tuple[Measured, str | None]:
     try:
         images = sample.load()
     except DataError as error:
         return Measured(values={}, features={}, problems=(str(error),)), None
     digest = None if images.gt is None else pixel_digest(images.gt)
-    return figures.measure(images), digest
+    return metrics.measure(images), digest
 
 
 def _in_order(
-    samples: Iterable[Sample], figures: FiguresOfMerit, jobs: int
+    samples: Iterable[Sample], metrics: ChosenMetrics, jobs: int
 ) -> Iterator[tuple[Sample, Measured, str | None]]:
     """Measure in threads (OpenCV and numpy leave Python's lock) with few images waiting in memory."""
     waiting: deque[tuple[Sample, Future]] = deque()
     with ThreadPoolExecutor(jobs) as pool:
         try:
             for sample in samples:
-                waiting.append((sample, pool.submit(_measure, sample, figures)))
+                waiting.append((sample, pool.submit(_measure, sample, metrics)))
                 while len(waiting) > 2 * jobs or (waiting and waiting[0][1].done()):
                     first, future = waiting.popleft()
                     yield first, *future.result()
@@ -84,14 +73,14 @@ def _in_order(
 
 
 def measure_samples(
-    samples: Iterable[Sample], *, total: int, figures: FiguresOfMerit, description: str, jobs: int | None = None
+    samples: Iterable[Sample], *, total: int, metrics: ChosenMetrics, description: str, jobs: int | None = None
 ) -> Measurements:
     """Measure images.
 
     Args:
         samples: The images, one at a time.
         total: How many there are, for the progress bar.
-        figures: What to compute.
+        metrics: What to compute.
         description: What the progress bar says.
         jobs: Number of threads; ``None`` for one a core.
 
@@ -102,17 +91,15 @@ def measure_samples(
     rows, kept, problems = [], [], []
     failed: Counter[str] = Counter()
     with progress(total=total, unit="image", what=description) as bar:
-        for sample, measured, digest in _in_order(samples, figures, jobs):
+        for sample, measured, digest in _in_order(samples, metrics, jobs):
             bar.update()
-            problems += [f"{sample.name}: {line}" for line in measured.problems]
+            problems += [f"{sample.row.name}: {line}" for line in measured.problems]
             if not measured.values and not measured.features:
-                failed[sample.class_name] += 1
+                failed[sample.row.class_name] += 1
                 continue
             kept.append(measured)
-            places = {place: getattr(sample, place) for place in ("sr", "gt", "lq", "maps")}
-            named = {"name": sample.name, "class_name": sample.class_name, "gt_digest": digest}
-            rows.append(ImageRow(**named, values=measured.values, **places))
-    set_values, missing = figures.combine(kept) if kept else ({}, [])
+            rows.append(replace(sample.row, values=measured.values, gt_digest=digest))
+    set_values, missing = metrics.combine(kept) if kept else ({}, [])
     for class_name in sorted(failed.keys() - {row.class_name for row in rows} - {NO_CLASS}):
         problems.append(f"class {class_name}: none of its {failed[class_name]} images could be measured")
     return Measurements(

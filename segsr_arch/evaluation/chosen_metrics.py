@@ -1,4 +1,4 @@
-"""Which figures are computed, and computing them for one image; PSNR and SSIM under every protocol at once."""
+"""The metrics of an evaluation: which they are, and their values of one image and of a set."""
 
 import math
 import threading
@@ -14,7 +14,7 @@ from segsr_arch.evaluation.image_checks import Images
 from segsr_arch.metrics.catalogue import find_metric
 from segsr_arch.metrics.fidelity import measure_fidelity
 from segsr_arch.metrics.metric import LoadedMetric, Metric
-from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL, Protocol, find_protocol
+from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL, find_protocol
 from segsr_arch.results.record import Column, SetValue
 
 _FIDELITY = ("psnr", "ssim")
@@ -25,9 +25,9 @@ class Measured:
     """What came of one image.
 
     Attributes:
-        values: Value by column; a figure that could not be computed is not there.
+        values: Value by column; one that could not be computed is not there.
         features: What set metrics keep of the image, by column.
-        problems: Why figures are missing.
+        problems: Why values are missing.
     """
 
     values: dict[str, float]
@@ -41,20 +41,20 @@ def _refuse_twice(option: str, names: Sequence[str]) -> None:
         raise ConfigError(f"{option} {' '.join(twice)}: is given twice.")
 
 
-def _check_partners(definitions: Sequence[Metric], *, with_gt: bool, with_lq: bool) -> None:
+def _check_partners(chosen: Sequence[Metric], *, with_gt: bool, with_lq: bool) -> None:
     for needed, present, what in (("gt", with_gt, "ground truth"), ("lq", with_lq, "LR images")):
-        names = [definition.name for definition in definitions if definition.needs == needed]
+        names = [metric.name for metric in chosen if metric.needs == needed]
         if names and not present:
             raise ConfigError(f"--metric {' '.join(names)}: needs {what}; give them (--{needed}) or choose others.")
 
 
-class FiguresOfMerit:
-    """The figures of an evaluation, with whatever networks they need, loaded once.
+class ChosenMetrics:
+    """The metrics of an evaluation, with whatever networks they need, loaded once.
 
     :meth:`measure` may be called from several threads.
 
     Args:
-        metrics: Names of metrics, such as ``psnr``, ``lpips``, or their definitions.
+        metrics: Names of metrics, such as ``psnr``, ``lpips``, or the metrics themselves.
         protocols: Names of protocols, for the metrics that depend on one.
         scale: Upscaling factor; ``None`` if it is not known.
         device: Where networks of metrics run.
@@ -64,10 +64,10 @@ class FiguresOfMerit:
         with_lq: Whether there are LR images.
 
     Attributes:
-        columns: The figures, in the order asked for.
+        columns: How values are told in tables, in the order asked for.
 
     Raises:
-        ConfigError: If a name is not known, is given twice, or a figure needs the scale.
+        ConfigError: If a name is not known, is given twice, or needs the scale.
         DependencyError: If a package is missing.
         WeightsError: If weights cannot be had.
     """
@@ -86,46 +86,42 @@ class FiguresOfMerit:
     ) -> None:
         self._scale = scale
         self._protocols = [find_protocol(name) for name in protocols]
-        definitions = [find_metric(metric) if isinstance(metric, str) else metric for metric in metrics]
-        _refuse_twice("--metric", [definition.name for definition in definitions])
+        chosen = [find_metric(metric) if isinstance(metric, str) else metric for metric in metrics]
+        _refuse_twice("--metric", [metric.name for metric in chosen])
         _refuse_twice("--protocol", [protocol.name for protocol in self._protocols])
-        self._check_scale(definitions)
-        _check_partners(definitions, with_gt=with_gt, with_lq=with_lq)
+        self._check_scale(chosen)
+        _check_partners(chosen, with_gt=with_gt, with_lq=with_lq)
         self.columns: list[Column] = []
-        self._fidelity = [definition.name for definition in definitions if definition.name in _FIDELITY]
-        self._measures: dict[str, LoadedMetric] = {}
+        self._loaded: dict[str, LoadedMetric] = {}
         # A network uses all cores by itself, and two at a time would hold two images in memory.
         self._network_lock = threading.Lock()
         asked = {"semantics": vlm, "model": clip_iqa_model}
-        for definition in definitions:
-            options = {key: value for key, value in asked.items() if key in definition.options and value is not None}
-            for protocol in (each.name for each in self._protocols) if definition.per_protocol else (None,):
-                measure = definition.load(device=device, options={"protocol": protocol} if protocol else options)
-                name = f"{definition.name}_{protocol}" if protocol else definition.name
+        for metric in chosen:
+            options = {key: value for key, value in asked.items() if key in metric.options and value is not None}
+            for protocol in (each.name for each in self._protocols) if metric.per_protocol else (None,):
+                name = metric.name if protocol is None else f"{metric.name}_{protocol}"
+                loaded = metric.load(device=device, options=options if protocol is None else {"protocol": protocol})
+                self._loaded[name] = loaded
                 self.columns.append(
-                    definition.column(name=name, protocol=protocol, better=definition.better, backend=measure.backend)
+                    metric.column(name=name, protocol=protocol, better=metric.better, backend=loaded.backend)
                 )
-                if protocol is None:
-                    self._measures[name] = measure
 
-    def _check_scale(self, definitions: Sequence[Metric]) -> None:
+    def _check_scale(self, chosen: Sequence[Metric]) -> None:
         if self._scale is not None:
             return
         scaled = [protocol.name for protocol in self._protocols if protocol.border == "scale"]
-        if scaled and any(definition.per_protocol for definition in definitions):
+        if scaled and any(metric.per_protocol for metric in chosen):
             raise ConfigError(
                 f"--protocol {' '.join(scaled)}: cuts a border of the scale, which is not known; give --scale or --lq."
             )
-        scaled = [
-            definition.name for definition in definitions if definition.needs_scale and not definition.per_protocol
-        ]
+        scaled = [metric.name for metric in chosen if metric.needs_scale and not metric.per_protocol]
         if scaled:
             raise ConfigError(
                 f"--metric {' '.join(scaled)}: needs the scale, which is not known; give --scale or --lq."
             )
 
     def measure(self, images: Images) -> Measured:
-        """Compute every figure of one image.
+        """Compute every value of one image.
 
         Args:
             images: As :func:`segsr_arch.evaluation.image_checks.check_images` gives them.
@@ -133,20 +129,20 @@ class FiguresOfMerit:
         Returns:
             Values, features of set metrics, and what is missing and why.
         """
-        values: dict[str, float] = {}
+        values = self._fidelity_at_once(images)
         features: dict[str, np.ndarray] = {}
         problems: list[str] = []
-        if self._fidelity:
-            values, problems = self._measure_fidelity(images)
-        for name, measure in self._measures.items():
+        for name, loaded in self._loaded.items():
+            if name in values:
+                continue
             try:
                 with self._network_lock:
-                    if measure.metric.whole_set:
-                        features[name] = measure.features(images.sr, images.gt)
+                    if loaded.metric.whole_set:
+                        features[name] = loaded.features(images.sr, images.gt)
                         continue
-                    value = measure(images.sr, images.gt, images.lq, self._scale or 1)
+                    value = loaded(images.sr, images.gt, images.lq, self._scale or 1)
             except DataError as error:
-                problems.append(str(error))
+                problems.append(f"{name}: {error}" if loaded.metric.per_protocol else str(error))
                 continue
             if math.isnan(value):
                 problems.append(f"{name}: is not defined for this image (NaN)")
@@ -154,40 +150,31 @@ class FiguresOfMerit:
                 values[name] = value
         return Measured(values=values, features=features, problems=tuple(problems))
 
-    def _measure_fidelity(self, images: Images) -> tuple[dict[str, float], list[str]]:
-        """PSNR and SSIM by column; if one cannot be computed, the others are computed one by one."""
-
-        def compute(protocols: Sequence[Protocol], metrics: Sequence[str]) -> dict[str, float]:
+    def _fidelity_at_once(self, images: Images) -> dict[str, float]:
+        """PSNR and SSIM under all protocols, by column; nothing if one cannot be computed, so that each is tried."""
+        names = [name for name in _FIDELITY if any(each.metric.name == name for each in self._loaded.values())]
+        if not names:
+            return {}
+        try:
             found = measure_fidelity(
                 images.sr,
                 images.gt,
                 scale=self._scale or 1,
-                protocols=protocols,
-                with_ssim="ssim" in metrics,
+                protocols=self._protocols,
+                with_ssim="ssim" in names,
             )
-            return {f"{metric}_{name}": getattr(each, metric) for name, each in found.items() for metric in metrics}
-
-        try:
-            return compute(self._protocols, self._fidelity), []
         except DataError:
-            pass  # whatever is wrong comes up again below, for the figure that it concerns
-        values, problems = {}, []
-        for protocol in self._protocols:
-            for metric in self._fidelity:
-                try:
-                    values |= compute([protocol], [metric])
-                except DataError as error:
-                    problems.append(f"{metric}_{protocol.name}: {error}")
-        return values, problems
+            return {}
+        return {f"{name}_{protocol}": getattr(each, name) for protocol, each in found.items() for name in names}
 
     def combine(self, measured: Sequence[Measured]) -> tuple[dict[str, SetValue], list[str]]:
-        """Compute the figures of the whole set; returns them by column, and why one is missing."""
+        """Compute the values of the whole set; returns them by column, and why one is missing."""
         found, problems = {}, []
-        for name, measure in self._measures.items():
-            if not measure.metric.whole_set:
+        for name, loaded in self._loaded.items():
+            if not loaded.metric.whole_set:
                 continue
             try:
-                found[name] = measure.metric.value_of_set(
+                found[name] = loaded.metric.value_of_set(
                     [each.features[name] for each in measured if name in each.features]
                 )
             except DataError as error:
