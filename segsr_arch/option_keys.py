@@ -22,6 +22,16 @@ EXPECTED = {
     "mapping": "a mapping of keys",
     "texts": "text or a list of texts",
 }
+SCHEMA_TYPES = {  # of JSON
+    "text": ("string",),
+    "int": ("integer",),
+    "count": ("integer",),
+    "number": ("number",),
+    "bool": ("boolean",),
+    "list": ("array",),
+    "mapping": ("object",),
+    "texts": ("string", "array"),
+}
 PLURALS = {"int": "whole numbers", "count": "whole numbers", "number": "numbers", "text": "texts", "bool": "true/false"}
 KIND_OF_TYPE: dict[Any, str] = {
     int: "int",

@@ -33,13 +33,31 @@ def find_registered(here: Problems, registry: Any, name: Any) -> Any:
     return found
 
 
-def _annotations(target: Callable) -> dict[str, Any]:
+def parameters_of(target: Callable, *, given: Iterable[str] = ()) -> dict[str, inspect.Parameter]:
+    """Parameters of a class or function that an option file may give, by name, their annotations resolved.
+
+    Args:
+        target: Class or function.
+        given: Parameters that the caller fills in.
+
+    Returns:
+        Annotations that say nothing here, because only a type checker imports their names, are empty.
+    """
     function = target.__init__ if inspect.isclass(target) else target
     try:
-        return typing.get_type_hints(function)
+        hints = typing.get_type_hints(function)
     except (NameError, TypeError):
-        # names that only a type checker imports: such annotations say nothing here
-        return {}
+        hints = {}
+    return {
+        name: parameter.replace(annotation=hints.get(name, inspect.Parameter.empty))
+        for name, parameter in inspect.signature(target).parameters.items()
+        if parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY) and name not in given
+    }
+
+
+def is_open_ended(target: Callable) -> bool:
+    """Whether a class or function takes keyword arguments of any name."""
+    return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(target).parameters.values())
 
 
 def check_argument(here: Problems, value: Any, hint: Any, default: Any) -> None:
@@ -76,18 +94,12 @@ def check_call(
         given: Parameters that the caller fills in.
         kwargs_is_sink: Whether ``**kwargs`` of the target swallows names unread, so that unknown ones are wrong.
     """
-    parameters = dict(inspect.signature(target).parameters)
-    open_ended = any(p.kind is p.VAR_KEYWORD for p in parameters.values()) and not kwargs_is_sink
-    parameters = {
-        name: p
-        for name, p in parameters.items()
-        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and name not in given
-    }
-    hints = _annotations(target)
+    parameters = parameters_of(target, given=given)
+    open_ended = is_open_ended(target) and not kwargs_is_sink
     known = {*parameters, *also_known}
     for name, value in options.items():
         if name in parameters:
-            check_argument(here.at(name), value, hints.get(name, inspect.Parameter.empty), parameters[name].default)
+            check_argument(here.at(name), value, parameters[name].annotation, parameters[name].default)
         elif name not in known and not open_ended:
             here.at(name).unknown(str(name), known, f"{getattr(target, '__name__', target)} has no such option")
     for name, parameter in parameters.items():

@@ -18,7 +18,7 @@ from segsr_arch.config.paths import check_paths
 from segsr_arch.config.problems import Problems
 from segsr_arch.config.sections import is_declared, model_keys
 from segsr_arch.config.stock_models import check_stock_model
-from segsr_arch.config.tables import LOGGER, TOP, TOP_INTERNAL, VAL_NEEDED
+from segsr_arch.config.tables import DISCRIMINATOR, LOGGER, NETWORK, TOP, TOP_INTERNAL, VAL_NEEDED
 from segsr_arch.config.training import check_some_loss, check_training
 from segsr_arch.files.names import folder_name_problem
 from segsr_arch.option_keys import Key, needed
@@ -130,7 +130,7 @@ def _check_sections(
 
 
 def _top_keys(opt: Mapping[str, Any], model: type | None, *, is_train: bool, strict: bool) -> dict[str, Key]:
-    keys = {**TOP, "network_g": needed("mapping"), "network_d": Key("mapping")}
+    keys = {**TOP, **NETWORK, **DISCRIMINATOR}
     if not strict:
         del keys["network_g"]  # a model from elsewhere names its networks itself
     for name in opt:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segsr_arch.config.calls import find_registered
+from segsr_arch.config.dataset_tables import BACKEND, DATASET, DATASET_KEYS, LOADER_NEEDED, PATCH_NEEDED
 from segsr_arch.config.image_kinds import check_kinds
 from segsr_arch.config.images import Listing, image_sizes, list_images
 from segsr_arch.config.mappings import check_mapping
@@ -13,10 +14,9 @@ from segsr_arch.config.name_lists import check_stems, list_named
 from segsr_arch.config.pairs import check_pairs, check_patch
 from segsr_arch.config.paths import check_file
 from segsr_arch.config.problems import Problems
-from segsr_arch.config.tables import DATASET, DATASET_KEYS, IO_BACKENDS, LOADER_NEEDED, PAIRED_TRAIN_NEEDED
 from segsr_arch.files.names import folder_name_problem
 from segsr_arch.images.conversion import CONVERSION_KEYS
-from segsr_arch.option_keys import describe, is_number, is_whole, needed
+from segsr_arch.option_keys import describe, is_number, is_whole
 
 PAIRED_TYPES = ("PairedImageDataset", "RealESRGANPairedDataset")
 LISTED_TYPES = {
@@ -109,7 +109,7 @@ def _check_dataset(
     keys = {**DATASET, **(own_keys or {})}
     if phase == "train":
         keys |= LOADER_NEEDED
-        keys |= PAIRED_TRAIN_NEEDED if type_name in PAIRED_TYPES or hasattr(cls, "patches_from") else {}
+        keys |= PATCH_NEEDED if type_name in PAIRED_TYPES or hasattr(cls, "patches_from") else {}
     check_mapping(here, options, keys, strict=own_keys is not None)
     lmdb = _check_backend(here.at("io_backend"), options.get("io_backend"))
     _check_loader(here, options, trains=phase == "train")
@@ -181,7 +181,7 @@ def _check_backend(here: Problems, backend: Any) -> bool:
     """Check ``io_backend``; returns whether it is LMDB."""
     if not isinstance(backend, Mapping):
         return False
-    check_mapping(here, backend, {"type": needed("text", words=IO_BACKENDS)}, strict=backend.get("type") == "disk")
+    check_mapping(here, backend, BACKEND, strict=backend.get("type") == "disk")
     return backend.get("type") == "lmdb"
 
 

@@ -4,7 +4,7 @@ import types
 import typing
 from typing import Any
 
-from segsr_arch.option_keys import EXPECTED, KIND_OF_TYPE, PLURALS, has_kind
+from segsr_arch.option_keys import EXPECTED, KIND_OF_TYPE, PLURALS, SCHEMA_TYPES, has_kind
 
 
 def _kind(hint: Any) -> str | None:
@@ -62,6 +62,27 @@ def hint_text(hint: Any) -> str:
         length = _length(hint)
         return f"a list of {length} {_plural(parts[0])}" if length else f"a list of {_plural(parts[0])}"
     return EXPECTED[kind]
+
+
+def hint_schema(hint: Any) -> dict[str, Any]:
+    """Say in a JSON schema which values :func:`fits` lets through."""
+    parts = typing.get_args(hint)
+    if _is_union(hint):
+        return {"anyOf": [hint_schema(part) for part in parts]}
+    if typing.get_origin(hint) is typing.Literal:
+        return {"enum": list(parts)}
+    if hint is types.NoneType:
+        return {"type": "null"}
+    kind = _kind(hint)
+    if kind is None:
+        return {}
+    schema: dict[str, Any] = {"type": SCHEMA_TYPES[kind][0]}
+    if kind != "list" or not parts:
+        return schema
+    length = _length(hint)
+    if length is None:
+        return {**schema, "items": hint_schema(parts[0])}
+    return {**schema, "prefixItems": [hint_schema(part) for part in parts], "minItems": length, "maxItems": length}
 
 
 def _plural(hint: Any) -> str:

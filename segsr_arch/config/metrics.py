@@ -39,10 +39,8 @@ def check_metrics(problems: Problems, metrics: Any, scale: Any = None) -> None:
         check_mapping(here, options, METRIC, strict=False)
         if metric is None:
             continue
-        # the images come from the model; stock metrics take **kwargs and never look into it
-        ours = metric.__module__.split(".")[0] in ("basicsr", "segsr_arch")
-        images = [name for name in inspect.signature(metric).parameters if name in _IMAGES]
-        check_call(here, options, metric, also_known=METRIC, given=images, kwargs_is_sink=ours)
+        ours = is_ours(metric)
+        check_call(here, options, metric, also_known=METRIC, given=images_given(metric), kwargs_is_sink=ours)
         if ours:
             rest = {name: value for name, value in options.items() if here.at(name).ok}
             check_mapping(here, rest, METRIC_PARAMETERS, strict=False)
@@ -50,6 +48,16 @@ def check_metrics(problems: Problems, metrics: Any, scale: Any = None) -> None:
             here.at("scale").add(f"is {options['scale']}, but scale: is {scale}")
         if here.ok:
             _try_metric(here, options, metric, ours=ours)
+
+
+def is_ours(metric: Callable[..., Any]) -> bool:
+    """Whether a metric is BasicSR's or this package's: they take ``**kwargs`` and never look into it."""
+    return metric.__module__.split(".")[0] in ("basicsr", "segsr_arch")
+
+
+def images_given(metric: Callable[..., Any]) -> list[str]:
+    """Parameters of a metric that the model fills in with images."""
+    return [name for name in inspect.signature(metric).parameters if name in _IMAGES]
 
 
 def _try_metric(here: Problems, options: Mapping[str, Any], metric: Callable, *, ours: bool) -> None:

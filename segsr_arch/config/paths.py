@@ -6,10 +6,8 @@ from typing import Any
 
 from segsr_arch.config.mappings import check_value
 from segsr_arch.config.problems import Problems
-from segsr_arch.config.tables import PATH_INTERNAL
+from segsr_arch.config.tables import PATH, PATH_INTERNAL, PATH_PER_NETWORK
 from segsr_arch.option_keys import Key
-
-_PER_NETWORK = {"pretrain": Key("text"), "param_key": Key("text"), "strict_load": Key("bool", nullable=False)}
 
 
 def check_paths(
@@ -28,14 +26,8 @@ def check_paths(
     if not isinstance(section, Mapping):
         return
     networks = {"g", "d", *(str(key).removeprefix("network_") for key in opt if str(key).startswith("network_"))}
-    known = {
-        **{f"pretrain_network_{name}": _PER_NETWORK["pretrain"] for name in networks},
-        **{f"param_key_{name}": _PER_NETWORK["param_key"] for name in networks},
-        **{f"strict_load_{name}": _PER_NETWORK["strict_load"] for name in networks},
-        "resume_state": Key("text"),
-        "ignore_resume_networks": Key("texts"),
-        **extra,
-    }
+    known = {f"{name}_{label}": key for name, key in PATH_PER_NETWORK.items() for label in networks} | PATH
+    known |= extra
     files = {"resume_state", *(name for name in known if name.startswith("pretrain_"))}
     for name, value in section.items():
         here = problems.at("path", name)

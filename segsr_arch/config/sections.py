@@ -1,14 +1,14 @@
 """Which keys a model type knows in each section of an option file.
 
-BasicSR's and this package's models are in :data:`segsr_arch.config.tables.MODEL_KEYS`. A model class from elsewhere
-takes part by a class attribute, keyed by section (``""`` is the top level)::
+BasicSR's models are in :data:`segsr_arch.config.model_tables.MODEL_KEYS`. A model class of this package or from
+elsewhere takes part by a class attribute, keyed by section (``""`` is the top level)::
 
-    option_keys = {"": {"tile": Key("mapping")}, "train": {"amp": Key("text", words=("bf16",))}}
+    option_keys = {"": {"tile": Key("mapping")}, "train": keys_of(TrainOptions)}
 
 Keys of base classes are inherited. Without the attribute its unknown keys are accepted, its known ones checked.
 """
 
-from segsr_arch.config.tables import MODEL_KEYS
+from segsr_arch.config.model_tables import MODEL_KEYS
 from segsr_arch.option_keys import Key
 
 _TABLED = ("basicsr", "segsr_arch")

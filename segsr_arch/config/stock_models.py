@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from segsr_arch.config.model_tables import DEGRADATION_NEEDED, GT_USM
 from segsr_arch.config.problems import Problems
-from segsr_arch.config.tables import DEGRADATION_NEEDED, GT_USM
 from segsr_arch.option_keys import is_whole
 
 QUEUE_SIZE = 180  # BasicSR's default

@@ -1,26 +1,49 @@
-"""Known options of BasicSR 1.4.2 and of this package, as tables. No logic here.
+"""Known options of BasicSR 1.4.2, as tables. No logic here.
 
-A model or dataset class from elsewhere may declare its own in a class attribute ``option_keys``; see
-:mod:`segsr_arch.config.sections`.
+Those of model classes are in :mod:`segsr_arch.config.model_tables`, those of data sets in
+:mod:`segsr_arch.config.dataset_tables`. What this package adds stands where it is read, as option dataclasses
+(:mod:`segsr_arch.option_fields`) or ``option_keys`` of a class.
 """
 
-from segsr_arch.images.conversion import CONVERSION_KEYS
 from segsr_arch.option_keys import Key, needed
 
+_TYPE = "name of a class or function that is registered"
+
 TOP = {
-    "name": needed("text"),
-    "model_type": needed("text"),
-    "scale": Key("int", nullable=False, minimum=1),
-    "num_gpu": needed("int", words=("auto",), minimum=0),
-    "manual_seed": Key("int", minimum=0, maximum=2**32 - 1),  # what numpy takes
-    "datasets": needed("mapping"),
-    "path": needed("mapping"),
-    "train": Key("mapping"),
-    "val": Key("mapping"),
-    "logger": Key("mapping"),
-    "dist_params": Key("mapping", nullable=False, keys={"backend": Key("text"), "port": Key("int", minimum=1)}),
-    "find_unused_parameters": Key("bool"),
-    "imports": Key("texts"),  # see segsr_arch/config/imports.py
+    "name": needed("text", help="name of the run; its folder is experiments/NAME or results/NAME"),
+    "model_type": needed("text", help="class that trains and tests the network"),
+    "scale": Key("int", nullable=False, minimum=1, help="how many times as wide and high the SR image is"),
+    "num_gpu": needed("int", words=("auto",), minimum=0, help="GPUs to use; 0 for the CPU, auto for all there are"),
+    "manual_seed": Key("int", minimum=0, maximum=2**32 - 1, help="seed of all random numbers; null draws one"),
+    "datasets": needed("mapping", help="data sets by phase: train, val, val_2, ... or test, test_2, ..."),
+    "path": needed("mapping", help="files of weights and states to start from"),
+    "train": Key("mapping", help="training: iterations, optimizer, schedule, losses"),
+    "val": Key("mapping", help="validation or test: how often, metrics, what is saved"),
+    "logger": Key("mapping", help="what is logged and saved, and how often"),
+    "dist_params": Key(
+        "mapping",
+        nullable=False,
+        keys={
+            "backend": Key("text", help="backend of torch.distributed, such as nccl or gloo"),
+            "port": Key("int", minimum=1, help="port at which processes find each other, with slurm"),
+        },
+        help="communication between processes",
+    ),
+    "find_unused_parameters": Key("bool", help="let processes cope with parameters that a loss does not reach"),
+    "imports": Key("texts", help="Python modules or files that register parts of your own; they are run"),
+}
+DISCRIMINATOR = {"network_d": Key("mapping", help="discriminator of a GAN")}
+NETWORK = {"network_g": needed("mapping", help="network that enlarges images")}
+
+PATH = {
+    "resume_state": Key("text", help="state (.state) of a training that goes on"),
+    "ignore_resume_networks": Key("texts", help="networks whose weights do not come from that state"),
+}
+# with the label of a network behind it, such as pretrain_network_g
+PATH_PER_NETWORK = {
+    "pretrain_network": Key("text", help="weights (.pth, .safetensors) to start from"),
+    "param_key": Key("text", help="entry of that file: params or params_ema; null for a file without entries"),
+    "strict_load": Key("bool", nullable=False, help="whether every name and shape must fit"),
 }
 
 # written by BasicSR itself while it parses, whatever the file says; each with what to do instead
@@ -40,166 +63,73 @@ PATH_INTERNAL = dict.fromkeys(
 )
 
 LOGGER = {
-    "print_freq": needed("count", minimum=1),
-    "save_checkpoint_freq": needed("count", minimum=1),
-    "use_tb_logger": Key("bool", required=True),
-    "wandb": Key("mapping", keys={"project": Key("text"), "resume_id": Key("text")}),
+    "print_freq": needed("count", minimum=1, help="iterations from one line of the log to the next"),
+    "save_checkpoint_freq": needed("count", minimum=1, help="iterations from one checkpoint to the next"),
+    "use_tb_logger": Key("bool", required=True, help="write event files of TensorBoard"),
+    "wandb": Key(
+        "mapping",
+        keys={
+            "project": Key("text", help="project of Weights & Biases; null for none"),
+            "resume_id": Key("text", help="run of Weights & Biases that goes on"),
+        },
+        help="Weights & Biases, fed from TensorBoard's records",
+    ),
 }
 
+LOSS = Key("mapping", help="a loss: its type, and arguments of that class")
 TRAIN = {
-    "total_iter": needed("count", minimum=1),
-    "warmup_iter": Key("count", nullable=False),
-    "scheduler": needed("mapping"),
-    "optim_g": needed("mapping"),
+    "total_iter": needed("count", minimum=1, help="iterations of the training"),
+    "warmup_iter": Key("count", nullable=False, help="iterations in which the learning rate rises; -1 for none"),
+    "scheduler": needed("mapping", help="how the learning rate falls"),
+    "optim_g": needed("mapping", help="optimizer of the network: its type, and arguments of that class"),
 }
 
 VAL = {
-    "save_img": Key("bool"),
-    "pbar": Key("bool"),
-    "suffix": Key("text"),
-    "val_freq": Key("count", nullable=False, minimum=1),
-    "metrics": Key("mapping"),
+    "save_img": Key("bool", help="write SR images"),
+    "pbar": Key("bool", help="show a progress bar"),
+    "suffix": Key("text", help="ending of the names of SR images; null for the name of the run"),
+    "val_freq": Key("count", nullable=False, minimum=1, help="iterations from one validation to the next"),
+    "metrics": Key("mapping", help="metrics by a name of your choice, each with its type; null for none"),
 }
 VAL_NEEDED = {True: ("val_freq", "save_img"), False: ("save_img", "suffix")}  # by is_train
 
-_LOSS = Key("mapping")
-_EMA = Key("number", nullable=False, minimum=0, below=1)
-_COUNT = Key("count", nullable=False, minimum=0)
-_GAN = {"gan_opt": _LOSS, "net_d_iters": _COUNT, "net_d_init_iters": _COUNT, "optim_d": needed("mapping")}
-_SECOND_ORDER = ("resize_prob", "resize_range", "gaussian_noise_prob", "noise_range", "poisson_scale_range")
-DEGRADATION_NEEDED = (
-    *(f"{name}{order}" for name in (*_SECOND_ORDER, "gray_noise_prob", "jpeg_range") for order in ("", 2)),
-    "second_blur_prob",
-    "gt_size",
-)  # by a training that degrades
-GT_USM = ("l1_gt_usm", "percep_gt_usm", "gan_gt_usm")
-_DEGRADATION = {
-    **dict.fromkeys(DEGRADATION_NEEDED, Key("any")),
-    "second_blur_prob": Key("number"),
-    "gt_size": Key("int", minimum=1),
-    "queue_size": Key("int", minimum=1),
-    "high_order_degradation": Key("bool"),
+_WEIGHTS = Key("list", nullable=False, items="number", help="factor of the learning rate after each restart")
+_STEPS = {
+    "type": needed("text", help=_TYPE),
+    "milestones": needed("list", items="count", help="iterations at which the learning rate falls"),
+    "gamma": Key("number", nullable=False, help="factor by which it falls"),
+    "restarts": Key("list", nullable=False, items="count", help="iterations at which it starts again"),
+    "restart_weights": _WEIGHTS,
 }
-# by class name; a model has the keys of all its base classes too
-MODEL_KEYS: dict[str, dict[str, dict[str, Key]]] = {
-    "BaseModel": {"": {}, "train": TRAIN, "val": VAL},
-    "SRModel": {
-        "": {"scale": needed("int", minimum=1)},
-        "train": {"ema_decay": _EMA, "pixel_opt": _LOSS, "perceptual_opt": _LOSS},
-    },
-    "SRGANModel": {"train": {**_GAN, "ldl_opt": _LOSS}},
-    "RealESRNetModel": {"": {**_DEGRADATION, "gt_usm": Key("bool")}},
-    "RealESRGANModel": {
-        "": {**_DEGRADATION, **dict.fromkeys(GT_USM, Key("bool"))},
-    },
-    "HiFaceGANModel": {"train": {**_GAN, "feature_matching_opt": _LOSS}},
-    "EDVRModel": {"train": {"tsa_iter": _COUNT, "dcn_lr_mul": Key("number")}},
-    "VideoRecurrentModel": {
-        "train": {"fix_flow": Key("any"), "flow_lr_mul": Key("number")},
-        "val": {"flip_seq": Key("bool"), "center_frame_only": Key("bool")},
-    },
-    "VideoRecurrentGANModel": {
-        "train": {**_GAN, "fix_flow": Key("any"), "lr_flow": Key("number"), "ldl_opt": _LOSS},
-    },
-    "StyleGAN2Model": {
-        "train": {
-            **_GAN,
-            **{name: Key("number") for name in ("r1_reg_weight", "path_reg_weight", "mixing_prob")},
-            **dict.fromkeys(("path_batch_shrink", "net_g_reg_every", "net_d_reg_every"), _COUNT),
-        },
-        "val": {"num_val_samples": Key("int")},
-    },
-    "VideoBaseModel": {},
-    "VideoGANModel": {},
-    "ESRGANModel": {},
-    "SwinIRModel": {},
-}
-
 SCHEDULERS = {
-    **dict.fromkeys(
-        ("MultiStepLR", "MultiStepRestartLR"),
-        {
-            "type": needed("text"),
-            "milestones": needed("list", items="count"),
-            "gamma": Key("number", nullable=False),
-            "restarts": Key("list", nullable=False, items="count"),
-            "restart_weights": Key("list", nullable=False, items="number"),
-        },
-    ),
+    "MultiStepLR": _STEPS,
+    "MultiStepRestartLR": _STEPS,
     "CosineAnnealingRestartLR": {
-        "type": needed("text"),
-        "periods": needed("list", items="count"),
-        "restart_weights": Key("list", nullable=False, items="number"),
-        "eta_min": Key("number", nullable=False),
+        "type": needed("text", help=_TYPE),
+        "periods": needed("list", items="count", help="iterations of each period; together the whole training"),
+        "restart_weights": _WEIGHTS,
+        "eta_min": Key("number", nullable=False, help="least learning rate"),
     },
 }
 
 OPTIMIZER = {
-    "type": needed("text"),
-    "lr": needed("number", minimum=0),
-    "betas": Key("list", nullable=False, items="number"),
-    "weight_decay": Key("number", nullable=False, minimum=0),
-    "eps": Key("number", nullable=False, minimum=0),
+    "type": needed("text", help="class of torch.optim"),
+    "lr": needed("number", minimum=0, help="learning rate"),
+    "betas": Key("list", nullable=False, items="number", help="decay of the moments of Adam and its like"),
+    "weight_decay": Key("number", nullable=False, minimum=0, help="factor of the penalty on weights"),
+    "eps": Key("number", nullable=False, minimum=0, help="added to denominators"),
 }
 
-METRIC = {"type": needed("text"), "better": Key("text", words=("higher", "lower"))}
+METRIC = {
+    "type": needed("text", help=_TYPE),
+    "better": Key("text", words=("higher", "lower"), help="which values are better; higher where it is left out"),
+}
 # parameters of BasicSR's metrics, which have no annotations, and bounds of ours; models hand over (H, W, C)
 METRIC_PARAMETERS = {
-    "crop_border": Key("int", nullable=False, minimum=0),
-    "test_y_channel": Key("bool", nullable=False),
-    "input_order": Key("text", nullable=False, words=("HWC",)),
-    "convert_to": Key("text", nullable=False, words=("y", "gray")),
-    "scale": Key("int", nullable=False, minimum=1),
-    "images": Key("int", nullable=False, minimum=2),
-}
-
-DATASET = {
-    "name": needed("text"),
-    "type": needed("text"),
-    "io_backend": needed("mapping"),
-    "dataroot_gt": Key("text"),
-    "dataroot_lq": Key("text"),
-    "phase": Key("text"),
-    "scale": Key("int"),
-    "mean": Key("list", items="number"),
-    "std": Key("list", items="number"),
-    "num_worker_per_gpu": Key("int", nullable=False, minimum=0),
-    "batch_size_per_gpu": Key("int", nullable=False, minimum=1),
-    "dataset_enlarge_ratio": Key("number", nullable=False, minimum=0),
-    "prefetch_mode": Key("text", words=("cpu", "cuda")),
-    "num_prefetch_queue": Key("int", nullable=False, minimum=1),
-    "pin_memory": Key("bool"),
-    "persistent_workers": Key("bool"),
-    "use_shuffle": Key("bool"),  # read by nobody, but in every published option file
-}
-LOADER_NEEDED = {
-    name: needed("int", minimum=low) for name, low in (("batch_size_per_gpu", 1), ("num_worker_per_gpu", 0))
-}
-
-IO_BACKENDS = ("disk", "lmdb", "memcached")
-_AUGMENT = ("use_hflip", "use_rot")
-# What of images is used that are not RGB of 8 bits: the values that become 0 and 255, the bands that become R, G and B.
-_PAIRED = {
-    "dataroot_gt": needed("text"),
-    "dataroot_lq": needed("text"),
-    "filename_tmpl": Key("text", nullable=False),
-    "meta_info_file": Key("text"),
-    "color": Key("text", words=("y",)),
-    "gt_size": Key("int", minimum=1),
-    **CONVERSION_KEYS,
-    **{name: Key("bool") for name in _AUGMENT},
-}
-PAIRED_TRAIN_NEEDED = {"gt_size": needed("int", minimum=1), **{name: needed("bool") for name in _AUGMENT}}
-
-# by class name; types that are not here and declare nothing may have any keys
-DATASET_KEYS: dict[str, dict[str, Key]] = {
-    "PairedImageDataset": _PAIRED,
-    "SingleImageDataset": {
-        "dataroot_lq": needed("text"),
-        "meta_info_file": Key("text", nullable=False),
-        "color": Key("text", words=("y",)),
-        **CONVERSION_KEYS,
-    },
-    "RealESRGANPairedDataset": {**_PAIRED, "meta_info": Key("text")},
-    "FFHQDataset": {"dataroot_gt": needed("text"), "use_hflip": needed("bool"), **CONVERSION_KEYS},
+    "crop_border": Key("int", nullable=False, minimum=0, unit="pixels", help="width of the border that is cut off"),
+    "test_y_channel": Key("bool", nullable=False, help="compare Y of YCbCr (BT.601) alone"),
+    "input_order": Key("text", nullable=False, words=("HWC",), help="order of the axes of images"),
+    "convert_to": Key("text", nullable=False, words=("y", "gray"), help="what images are converted to (NIQE)"),
+    "scale": Key("int", nullable=False, minimum=1, help="how many times as wide and high SR images are"),
+    "images": Key("int", nullable=False, minimum=2, help="how many images a figure of a whole set needs"),
 }

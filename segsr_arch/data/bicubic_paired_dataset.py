@@ -58,11 +58,11 @@ class BicubicPairedDataset(Dataset[dict[str, Tensor | str]]):
     """
 
     option_keys = {
-        "dataroot_gt": needed("text"),
-        "meta_info_file": Key("text"),
-        "gt_size": Key("int", minimum=1),
-        "use_hflip": Key("bool"),
-        "use_rot": Key("bool"),
+        "dataroot_gt": needed("text", help="folder or LMDB of the ground truth"),
+        "meta_info_file": Key("text", help="list of the images to read, a name a line; without it all are read"),
+        "gt_size": Key("int", minimum=1, unit="HR pixels", help="side of a patch, a multiple of the scale"),
+        "use_hflip": Key("bool", help="flip patches at random"),
+        "use_rot": Key("bool", help="turn patches by 90 degrees at random"),
         **CONVERSION_KEYS,
     }
     listed_roots = ("dataroot_gt",)  # what the option check lists

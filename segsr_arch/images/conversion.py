@@ -11,9 +11,13 @@ from segsr_arch.images.errors import Finding, ImageReadError
 from segsr_arch.images.header import ImageHeader
 from segsr_arch.option_keys import Key
 
-Note = tuple[Finding, str]
-CONVERSION_KEYS = {"value_range": Key("list", items="number"), "bands": Key("list", items="int")}
+CONVERSION_KEYS = {
+    "value_range": Key("list", items="number", help="the values that become 0 and 255: [LO, HI]"),
+    "bands": Key("list", items="int", help="the bands, from 1, that become R, G and B, or the one that becomes grey"),
+}
 """Options of a data set that ask for a conversion."""
+
+Note = tuple[Finding, str]
 _COLOURS = ("grey", "RGB", "bands")
 
 
