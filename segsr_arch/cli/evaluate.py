@@ -3,12 +3,10 @@
 import argparse
 import contextlib
 import sys
-from collections.abc import Sequence
 
 from segsr_arch.cli.arguments.kinds import conversion_of
 from segsr_arch.cli.evaluating import evaluate_folders, evaluate_options, evaluation_folder
-from segsr_arch.config.imports import find_modules, import_modules
-from segsr_arch.config.problems import Problems
+from segsr_arch.config.imports import import_entries
 from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.figures_and_report import write_pictures
 from segsr_arch.evaluation.printed_comparisons import print_comparisons
@@ -21,7 +19,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the subcommand; returns 0, or 1 if something could not be measured and ``--allow-missing`` is not given."""
     if not args.list:
         _check_arguments(args)
-    _import(args.imports)
+    import_entries(args.imports, source="--imports")
     if args.list:
         print(listing.as_text())
         return 0
@@ -62,9 +60,3 @@ def _check_arguments(args: argparse.Namespace) -> None:
             raise ConfigError(f"--{name.replace('no_', 'no-')}: is for -opt.")
     if args.scale is not None and args.scale < 1:
         raise ConfigError(f"--scale: must be at least 1, got {args.scale}.")
-
-
-def _import(entries: Sequence[str]) -> None:
-    problems = Problems()
-    import_modules(problems, find_modules(problems, {"imports": list(entries)}))
-    problems.raise_if_any("--imports")

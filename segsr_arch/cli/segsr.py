@@ -5,14 +5,25 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from segsr_arch.cli.arguments import compare, demo, evaluate, explain, export, figure, prepare, report, reproduce
+from segsr_arch.cli.arguments import (
+    compare,
+    demo,
+    evaluate,
+    explain,
+    export,
+    figure,
+    prepare,
+    report,
+    reproduce,
+    schema,
+)
 from segsr_arch.cli.failures import EXPLAINED, ended_as_interrupted, flushed, tell_failure, told_once
 from segsr_arch.cli.start import import_whole_package
 from segsr_arch.cli.terminal import escaped_output
 from segsr_arch.running.processes import heed_parent
 from segsr_arch.version import __version__
 
-_SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, reproduce, export, demo)
+_SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, reproduce, export, schema, demo)
 _NOTHING_HALF_WRITTEN = "Nothing is half written; the same command starts anew."
 
 

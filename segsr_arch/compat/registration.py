@@ -49,3 +49,8 @@ def find(registry: Any, name: str) -> Any:
 def names(registry: Any) -> list[str]:
     """All names that :func:`find` knows, sorted, without suffixes."""
     return sorted({known.removesuffix(f"_{SUFFIX}").removesuffix(f"_{STOCK_SUFFIX}") for known, _ in registry})
+
+
+def entries(registry: Any) -> dict[str, Any]:
+    """All that :func:`find` knows by name, sorted by it."""
+    return {name: find(registry, name) for name in names(registry)}

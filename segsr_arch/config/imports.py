@@ -16,7 +16,7 @@ import os
 import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,21 @@ def import_modules(problems: Problems, names: Mapping[str, str]) -> None:
     for entry, name in names.items():
         _import(problems.at(KEY, entry), name)
     spawned_workers.repair()  # for the data sets that are registered now
+
+
+def import_entries(entries: Sequence[str], *, source: str) -> None:
+    """Import modules and files that a command line names as ``imports:`` does.
+
+    Args:
+        entries: Names of modules and paths of files.
+        source: Where they were named, for the message.
+
+    Raises:
+        ConfigError: If one cannot be found or imported.
+    """
+    problems = Problems()
+    import_modules(problems, find_modules(problems, {KEY: list(entries)}))
+    problems.raise_if_any(source)
 
 
 def imported_code(opt: Mapping[str, Any]) -> list[str]:

@@ -41,7 +41,7 @@ def make_schema() -> Schema:
     from basicsr.metrics import METRIC_REGISTRY
     from basicsr.models import MODEL_REGISTRY
 
-    models, data_sets = _registered(MODEL_REGISTRY), _registered(DATASET_REGISTRY)
+    models, data_sets = registration.entries(MODEL_REGISTRY), registration.entries(DATASET_REGISTRY)
     return {
         "$schema": _DRAFT,
         "title": "Options of a training or test with BasicSR and segsr_arch",
@@ -53,10 +53,10 @@ def make_schema() -> Schema:
         ],
         "$defs": {
             "network": _by_type(
-                {name: _network(cls) for name, cls in _registered(ARCH_REGISTRY).items()}, also=f"^{PREFIX}"
+                {name: _network(cls) for name, cls in registration.entries(ARCH_REGISTRY).items()}, also=f"^{PREFIX}"
             ),
-            "loss": _by_type({name: _call(cls) for name, cls in _registered(LOSS_REGISTRY).items()}),
-            "metric": _by_type({name: _metric(entry) for name, entry in _registered(METRIC_REGISTRY).items()}),
+            "loss": _by_type({name: _call(cls) for name, cls in registration.entries(LOSS_REGISTRY).items()}),
+            "metric": _by_type({name: _metric(entry) for name, entry in registration.entries(METRIC_REGISTRY).items()}),
             "optimizer": _by_type({name: _optimizer(name) for name in optimizer_names()}),
             "scheduler": _by_type({name: _object(keys) for name, keys in tables.SCHEDULERS.items()}),
             "data-set": _by_type({name: _data_set(name, cls) for name, cls in data_sets.items()}),
@@ -76,9 +76,11 @@ def key_schema(key: Key, *, name: str = "") -> Schema:
     Returns:
         The schema, with description and default.
     """
-    schema = _definition(name) if key.kind == "mapping" else None
-    if schema is None:
-        schema = _plain(key)
+    defined = _definition(name) if key.kind == "mapping" else None
+    return _described(key, _plain(key) if defined is None else defined)
+
+
+def _described(key: Key, schema: Schema) -> Schema:
     if key.nullable:
         schema = {"anyOf": [schema, {"type": "null"}]}
     if key.help:
@@ -222,9 +224,9 @@ def _model(cls: type) -> Schema:
     networks = {**(tables.NETWORK if strict else {}), **tables.DISCRIMINATOR}
     schema = _object({**tables.TOP, **networks, **model_keys(cls, "")}, closed=strict)
     for section in ("train", "val"):
-        section_schema = _object(model_keys(cls, section), closed=strict)
-        schema["properties"][section] = {**section_schema, "type": ["object", "null"]}
-    schema["properties"]["path"] = _path(model_keys(cls, "path"))
+        keys = model_keys(cls, section)
+        schema["properties"][section] = _described(tables.TOP[section], _object(keys, closed=strict))
+    schema["properties"]["path"] = _described(tables.TOP["path"], _path(model_keys(cls, "path")))
     return schema if strict else {**schema, "patternProperties": {"^network_": _reference("network")}}
 
 
@@ -256,7 +258,3 @@ def _case(key: str, value: str, schema: Schema) -> Schema:
 
 def _reference(name: str) -> Schema:
     return {"$ref": f"#/$defs/{name}"}
-
-
-def _registered(registry: Any) -> dict[str, Any]:
-    return {name: registration.find(registry, name) for name in registration.names(registry)}

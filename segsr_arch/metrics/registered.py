@@ -55,7 +55,7 @@ def describe(options: Mapping[str, Any], *, name: str | None = None) -> Metric:
 
 def own_metrics() -> dict[str, str]:
     """All registered metrics that are not this package's: what each is by the name that it is registered under."""
-    found = {name: registration.find(METRIC_REGISTRY, name) for name in registration.names(METRIC_REGISTRY)}
+    found = registration.entries(METRIC_REGISTRY)
     packaged = dict(iter(METRIC_REGISTRY))
     return {
         name: _about(metric)
