@@ -9,11 +9,13 @@ from torch import nn
 
 from segsr_arch.compat.registration import register
 from segsr_arch.errors import CheckpointError, ConfigError
+from segsr_arch.freezing import FrozenIdentity
 from segsr_arch.guiding.base_weights import check_base_path, load_base_weights
-from segsr_arch.guiding.checkpoint_description import check_description, check_identity, describe_network
+from segsr_arch.guiding.checkpoint_description import check_description, describe_network
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.guiding.unit_probe import NoValuesError, Probe, probe_network
 from segsr_arch.semantics import SemanticsConfig, check_available
+from segsr_arch.semantics.feature_extraction import SemanticFeatureExtraction
 from segsr_arch.semantics.vision_tower import known_identity
 from segsr_arch.zoo.named_networks import SCALE_NAMES, Base
 
@@ -103,7 +105,7 @@ class SemanticSR(GuidedNetwork):
         description = check_description(state, own, strict=strict)
         identity = known_identity(semantics)
         if identity is not None:
-            check_identity(description, identity)
+            SemanticFeatureExtraction.check_identity(FrozenIdentity(**description["vlm"]), identity)
         if strict:
             of_base = {name.removeprefix("base."): value for name, value in state.items() if name.startswith("base.")}
             try:

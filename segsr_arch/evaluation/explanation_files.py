@@ -11,8 +11,8 @@ from segsr_arch.evaluation.class_statistics import CLASS_DEFINITIONS, ClassStati
 from segsr_arch.evaluation.explanation import SOURCES, TERM_DEFINITIONS, Explanation
 from segsr_arch.evaluation.vocabulary import Vocabulary
 from segsr_arch.files.text_files import make_folder, write_csv, write_json
+from segsr_arch.freezing import FrozenIdentity
 from segsr_arch.results.tables import Cell, Table, plain_number, to_text
-from segsr_arch.semantics import VlmIdentity
 
 RANDOM_WARNING = (
     "RANDOM WEIGHTS: the vision-language model was never trained, so THE WORDS MEAN NOTHING. "
@@ -34,7 +34,7 @@ class Subject:
 
     network: str
     scale: int
-    identity: VlmIdentity
+    identity: FrozenIdentity
     images: Mapping[str, int]
 
     @property

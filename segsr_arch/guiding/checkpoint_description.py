@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from segsr_arch.errors import CheckpointError
-from segsr_arch.semantics import SemanticGuide, SemanticsConfig, VlmIdentity
+from segsr_arch.semantics import SemanticGuide, SemanticsConfig
 
 TRAINING_FORM = "training"
 # Fixed, because BasicSR compares the sizes of equally named entries of two checkpoints.
@@ -149,21 +149,3 @@ def _entries(description: Mapping[str, Any]) -> dict[str, Any]:
     """Put the options of the guide, those with the paper's values included, beside the other entries."""
     guide = {f"semantics: {name}": value for name, value in {**_guide_defaults(), **description["guide"]}.items()}
     return {**{key: value for key, value in description.items() if key != "guide"}, **guide}
-
-
-def check_identity(description: Mapping[str, Any], own: VlmIdentity) -> None:
-    """Check that a checkpoint was trained beside the same frozen vision-language model.
-
-    Args:
-        description: What :func:`check_description` returns.
-        own: Identity of the model that is here.
-
-    Raises:
-        CheckpointError: If the digests differ; both models are named.
-    """
-    theirs = VlmIdentity(**description["vlm"])
-    if theirs.digest != own.digest:
-        raise CheckpointError(
-            f"The checkpoint was trained with the vision-language model {theirs}, but this network has {own}. "
-            f"Set network_g: semantics: vlm and pretrained to the one that the checkpoint was trained with."
-        )

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from segsr_arch.capabilities import Capabilities, capabilities_of
 from segsr_arch.errors import ConfigError
+from segsr_arch.freezing import FrozenIdentity
 from segsr_arch.guiding.base_weights import load_base_weights
 from segsr_arch.guiding.checkpoint_description import (
     TRAINING_FORM,
     check_description,
-    check_identity,
     decode_description,
     describe_network,
     encode_description,
@@ -25,7 +25,7 @@ from segsr_arch.guiding.checkpoint_description import (
 from segsr_arch.guiding.unit_outputs import UnitOutput, features_of, with_features
 from segsr_arch.guiding.unit_probe import probe_network
 from segsr_arch.padding import crop, pad_to_multiple
-from segsr_arch.semantics import SemanticGuide, SemanticsConfig, Signals, VlmIdentity
+from segsr_arch.semantics import SemanticGuide, SemanticsConfig, Signals
 from segsr_arch.windows import Window
 
 
@@ -240,11 +240,8 @@ class GuidedNetwork(nn.Module):
         Raises:
             CheckpointError: If the VLM of the checkpoint has another digest; both are named.
         """
-        description = decode_description(state)
-        if self.guide.feature_extraction.is_folded:
-            self.guide.feature_extraction.identity = VlmIdentity(**description["vlm"])
-        else:
-            check_identity(description, self.guide.feature_extraction.identity)
+        recorded = FrozenIdentity(**decode_description(state)["vlm"])
+        self.guide.feature_extraction.take_identity(recorded)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
         """Load a checkpoint of a guided network, after checking that it is one of this network.

@@ -21,7 +21,7 @@ from segsr_arch.weights.digests import file_digest
 _PACKAGES = ("basicsr", "torch", "torchvision", "numpy", "opencv-python", "open_clip_torch", "peft", "torchmetrics")
 
 
-# As ``VlmIdentity`` names its source, and in words; a weights file may have "random" in its name.
+# As ``FrozenIdentity`` names its source, and in words; a weights file may have "random" in its name.
 _RANDOM = re.compile(r"\brandom(\(\d+\)| weights)", re.IGNORECASE)
 
 

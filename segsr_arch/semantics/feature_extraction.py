@@ -4,15 +4,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segsr_arch.freezing import KeepsFrozenOut
 from segsr_arch.padding import pad_to_multiple
 from segsr_arch.semantics.attention import split_attention
 from segsr_arch.semantics.config import SemanticsConfig
-from segsr_arch.semantics.lora import add_lora, fold_lora, is_lora, lock_vision_tower
+from segsr_arch.semantics.lora import add_lora, fold_lora, is_lora
 from segsr_arch.semantics.vision_tower import build_vision_tower
 from segsr_arch.tracing import is_exporting
 
 
-class SemanticFeatureExtraction(nn.Module):
+class SemanticFeatureExtraction(KeepsFrozenOut):
     """SFEM: the frozen vision tower with LoRA, from an LR image to one global and many local features.
 
     The frozen weights never enter a state dict; :attr:`identity` says which ones they are.
@@ -22,7 +23,6 @@ class SemanticFeatureExtraction(nn.Module):
         scale: Upsampling factor s in front of the tower.
 
     Attributes:
-        identity: Name, source and digest of the frozen tower.
         patch_size: Side p of a patch, in pixels of the upsampled image.
         embed_dim: Joint width C of the vision-language model.
 
@@ -31,32 +31,28 @@ class SemanticFeatureExtraction(nn.Module):
         WeightsError: If its weights cannot be had, read, or do not fit.
     """
 
+    frozen_noun = "vision-language model"
+    frozen_remedy = "Set network_g: semantics: vlm and pretrained to the one that the checkpoint was trained with."
+
     def __init__(self, *, config: SemanticsConfig, scale: int) -> None:
         super().__init__()
         tower = build_vision_tower(config)
         visual = tower.visual
         visual.patch_dropout = nn.Identity()
         split_attention(visual.transformer.resblocks)
-        self.visual = add_lora(lock_vision_tower(visual), config)
-        self.identity = tower.identity
+        self.visual = add_lora(visual, config)
+        self.freeze("visual", identity=tower.identity, is_trained=is_lora)
         self.scale = scale
         self.patch_size = visual.conv1.kernel_size[0]
         self.embed_dim = visual.proj.shape[1]
         self.register_buffer("mean", torch.tensor(tower.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(tower.std).view(1, 3, 1, 1), persistent=False)
-        self.is_folded = False
-        self._frozen_weights_hooks = [
-            self.register_state_dict_post_hook(_drop_frozen_weights),
-            self.register_load_state_dict_pre_hook(_supply_frozen_weights),
-        ]
 
     def fold(self) -> None:
         """Make LoRA part of the tower's weights, which enter state dicts from now on; it cannot be trained any more."""
-        if not self.is_folded:
+        if self.keeps_frozen_out:
             fold_lora(self.visual)
-            for hook in self._frozen_weights_hooks:
-                hook.remove()
-            self.is_folded = True
+            self.take_in_frozen()
 
     def _position_embedding(self, rows: int, columns: int) -> Tensor:
         """Position embedding (1 + rows * columns, width), its patch grid resized in 2-D, the class entry kept."""
@@ -99,15 +95,3 @@ class SemanticFeatureExtraction(nn.Module):
                 return pooled @ visual.proj.to(tokens.dtype), local_features
             return joint[:, 1:].mean(dim=1), local_features
         return joint[:, 0], local_features
-
-
-def _drop_frozen_weights(module: nn.Module, state_dict: dict, prefix: str, _metadata: dict) -> None:
-    for name in [name for name in state_dict if name.startswith(f"{prefix}visual.") and not is_lora(name)]:
-        del state_dict[name]
-
-
-def _supply_frozen_weights(module: nn.Module, state_dict: dict, prefix: str, *_: object) -> None:
-    """Let a strict load pass: the frozen weights are in no checkpoint, so they stand in for themselves."""
-    for name, parameter in module.visual.named_parameters():
-        if not is_lora(name):
-            state_dict[f"{prefix}visual.{name}"] = parameter.detach()

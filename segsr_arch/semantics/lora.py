@@ -8,20 +8,13 @@ from segsr_arch.semantics.config import LORA_TARGETS, SemanticsConfig
 from segsr_arch.semantics.dropout import Dropout
 
 
-def lock_vision_tower(visual: nn.Module) -> nn.Module:
-    """Freeze every parameter of the vision tower in place and return it."""
-    for parameter in visual.parameters():
-        parameter.requires_grad_(False)
-    return visual
-
-
 def add_lora(visual: nn.Module, config: SemanticsConfig) -> nn.Module:
     """Put LoRA branches beside the linear layers that ``config.lora_targets`` names, in place.
 
     The second matrix of each branch starts at zero, so the tower computes what it did before.
 
     Args:
-        visual: A locked tower whose attention has been split.
+        visual: A tower whose attention has been split.
         config: Rank, alpha, dropout and targets.
 
     Returns:

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segsr_arch.errors import ConfigError, DependencyError, WeightsError
+from segsr_arch.freezing import FrozenIdentity, state_digest
 from segsr_arch.semantics.config import SemanticsConfig
-from segsr_arch.semantics.vision_tower import VlmIdentity, model_config, resolve_configuration, state_digest
+from segsr_arch.semantics.vision_tower import model_config, resolve_configuration
 from segsr_arch.semantics.vision_weights import (
     fill_portably,
     find_weights,
@@ -145,7 +146,7 @@ def _find_tokenizer(name: str, text_cfg: Mapping[str, Any], cache_dir: str | Non
         ) from error
 
 
-def _load_text_weights(model: open_clip.CLIP, path: Path, name: str, beside: VlmIdentity) -> None:
+def _load_text_weights(model: open_clip.CLIP, path: Path, name: str, beside: FrozenIdentity) -> None:
     state = read_model(path)
     words = text_part(state)
     if not words:
@@ -175,7 +176,7 @@ def _draw_text_weights(model: open_clip.CLIP, seed: int) -> None:
     )
 
 
-def build_text_tower(config: SemanticsConfig, *, beside: VlmIdentity) -> TextTower:
+def build_text_tower(config: SemanticsConfig, *, beside: FrozenIdentity) -> TextTower:
     """Build the text tower of the model that the options name; load its weights or, if the model's are, draw them.
 
     Args:

@@ -1,8 +1,6 @@
 """Building the vision tower of a vision-language model, and saying exactly which one it is."""
 
-import hashlib
 import logging
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +10,9 @@ import open_clip
 import torch
 import yaml
 from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
-from torch import Tensor, nn
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.freezing import FrozenIdentity, state_digest
 from segsr_arch.known_names import close_matches
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.localization import SemanticLocalization
@@ -24,29 +22,6 @@ from segsr_arch.semantics.vision_weights import draw_random_weights, find_weight
 _SMALLEST_TEXT_TOWER = {"context_length": 4, "vocab_size": 4, "width": 8, "heads": 1, "layers": 1}
 _SIZES = ("patch_size", "width", "head_width", "image_size")
 _QUICKLY_BUILT = 100_000_000  # parameters
-
-
-@dataclass(frozen=True, kw_only=True)
-class VlmIdentity:
-    """Which frozen vision tower a network was trained with.
-
-    Attributes:
-        name: open_clip name, name of the configuration file, or ``inline``.
-        source: Weights tag, name of the weights file, or ``random(seed)``.
-        digest: SHA-256 (64 hex digits) over names, shapes and float32 values of the tower's weights.
-    """
-
-    name: str
-    source: str
-    digest: str
-
-    @property
-    def is_random(self) -> bool:
-        """Whether the weights were drawn and not trained, so that the model knows nothing."""
-        return re.fullmatch(r"random\(\d+\)", self.source) is not None
-
-    def __str__(self) -> str:
-        return f"{self.name} with weights {self.source} (digest {self.digest[:12]})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,21 +38,7 @@ class VisionTower:
     visual: VisionTransformer
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
-    identity: VlmIdentity
-
-
-def weights_digest(visual: nn.Module) -> str:
-    """SHA-256 over the names, shapes and float32 values of a module's state dict, in the order of the names."""
-    return state_digest(visual.state_dict())
-
-
-def state_digest(state: Mapping[str, Tensor]) -> str:
-    """The :func:`weights_digest` of the module that a state dict fits."""
-    digest = hashlib.sha256()
-    for name, value in sorted(state.items()):
-        digest.update(f"{name} {tuple(value.shape)}\n".encode())
-        digest.update(value.detach().to("cpu", torch.float32).contiguous().numpy().data)
-    return digest.hexdigest()
+    identity: FrozenIdentity
 
 
 def _read_configuration(path: Path) -> Mapping[str, Any]:
@@ -226,7 +187,7 @@ def check_available(config: SemanticsConfig) -> None:
         load_visual_weights(visual.to_empty(device="cpu"), path, name)
 
 
-def known_identity(config: SemanticsConfig) -> VlmIdentity | None:
+def known_identity(config: SemanticsConfig) -> FrozenIdentity | None:
     """Give the identity of the tower that :func:`build_vision_tower` would build, if it is of moderate size.
 
     Args:
@@ -275,5 +236,5 @@ def build_vision_tower(config: SemanticsConfig) -> VisionTower:
         visual=visual.eval(),
         mean=tuple(preprocessing.get("mean") or open_clip.OPENAI_DATASET_MEAN),
         std=tuple(preprocessing.get("std") or open_clip.OPENAI_DATASET_STD),
-        identity=VlmIdentity(name=name, source=source, digest=weights_digest(visual)),
+        identity=FrozenIdentity(name=name, source=source, digest=state_digest(visual.state_dict())),
     )

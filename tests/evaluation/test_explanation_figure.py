@@ -9,7 +9,7 @@ from segsr_arch.evaluation.explanation import Observations, explain
 from segsr_arch.evaluation.explanation_figure import draw_explanation
 from segsr_arch.evaluation.explanation_files import Subject
 from segsr_arch.evaluation.figures.style import save_figure
-from segsr_arch.semantics import VlmIdentity
+from segsr_arch.freezing import FrozenIdentity
 
 pytest.importorskip("matplotlib")
 
@@ -31,7 +31,7 @@ def explanation_of(classes, units=3):
 
 
 def subject(source, count):
-    identity = VlmIdentity(name="inline", source=source, digest="0" * 64)
+    identity = FrozenIdentity(name="inline", source=source, digest="0" * 64)
     return Subject(network="net", scale=4, identity=identity, images={"made": count})
 
 

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from segsr_arch.errors import ConfigError, WeightsError
+from segsr_arch.freezing import state_digest
 from segsr_arch.semantics import SemanticsConfig
-from segsr_arch.semantics.vision_tower import build_vision_tower, weights_digest
+from segsr_arch.semantics.vision_tower import build_vision_tower
 from tests.support import TINY_VLM
 
 TEXT = {"context_length": 8, "vocab_size": 50, "width": 16, "heads": 2, "layers": 1}
@@ -42,7 +43,7 @@ def test_local_file_is_loaded_whatever_its_wrapping(tmp_path, wrap):
     else:
         torch.save({"state_dict": state} if wrap == "state_dict" else state, path)
     tower = build(pretrained=str(path))
-    assert weights_digest(tower.visual) == weights_digest(model.visual) == tower.identity.digest
+    assert state_digest(tower.visual.state_dict()) == state_digest(model.visual.state_dict()) == tower.identity.digest
     assert tower.identity.source == path.name
     image = torch.rand(1, 3, 32, 32)
     model.eval()

@@ -6,7 +6,7 @@ import pytest
 
 from segsr_arch.errors import ConfigError, DataError, SaveError
 from segsr_arch.evaluation.report import write_report
-from segsr_arch.semantics.vision_tower import VlmIdentity
+from segsr_arch.freezing import FrozenIdentity
 from tests.evaluation.report.small_runs import BLUE, COST, LPIPS, PSNR, RED, write_run
 
 EVIL = "<script>alert(1)</script>"
@@ -123,7 +123,7 @@ def test_maps_share_one_colour_scale(tmp_path):
 
 
 def vlm(source):
-    return str(VlmIdentity(name="ViT-B-16", source=source, digest="0" * 64))
+    return str(FrozenIdentity(name="ViT-B-16", source=source, digest="0" * 64))
 
 
 def test_random_weights_are_said_at_the_top_and_in_the_notes(tmp_path):
