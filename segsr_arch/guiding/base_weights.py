@@ -35,18 +35,15 @@ def load_base_weights(base: nn.Module, path: str) -> nn.Module:
         CheckpointError: If the file cannot be read safely or does not fit.
     """
     try:
-        state = read_state_dict(Path(path), entries=_ENTRIES)
+        content = read_state_dict(Path(path), entries=_ENTRIES)
+        state = in_layout_of(base, content, path=path)
     except WeightsError as error:
         raise CheckpointError(f"network_g: pretrain_base: {error}") from error
-    if "_extra_state" in state:
+    if "_extra_state" in content:
         raise CheckpointError(
             f"network_g: pretrain_base: {path} is a checkpoint of a whole guided network. Give it as path: "
             f"pretrain_network_g; pretrain_base takes weights of the {type(base).__name__} alone."
         )
-    try:
-        state = in_layout_of(base, state, path=path)
-    except WeightsError as error:
-        raise CheckpointError(f"network_g: pretrain_base: {error}") from error
     try:
         base.load_state_dict(state, strict=True)
     except RuntimeError as error:

@@ -12,6 +12,7 @@ import huggingface_hub
 import numpy as np
 import open_clip
 import torch
+from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 from segsr_arch.errors import WeightsError
@@ -176,7 +177,7 @@ def load_visual_weights(visual: nn.Module, path: Path, description: str) -> nn.M
     return load_strictly(visual, visual_part(read_model(path)), path=path, description=description)
 
 
-def draw_random_weights(visual: nn.Module, seed: int) -> nn.Module:
+def draw_random_weights(visual: VisionTransformer, seed: int) -> nn.Module:
     """Fill a tower in place with random weights that are the same on every machine.
 
     torch's own generators may differ in the last bit between processors, and a checkpoint is only accepted beside the
@@ -196,7 +197,9 @@ def draw_random_weights(visual: nn.Module, seed: int) -> nn.Module:
         seed,
     )
     embeddings = ("class_embedding", "positional_embedding", "proj")
-    return fill_portably(visual, np.random.PCG64(seed), width=visual.proj.shape[0], embeddings=embeddings)
+    return fill_portably(
+        visual, np.random.PCG64(seed), width=visual.positional_embedding.shape[1], embeddings=embeddings
+    )
 
 
 def fill_portably(module: nn.Module, stream: np.random.PCG64, *, width: int, embeddings: Collection[str]) -> nn.Module:
