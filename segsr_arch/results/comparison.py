@@ -30,7 +30,7 @@ def by_dataset(records: Sequence[EvaluationRecord]) -> dict[str, list[Evaluation
 
 
 def with_own_names(records: Iterable[EvaluationRecord]) -> list[tuple[EvaluationRecord, int]]:
-    """Number methods of one name on one data set: the second one of a name becomes ``name (2)``; each with its number."""
+    """Number methods of one name on one data set, in order: the second becomes ``name (2)``; with its number."""
     counts: Counter[tuple[str, str, int | None]] = Counter()
     named = []
     for record in records:
