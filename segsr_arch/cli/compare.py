@@ -1,7 +1,6 @@
 """``segsr compare``: methods that were evaluated before, image by image."""
 
 import argparse
-from pathlib import Path
 
 from segsr_arch.evaluation.printed_comparisons import print_comparisons
 from segsr_arch.evaluation.saved_evaluations import find_tests

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.evaluation.measurement import Measurements
+from segsr_arch.evaluation.chosen_metrics import ChosenMetrics
+from segsr_arch.evaluation.measurement import Sample, measure_samples
 from segsr_arch.evaluation.output_folder import whole_folder
 from segsr_arch.files.names import folder_of, is_set_aside
 from segsr_arch.results.provenance import describe_run
@@ -23,14 +24,22 @@ def evaluation_folder(out: Path, method: str, dataset: str) -> Path:
 
 
 def write_evaluation(
-    folder: Path, record: EvaluationRecord, measure: Callable[[Path], Measurements], **origin: Any
+    folder: Path,
+    record: EvaluationRecord,
+    samples: Callable[[Path], Iterable[Sample]],
+    *,
+    total: int,
+    metrics: ChosenMetrics,
+    **origin: Any,
 ) -> EvaluationRecord:
     """Measure a method, and write what comes of it; the folder is whole or not there.
 
     Args:
         folder: See :func:`evaluation_folder`.
         record: What is known before, perhaps with problems.
-        measure: Measures; images may be written into the folder that it is given.
+        samples: Gives the images; what belongs to them may be written into the folder that it is given.
+        total: Number of the images.
+        metrics: What is computed.
         origin: Of :func:`~segsr_arch.results.provenance.describe_run`, but for the images.
 
     Returns:
@@ -40,9 +49,11 @@ def write_evaluation(
         SaveError: If the folder cannot be written.
     """
     with whole_folder(folder) as partial:
-        measured = measure(partial)
+        what = f"{record.method} on {record.dataset}"
+        measured = measure_samples(samples(partial), total=total, metrics=metrics, description=what)
         whole = replace(
             record,
+            columns=tuple(metrics.columns),
             images=measured.images,
             set_values=measured.set_values,
             problems=(*record.problems, *measured.problems),
