@@ -21,7 +21,7 @@ from segsr_arch.semantics.vision_tower import model_config, resolve_configuratio
 from segsr_arch.semantics.vision_weights import (
     fill_portably,
     find_weights,
-    load_strictly,
+    load_tower,
     read_model,
     require_network,
     text_part,
@@ -165,7 +165,7 @@ def _load_text_weights(model: open_clip.CLIP, path: Path, name: str, beside: Fro
         )
     # The factors of the training loss stay the model's own: they say nothing about an embedding.
     factors = {key: value for key, value in model.state_dict().items() if key in ("logit_scale", "logit_bias")}
-    load_strictly(model, words | factors, path=path, description=f"the text tower of {name}")
+    load_tower(model, words | factors, path=path, description=f"the text tower of {name}")
 
 
 def _draw_text_weights(model: open_clip.CLIP, seed: int) -> None:
