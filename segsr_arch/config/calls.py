@@ -89,7 +89,7 @@ def check_call(
     Args:
         here: Where the options stand.
         options: The options, with the keys of ``also_known``, which are not passed on.
-        target: Class or function.
+        target: Class, function, or dataclass of options.
         also_known: Keys that somebody else reads.
         given: Parameters that the caller fills in.
         kwargs_is_sink: Whether ``**kwargs`` of the target swallows names unread, so that unknown ones are wrong.
@@ -97,31 +97,13 @@ def check_call(
     parameters = parameters_of(target, given=given)
     open_ended = is_open_ended(target) and not kwargs_is_sink
     known = {*parameters, *also_known}
+    name_of = getattr(target, "__name__", target)
+    unknown = "unknown key" if dataclasses.is_dataclass(target) else f"{name_of} has no such option"
     for name, value in options.items():
         if name in parameters:
             check_argument(here.at(name), value, parameters[name].annotation, parameters[name].default)
         elif name not in known and not open_ended:
-            here.at(name).unknown(str(name), known, f"{getattr(target, '__name__', target)} has no such option")
+            here.at(name).unknown(str(name), known, unknown)
     for name, parameter in parameters.items():
         if parameter.default is parameter.empty and name not in options:
-            here.at(name).add(f"is missing; {getattr(target, '__name__', target)} needs it")
-
-
-def check_dataclass(here: Problems, options: Mapping[str, Any], cls: type) -> None:
-    """Check that options are fields of a configuration dataclass, of the right types.
-
-    Args:
-        here: Where the options stand.
-        options: The options.
-        cls: The dataclass.
-    """
-    fields = {field.name: field for field in dataclasses.fields(cls) if field.init}
-    hints = typing.get_type_hints(cls)
-    for name, value in options.items():
-        if name in fields:
-            check_argument(here.at(name), value, hints[name], fields[name].default)
-        else:
-            here.at(name).unknown(str(name), fields)
-    for name, field in fields.items():
-        if name not in options and field.default is field.default_factory is dataclasses.MISSING:
-            here.at(name).add("is missing")
+            here.at(name).add(f"is missing; {name_of} needs it")

@@ -11,7 +11,7 @@ from segsr_arch.config.datasets import LrImages, check_datasets
 from segsr_arch.config.ground_truth import check_ground_truth
 from segsr_arch.config.image_sizes import check_metric_sizes, check_network_sizes
 from segsr_arch.config.imports import find_modules, import_modules
-from segsr_arch.config.mappings import check_mapping
+from segsr_arch.config.mappings import check_folder_name, check_mapping, section_of
 from segsr_arch.config.metrics import check_metrics
 from segsr_arch.config.networks import check_needs, check_networks, check_window
 from segsr_arch.config.paths import check_paths
@@ -20,7 +20,6 @@ from segsr_arch.config.sections import is_declared, model_keys
 from segsr_arch.config.stock_models import check_stock_model
 from segsr_arch.config.tables import DISCRIMINATOR, LOGGER, NETWORK, TOP, TOP_INTERNAL, VAL_NEEDED
 from segsr_arch.config.training import check_some_loss, check_training
-from segsr_arch.files.names import folder_name_problem
 from segsr_arch.option_keys import Key, needed
 
 
@@ -113,7 +112,7 @@ def _check_sections(
         if name in own:
             problems.at(name).add(f"is set by BasicSR itself, remove it; {TOP_INTERNAL[name]}")
     check_mapping(problems, shown, _top_keys(opt, model, is_train=is_train, strict=strict), strict=strict)
-    _check_name(problems, opt.get("name"))
+    check_folder_name(problems.at("name"), opt.get("name"))
     check_networks(problems, opt)
     unread = unread_keys(opt, is_train=is_train, states=states)
     check_paths(problems, opt, model_keys(model, "path"), parsed=parsed, unread=unread)
@@ -141,17 +140,10 @@ def _top_keys(opt: Mapping[str, Any], model: type | None, *, is_train: bool, str
     return keys | model_keys(model, "")
 
 
-def _check_name(problems: Problems, name: Any) -> None:
-    problem = folder_name_problem(name) if isinstance(name, str) else None
-    if problem:
-        problems.at("name").add(problem)
-
-
 def _check_logger(problems: Problems, opt: Mapping[str, Any]) -> None:
     options = opt["logger"]
     check_mapping(problems.at("logger"), options, LOGGER)
-    wandb = options.get("wandb")
-    wanted = isinstance(wandb, Mapping) and wandb.get("project") is not None and "debug" not in str(opt.get("name"))
+    wanted = section_of(options, "wandb").get("project") is not None and "debug" not in str(opt.get("name"))
     if wanted and options.get("use_tb_logger") is not True:
         problems.at("logger", "use_tb_logger").add(
             "must be true with logger:wandb, which is fed from TensorBoard's records"
@@ -165,8 +157,5 @@ def _check_val(problems: Problems, opt: Mapping[str, Any], model: type | None, *
     keys = model_keys(model, "val")
     keys |= {name: dataclasses.replace(keys[name], required=True) for name in VAL_NEEDED[is_train]}
     check_mapping(problems.at("val"), val, keys, strict=strict)
-    suffix = val.get("suffix")
-    problem = folder_name_problem(suffix) if isinstance(suffix, str) else None
-    if problem:
-        problems.at("val", "suffix").add(problem.replace("becomes a folder name", "becomes a part of file names"))
+    check_folder_name(problems.at("val", "suffix"), val.get("suffix"), use="becomes a part of file names")
     check_metrics(problems, val.get("metrics"), opt.get("scale"))

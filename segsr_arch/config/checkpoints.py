@@ -8,6 +8,7 @@ from typing import Any
 from torch import nn
 
 from segsr_arch.compat.repairs.load_network import load_network
+from segsr_arch.config.mappings import section_of
 from segsr_arch.config.problems import Problems
 from segsr_arch.errors import CheckpointError
 from segsr_arch.weights.layouts import in_layout_of
@@ -25,8 +26,8 @@ def unread_keys(opt: Mapping[str, Any], *, is_train: bool, states: Path | None) 
     Returns:
         Names such as ``pretrain_network_g``.
     """
-    section = opt.get("path")
-    if not is_train or not isinstance(section, Mapping):
+    section = section_of(opt, "path")
+    if not is_train:
         return set()
     found = states is not None and any(path.stem.isdigit() for path in states.glob("*.state"))
     if not found and not section.get("resume_state"):

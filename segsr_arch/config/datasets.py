@@ -9,12 +9,11 @@ from segsr_arch.config.calls import find_registered
 from segsr_arch.config.dataset_tables import BACKEND, DATASET, DATASET_KEYS, LOADER_NEEDED, PATCH_NEEDED
 from segsr_arch.config.image_kinds import check_kinds
 from segsr_arch.config.images import Listing, image_sizes, list_images
-from segsr_arch.config.mappings import check_mapping
+from segsr_arch.config.mappings import check_folder_name, check_mapping, section_of
 from segsr_arch.config.name_lists import check_stems, list_named
 from segsr_arch.config.pairs import check_pairs, check_patch
 from segsr_arch.config.paths import check_file
 from segsr_arch.config.problems import Problems
-from segsr_arch.files.names import folder_name_problem
 from segsr_arch.images.conversion import CONVERSION_KEYS
 from segsr_arch.option_keys import describe, is_number, is_whole
 
@@ -82,14 +81,11 @@ def check_datasets(problems: Problems, opt: Mapping[str, Any], *, is_train: bool
 def _check_names(here: Problems, section: Mapping[str, Any]) -> None:
     """Names of data sets become folders of results, so those that are measured must differ."""
     first: dict[str, str] = {}
-    for phase, options in section.items():
-        name = options.get("name") if isinstance(options, Mapping) else None
+    for phase in section:
+        name, place = section_of(section, phase).get("name"), here.at(phase, "name")
         if not isinstance(name, str):
             continue
-        place = here.at(phase, "name")
-        problem = folder_name_problem(name)
-        if problem:
-            place.add(problem)
+        check_folder_name(place, name)
         if str(phase).split("_")[0] == "train":
             continue
         if name in first:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from segsr_arch.config.calls import find_registered
+from segsr_arch.config.mappings import section_of
 from segsr_arch.config.problems import Problems
 from segsr_arch.metrics.registered import describe
 
@@ -20,8 +21,8 @@ def check_ground_truth(problems: Problems, opt: Mapping[str, Any]) -> None:
         problems: Where problems go.
         opt: The options.
     """
-    datasets, names = opt.get("datasets"), _comparing_metrics(opt)
-    for name, options in datasets.items() if names and isinstance(datasets, Mapping) else ():
+    names = _comparing_metrics(opt)
+    for name, options in section_of(opt, "datasets").items() if names else ():
         here, phase = problems.at("datasets", name), str(name).split("_")[0]
         if phase not in ("val", "test") or not isinstance(options, Mapping) or not here.ok:
             continue
@@ -35,10 +36,8 @@ def check_ground_truth(problems: Problems, opt: Mapping[str, Any]) -> None:
 
 def _comparing_metrics(opt: Mapping[str, Any]) -> list[str]:
     """Names of the metrics that need ground truth; one that is not right is somebody else's business."""
-    val = opt.get("val")
-    metrics = val.get("metrics") if isinstance(val, Mapping) else None
     names = []
-    for name, options in metrics.items() if isinstance(metrics, Mapping) else ():
+    for name, options in section_of(opt, "val", "metrics").items():
         with Problems().trying(""):
             if describe(options).needs_ground_truth:
                 names.append(str(name))

@@ -7,7 +7,9 @@ from torch import nn
 
 from segsr_arch.capabilities import SizeRule, size_rule_of
 from segsr_arch.config.datasets import LrImages
+from segsr_arch.config.mappings import section_of
 from segsr_arch.config.problems import Problems
+from segsr_arch.config.sections import is_known_code
 from segsr_arch.inference.size_trial import SizeTrial
 from segsr_arch.inference.tiles import TileOptions
 from segsr_arch.inference.window_sizes import window_size_of
@@ -16,7 +18,6 @@ from segsr_arch.option_keys import is_whole
 
 Size = tuple[int, int]
 _CUT, _CUT_AGAIN = ("datasets", "train", "gt_size"), ("gt_size",)  # RealESRNetModel cuts its patches once more
-_OWN = ("basicsr", "segsr_arch")
 
 
 def check_network_sizes(
@@ -63,14 +64,13 @@ def _fits(size: Size, rule: SizeRule | None, trial: SizeTrial) -> bool:
 
 
 def _channels(opt: Mapping[str, Any]) -> int:
-    datasets = opt.get("datasets")
-    colours = [options.get("color") for options in datasets.values()] if isinstance(datasets, Mapping) else []
+    colours = [options.get("color") for options in section_of(opt, "datasets").values()]
     return 1 if colours and all(colour == "y" for colour in colours) else 3
 
 
 def _patches(opt: Mapping[str, Any], model: type) -> dict[tuple[str, ...], Size]:
     """Sides of LR patches by the key that sets them, where the model hands them to the network as they are."""
-    if any(getattr(model, name).__module__.split(".")[0] not in _OWN for name in ("feed_data", "optimize_parameters")):
+    if any(not is_known_code(getattr(model, name)) for name in ("feed_data", "optimize_parameters")):
         return {}
     found = {_CUT_AGAIN: opt.get("gt_size"), _CUT: opt["datasets"]["train"].get("gt_size")}
     if is_whole(found[_CUT_AGAIN]):
@@ -146,9 +146,7 @@ def check_metric_sizes(problems: Problems, opt: Mapping[str, Any], images: Itera
         opt: The options, whose metrics are right otherwise.
         images: LR images of the data sets.
     """
-    val = opt.get("val")
-    metrics = val.get("metrics") if isinstance(val, Mapping) else None
-    for key, options in (metrics or {}).items():
+    for key, options in section_of(opt, "val", "metrics").items():
         short, long = describe_metric(options).smallest_size(options)
         for entry in images:
             sizes = {

@@ -4,7 +4,33 @@ from collections.abc import Mapping
 from typing import Any
 
 from segsr_arch.config.problems import Problems
+from segsr_arch.files.names import folder_name_problem
 from segsr_arch.option_keys import Key, describe
+
+
+def section_of(opt: Any, *keys: str) -> Mapping[str, Any]:
+    """Give a section of the options, or an empty one where there is none.
+
+    Args:
+        opt: The options.
+        keys: Names of the section and of those above it.
+    """
+    for key in keys:
+        opt = opt.get(key) if isinstance(opt, Mapping) else None
+    return opt if isinstance(opt, Mapping) else {}
+
+
+def check_folder_name(here: Problems, name: Any, *, use: str = "becomes a folder name") -> None:
+    """Check that a text can be the name of a folder, or a part of the names of files.
+
+    Args:
+        here: Where it stands.
+        name: The text; anything else is checked elsewhere.
+        use: What it becomes.
+    """
+    problem = folder_name_problem(name) if isinstance(name, str) else None
+    if problem:
+        here.add(problem.replace("becomes a folder name", use))
 
 
 def check_value(here: Problems, value: Any, key: Key) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from segsr_arch.config.calls import check_call, find_registered
 from segsr_arch.config.mappings import check_mapping
 from segsr_arch.config.problems import Problems
+from segsr_arch.config.sections import is_known_code
 from segsr_arch.config.tables import METRIC, METRIC_PARAMETERS
 from segsr_arch.metrics.registered import describe as describe_metric
 from segsr_arch.option_keys import describe, is_whole
@@ -39,7 +40,7 @@ def check_metrics(problems: Problems, metrics: Any, scale: Any = None) -> None:
         check_mapping(here, options, METRIC, strict=False)
         if metric is None:
             continue
-        ours = is_ours(metric)
+        ours = is_known_code(metric)  # such take **kwargs and never look into it
         check_call(here, options, metric, also_known=METRIC, given=images_given(metric), kwargs_is_sink=ours)
         if ours:
             rest = {name: value for name, value in options.items() if here.at(name).ok}
@@ -48,11 +49,6 @@ def check_metrics(problems: Problems, metrics: Any, scale: Any = None) -> None:
             here.at("scale").add(f"is {options['scale']}, but scale: is {scale}")
         if here.ok:
             _try_metric(here, options, metric, ours=ours)
-
-
-def is_ours(metric: Callable[..., Any]) -> bool:
-    """Whether a metric is BasicSR's or this package's: they take ``**kwargs`` and never look into it."""
-    return metric.__module__.split(".")[0] in ("basicsr", "segsr_arch")
 
 
 def images_given(metric: Callable[..., Any]) -> list[str]:

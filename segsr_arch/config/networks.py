@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from segsr_arch.config.calls import check_call, check_dataclass, find_registered
+from segsr_arch.config.calls import check_call, find_registered
 from segsr_arch.config.problems import Problems
-from segsr_arch.errors import SegsrError
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.inference.window_sizes import reads_window_size, window_size_of
 from segsr_arch.option_keys import describe, is_whole
@@ -29,14 +28,20 @@ def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
         problems: Where problems go.
         opt: The options.
     """
-    for key, options in opt.items():
-        if not str(key).startswith("network_") or not isinstance(options, Mapping):
-            continue
+    for key, options in _networks_of(opt):
         network = _check_network(problems.at(key), options)
         if network is not None and options["type"].startswith(spandrel_networks.PREFIX):
             # BasicSR builds it by this name.
             spandrel_networks.register(options["type"].removeprefix(spandrel_networks.PREFIX))
         _check_scale_and_nested(problems.at(key), options, opt.get("scale") if key == "network_g" else None, network)
+
+
+def _networks_of(opt: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    return [
+        (key, options)
+        for key, options in opt.items()
+        if str(key).startswith("network_") and isinstance(options, Mapping)
+    ]
 
 
 def _check_scale_and_nested(here: Problems, options: Mapping[str, Any], scale: Any, network: Any) -> None:
@@ -73,21 +78,15 @@ def check_needs(
         The networks that are right by key; ``None`` for one that was not built.
     """
     if hasattr(model, "check_options"):
-        try:
+        with problems.refusals():
             model.check_options({**opt, "is_train": is_train})
-        except SegsrError as error:
-            problems.add(str(error))
     right: dict[str, nn.Module | None] = {}
-    for key, options in opt.items():
-        if not str(key).startswith("network_") or not isinstance(options, Mapping):
-            continue
+    for key, options in _networks_of(opt):
         here = problems.at(key)
         network = _find_network(here.at("type"), options["type"])
         if hasattr(network, "check_options"):
-            try:
+            with here.refusals():
                 network.check_options(options)
-            except SegsrError as error:
-                here.add(str(error).removeprefix(f"{key}: "))
         module = None
         if here.ok and not hasattr(network, "check_checkpoint"):
             module = _build(here, options, network)
@@ -129,11 +128,9 @@ def _find_network(here: Problems, name: str) -> Any:
 
     if not name.startswith(spandrel_networks.PREFIX):
         return find_registered(here, ARCH_REGISTRY, name)
-    try:
+    with here.refusals():
         return spandrel_networks.find_network(name.removeprefix(spandrel_networks.PREFIX))
-    except SegsrError as error:
-        here.add(str(error))
-        return None
+    return None
 
 
 def _check_network(here: Problems, options: Mapping[str, Any], *, guides: bool = False) -> Any:
@@ -152,7 +149,7 @@ def _check_network(here: Problems, options: Mapping[str, Any], *, guides: bool =
     for name, cls in getattr(network, "nested_options", {}).items():
         nested = options.get(name)
         if isinstance(nested, Mapping):
-            check_dataclass(here.at(name), nested, cls)
+            check_call(here.at(name), nested, cls, also_known=())
         elif nested is not None:
             here.at(name).add(f"expected a mapping of keys, got {describe(nested)}")
     return network

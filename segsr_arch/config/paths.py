@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from segsr_arch.config.mappings import check_value
+from segsr_arch.config.mappings import check_value, section_of
 from segsr_arch.config.problems import Problems
 from segsr_arch.config.tables import PATH, PATH_INTERNAL, PATH_PER_NETWORK
 from segsr_arch.option_keys import Key
@@ -22,14 +22,11 @@ def check_paths(
         parsed: Whether BasicSR has completed the options by its own folders.
         unread: Keys whose files are not read in this run.
     """
-    section = opt.get("path")
-    if not isinstance(section, Mapping):
-        return
     networks = {"g", "d", *(str(key).removeprefix("network_") for key in opt if str(key).startswith("network_"))}
     known = {f"{name}_{label}": key for name, key in PATH_PER_NETWORK.items() for label in networks} | PATH
     known |= extra
     files = {"resume_state", *(name for name in known if name.startswith("pretrain_"))}
-    for name, value in section.items():
+    for name, value in section_of(opt, "path").items():
         here = problems.at("path", name)
         if name in PATH_INTERNAL and name not in extra:
             if not parsed:

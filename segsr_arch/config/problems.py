@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from segsr_arch.compat.logger_setup import basicsr_not_set_up
-from segsr_arch.errors import ConfigError, first_line
+from segsr_arch.errors import ConfigError, SegsrError, first_line
 from segsr_arch.known_names import nearest_hint
 
 _NAMED_IMAGES = 3
@@ -110,6 +110,14 @@ class Problems:
             raise
         except Exception as error:  # foreign classes raise any kind about their arguments; all would end the run
             self.add(f"{what} ({first_line(error)})")
+
+    @contextlib.contextmanager
+    def refusals(self) -> Iterator[None]:
+        """Report here what this package refuses in a block, in its own words."""
+        try:
+            yield
+        except SegsrError as error:
+            self.add(str(error).removeprefix(f"{self.path}: "))
 
     def _at_this_place(self, text: str) -> str:
         text = _cut(text, _LONGEST)

@@ -15,8 +15,8 @@ from segsr_arch.config.calls import is_open_ended, parameters_of
 from segsr_arch.config.dataset_tables import BACKEND, DATASET, DATASET_KEYS, LOADER_NEEDED, PATCH_NEEDED
 from segsr_arch.config.datasets import PAIRED_TYPES
 from segsr_arch.config.hints import hint_schema
-from segsr_arch.config.metrics import images_given, is_ours
-from segsr_arch.config.sections import is_declared, model_keys
+from segsr_arch.config.metrics import images_given
+from segsr_arch.config.sections import is_declared, is_known_code, model_keys
 from segsr_arch.option_fields import keys_of
 from segsr_arch.option_keys import NO_DEFAULT, SCHEMA_TYPES, Key, is_number
 from segsr_arch.zoo.spandrel_networks import PREFIX
@@ -176,7 +176,7 @@ def _network(cls: Callable[..., Any]) -> Schema:
 
 
 def _metric(metric: Callable[..., Any]) -> Schema:
-    ours = is_ours(metric)
+    ours = is_known_code(metric)
     known = tables.METRIC_PARAMETERS if ours else None
     return _call(metric, also=tables.METRIC, known=known, given=images_given(metric), kwargs_is_sink=ours)
 

@@ -8,10 +8,17 @@ elsewhere takes part by a class attribute, keyed by section (``""`` is the top l
 Keys of base classes are inherited. Without the attribute its unknown keys are accepted, its known ones checked.
 """
 
+from typing import Any
+
 from segsr_arch.config.model_tables import MODEL_KEYS
 from segsr_arch.option_keys import Key
 
-_TABLED = ("basicsr", "segsr_arch")
+_KNOWN = ("basicsr", "segsr_arch")
+
+
+def is_known_code(code: Any) -> bool:
+    """Tell whether a class or function is of BasicSR or of this package, whatever its name."""
+    return code.__module__.partition(".")[0] in _KNOWN
 
 
 def is_declared(model: type | None) -> bool:
@@ -21,7 +28,7 @@ def is_declared(model: type | None) -> bool:
 
 def _table(cls: type) -> dict[str, dict[str, Key]] | None:
     """The table of a class of BasicSR or of this package; another package may have one of the same name."""
-    return MODEL_KEYS.get(cls.__name__) if cls.__module__.partition(".")[0] in _TABLED else None
+    return MODEL_KEYS.get(cls.__name__) if is_known_code(cls) else None
 
 
 def model_keys(model: type | None, section: str) -> dict[str, Key]:
