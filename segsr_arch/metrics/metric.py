@@ -243,7 +243,8 @@ class LoadedMetric:
         self, sr: np.ndarray, gt: np.ndarray | None, lq: np.ndarray | None
     ) -> list[np.ndarray | torch.Tensor]:
         """Check the images that the metric looks at, the SR image first, and bring them into the form that it reads."""
-        name, needs, side = self.metric.name, self.metric.needs, self.metric.smallest_side
+        name, needs = self.metric.name, self.metric.needs
+        side = 1 if self.metric.per_protocol else self.metric.smallest_side  # what a crop must leave, it tells itself
         images = [sr]
         if needs in ("gt", "gt if given") and gt is not None:
             check_pair(sr, gt, metric=name, smallest_side=side)

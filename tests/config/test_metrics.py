@@ -62,6 +62,10 @@ def test_large_scale_still_leaves_enough_of_the_trial_images():
         ({"type": "calculate_lpip"}, "'calculate_lpip' is not registered; did you mean calculate_lpips?"),
         ({"type": "calculate_sam"}, "val:metrics:m:better: must be lower for calculate_sam, got higher"),
         ({"type": "calculate_niqe", "crop_border": 0}, "val:metrics:m:better: must be lower for calculate_niqe"),
+        (
+            {"type": "calculate_psnr", "crop_border": 4, "better": "lower"},
+            "val:metrics:m:better: must be higher for calculate_psnr, got lower",
+        ),
         ({"type": "calculate_uqi", "better": "lower"}, "val:metrics:m:better: must be higher for calculate_uqi"),
         ({"type": "calculate_kid", "better": "lower"}, "val:metrics:m:images: is missing; calculate_kid needs it"),
         ({"type": "calculate_kid", "images": 1, "better": "lower"}, "val:metrics:m:images: must be at least 2, got 1"),

@@ -167,3 +167,35 @@ def test_which_metrics_compare(monkeypatch, options, needs):
 def test_a_function_from_elsewhere_says_it_by_its_parameters(monkeypatch, function, needs):
     monkeypatch.setitem(METRIC_REGISTRY._obj_map, "from_elsewhere", function)
     assert describe({"type": "from_elsewhere"}).needs_ground_truth is needs
+
+
+def test_a_function_that_takes_the_scale_is_not_given_a_made_up_one(here, capsys, register):
+    def calculate_scaled(img, img2, scale):
+        return float(scale)
+
+    register(calculate_scaled)
+    arguments = ["evaluate", "--sr", "m=sr", "--gt", "gt", "--metric", "scaled"]
+    assert main(arguments) == 2
+    assert "--metric scaled: needs the scale, which is not known; give --scale or --lq" in capsys.readouterr().err
+    assert main([*arguments, "--scale", "3"]) == 0
+    assert {row.values["scaled"] for row in read_record(here / "results/m/evaluation/gt").images} == {3.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "size"),
+    [
+        ({"type": "calculate_niqe", "crop_border": 4}, (104, 200)),
+        ({"type": "calculate_ssim", "crop_border": 2}, (15, 15)),
+        ({"type": "calculate_protocol_ssim", "scale": 3}, (17, 17)),
+        ({"type": "calculate_protocol_psnr", "scale": 3, "protocol": "y-full"}, (4, 4)),
+        ({"type": "calculate_lpips"}, (31, 31)),
+    ],
+)
+def test_smallest_images(options, size):
+    assert describe(options).smallest_size(options) == size
+
+
+def test_options_of_a_metric_of_the_package_are_those_of_the_option_file(tmp_path):
+    section = {"quality": {"type": "calculate_clip_iqa", "model": str(tmp_path / "none")}}
+    assert find_metric("quality", section).options["model"].default == str(tmp_path / "none")
+    assert find_metric("quality", {"quality": {"type": "calculate_clip_iqa"}}) is CATALOGUE["clip_iqa"]
