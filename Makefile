@@ -12,7 +12,7 @@ RUN := $(VENV)/bin/python
 JOBS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: demo test campaign lint clean
+.PHONY: demo test campaign lint docs clean
 
 $(VENV)/installed: pyproject.toml setup.py segsr_arch/compat/install_basicsr.py
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.10 to 3.14 with the venv module was found; install one or give PYTHON=/path/to/python"; exit 1; }
@@ -43,5 +43,9 @@ lint: $(VENV)/installed
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 
+# The documentation, as a folder of pages that opens from disk: site/index.html.
+docs: $(VENV)/installed
+	$(RUN) -m mkdocs build --strict --quiet
+
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info
+	rm -rf $(VENV) demo site build dist *.egg-info

@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         with flushed(), told_once(), contextlib.ExitStack() as held:
-            parser = _parser()
+            parser = build_parser()
             args = parser.parse_args(given)
             if args.command is None:
                 parser.print_help()
@@ -84,7 +84,8 @@ def _end_with_starter(args: argparse.Namespace) -> None:
         end_with_parent(os.getppid(), signum=signal.SIGTERM)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser with both commands."""
     parser = argparse.ArgumentParser(
         prog="basicsr",
         description="Train and test networks with BasicSR. Experiments and results go into the working directory.",

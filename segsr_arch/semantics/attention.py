@@ -4,8 +4,6 @@ open_clip keeps the three projections of a block in one bare parameter, which Lo
 plain linear layers with the same weights, and the product runs in torch's fused kernel.
 """
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -86,6 +84,5 @@ def split_attention(transformer_blocks: nn.ModuleList) -> nn.ModuleList:
         The same list, changed.
     """
     for block in transformer_blocks:
-        attention: Any = block.attn
-        block.attn = ProjectedAttention.from_multihead(attention)
+        block.attn = ProjectedAttention.from_multihead(block.attn)
     return transformer_blocks

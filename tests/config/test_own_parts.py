@@ -1,4 +1,4 @@
-"""A metric, a loss, a model and a guide in a file of a user's own, as the README shows them."""
+"""A metric, a loss, a model and a guide in a file of a user's own, as the documentation shows them."""
 
 import re
 import sys
@@ -17,8 +17,8 @@ from tests.cli.runs import make_pairs, write_options
 from tests.config.paired_options import good_test, good_train
 from tests.support import ROOT, TINY_SEMANTICS
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-MY_PARTS = re.search(r"```python\n(# my_parts\.py.*?)```", README, re.DOTALL)[1]
+PAGE = (ROOT / "docs/howto/own-parts.md").read_text(encoding="utf-8")
+MY_PARTS = re.search(r"```python\n(# my_parts\.py.*?)```", PAGE, re.DOTALL)[1]
 BASE = {"type": "MSRResNet", "num_feat": 4, "num_block": 2, "upscale": 2}
 BLIND = {"type": "BlindSR", "base": BASE, "units": 2, "semantics": TINY_SEMANTICS}
 
