@@ -1,6 +1,5 @@
 """Networks that ``segsr export`` has written, for the options of a test."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import nn
 from segsr_arch.compat.registration import register
 from segsr_arch.errors import ConfigError
 from segsr_arch.inference.form import to_inference_form
+from segsr_arch.running.logs import errors_only
 from segsr_arch.zoo.named_networks import build_base
 
 
@@ -39,13 +39,8 @@ def InferenceForm(*, network: Mapping[str, Any], precision: str = "bf16") -> nn.
     semantics = network.get("semantics")
     if isinstance(semantics, Mapping) and semantics.get("pretrained") is not None:
         raise ConfigError("network: semantics: pretrained: leave it empty; the exported file holds these weights.")
-    weights_are_drawn = logging.getLogger("segsr_arch.semantics")
-    level = weights_are_drawn.level
-    weights_are_drawn.setLevel(logging.ERROR)  # the file replaces what is drawn here
-    try:
+    with errors_only("segsr_arch.semantics"):  # the file replaces the weights that are drawn here
         built = build_base(network)
-    finally:
-        weights_are_drawn.setLevel(level)
     return to_inference_form(built, precision=precision)
 
 

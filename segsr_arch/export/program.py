@@ -5,8 +5,6 @@ import copy
 import importlib.util
 import io
 import json
-import logging
-import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +19,7 @@ from segsr_arch.export import ENDINGS
 from segsr_arch.files.atomic import atomic_write
 from segsr_arch.files.text_files import make_folder
 from segsr_arch.inference.form import to_inference_form
+from segsr_arch.running.logs import errors_only, nothing_shown
 
 INPUT, OUTPUT = "lq", "sr"
 TOLERANCE = 1e-4
@@ -129,17 +128,8 @@ def _copy_input(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor,
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """Keep back what the exporters say of their own operators and of versions of ONNX."""
-    loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
+    with errors_only("torch.onnx", "torch.export", "onnxscript", "onnx_ir"), nothing_shown():
+        yield
 
 
 def _trace(network: nn.Module) -> torch.export.ExportedProgram:

@@ -1,14 +1,13 @@
 """Which sizes of LR images a network takes, found by running an outline of it on outlines of images."""
 
 import contextlib
-import io
-import warnings
 
 import torch
 from torch import nn
 
 from segsr_arch.capabilities import SizeRule, capabilities_of, size_rule_of
 from segsr_arch.guiding.unit_probe import outline
+from segsr_arch.running.logs import nothing_shown
 
 _PRIMES = (211, 223)  # sides that no grid divides
 _LARGEST_MULTIPLE = 64
@@ -40,8 +39,7 @@ class SizeTrial:
         return any(self._known.values())
 
     def _try(self, height: int, width: int) -> bool:
-        with contextlib.suppress(Exception), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
+        with contextlib.suppress(Exception), nothing_shown():
             if self._outline is None:
                 self._outline = outline(self._network).eval()
             with torch.device("meta"), torch.no_grad():  # for what the network makes as it runs

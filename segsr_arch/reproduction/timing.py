@@ -1,7 +1,6 @@
 """How long runs will take, from a few steps of each network: a rough lower estimate."""
 
 import contextlib
-import logging
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ from segsr_arch.capabilities import size_rule_of
 from segsr_arch.errors import ConfigError
 from segsr_arch.reproduction.execution import Slot
 from segsr_arch.reproduction.plan import Run
+from segsr_arch.running.logs import errors_only
 from segsr_arch.zoo.named_networks import build_base
 
 STEPS = 4
@@ -106,7 +106,7 @@ def measure_pace(
         WeightsError: If weights of the vision-language model cannot be had.
     """
     device = torch.device("cpu" if slot.device == "cpu" else f"cuda:{slot.device}")
-    with _threads(slot.threads), _without_warnings_of_weights():
+    with _threads(slot.threads), errors_only("segsr_arch.semantics"):
         try:
             network = build_base(run.train["network_g"]).to(device).train()
             step = _time_steps(network, run.train, device, step_done)
@@ -125,18 +125,6 @@ def _threads(count: int | None) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-@contextlib.contextmanager
-def _without_warnings_of_weights() -> Iterator[None]:
-    """That weights are random matters where something is trained with them."""
-    logger = logging.getLogger("segsr_arch.semantics")
-    before = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(before)
 
 
 def _time_steps(network: nn.Module, opt: Mapping[str, Any], device: torch.device, done: Callable[[int], None]) -> float:

@@ -1,6 +1,10 @@
 """Messages of this package go where BasicSR's go: to the screen and into the run's log file."""
 
+import contextlib
+import io
 import logging
+import warnings
+from collections.abc import Iterator
 
 from segsr_arch.text import printable
 
@@ -41,6 +45,31 @@ def connect() -> logging.Logger:
         handler.addFilter(_Escaping())
         logger.addHandler(handler)
     return logger
+
+
+@contextlib.contextmanager
+def errors_only(*names: str) -> Iterator[None]:
+    """Keep back what loggers, and those below them, say in a block, unless it is an error.
+
+    Args:
+        *names: Such as ``segsr_arch.semantics``, which warns where random weights are drawn.
+    """
+    levels = {logger: logger.level for logger in map(logging.getLogger, names)}
+    for logger in levels:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
+
+
+@contextlib.contextmanager
+def nothing_shown() -> Iterator[None]:
+    """Keep back what a block warns of and what it prints."""
+    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield
 
 
 def write_traceback(error: BaseException) -> None:

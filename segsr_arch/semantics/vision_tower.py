@@ -1,6 +1,5 @@
 """Building the vision tower of a vision-language model, and saying exactly which one it is."""
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
 from segsr_arch.errors import ConfigError
 from segsr_arch.freezing import FrozenIdentity, state_digest
 from segsr_arch.known_names import close_matches
+from segsr_arch.running.logs import errors_only
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.localization import SemanticLocalization
 from segsr_arch.semantics.vision_weights import draw_random_weights, find_weights, load_visual_weights
@@ -199,12 +199,8 @@ def known_identity(config: SemanticsConfig) -> FrozenIdentity | None:
     name, _, content = resolve_configuration(config.vlm)
     if sum(p.numel() for p in _outline(name, content).parameters()) > _QUICKLY_BUILT:
         return None
-    log = logging.getLogger(draw_random_weights.__module__)
-    disabled, log.disabled = log.disabled, True  # the run itself warns of random weights
-    try:
+    with errors_only(draw_random_weights.__module__):  # the run itself warns of random weights
         return build_vision_tower(config).identity
-    finally:
-        log.disabled = disabled
 
 
 def build_vision_tower(config: SemanticsConfig) -> VisionTower:

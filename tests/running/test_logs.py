@@ -1,6 +1,10 @@
 import logging
+import warnings
+
+import pytest
 
 from segsr_arch.running import logs
+from segsr_arch.running.logs import errors_only, nothing_shown
 
 
 def test_messages_reach_basicsrs_log_file_once(tmp_path, monkeypatch):
@@ -51,3 +55,22 @@ def test_every_level_that_basicsr_logs_reaches_its_log_and_no_other(monkeypatch,
         "information by the first process",
         "warning by the first process",
     ]
+
+
+def test_errors_only_while_a_block_runs_and_the_level_is_what_it_was(caplog):
+    above, below = logging.getLogger("some.room"), logging.getLogger("some.room.module")
+    above.setLevel(logging.INFO)
+    with pytest.raises(ZeroDivisionError), errors_only("some.room", "some.other"):
+        below.warning("kept back")
+        below.error("said")
+        raise ZeroDivisionError
+    below.info("said again")
+    assert caplog.messages == ["said", "said again"] and above.level == logging.INFO
+
+
+def test_nothing_is_shown_of_a_block(capsys, recwarn):
+    with nothing_shown():
+        print("printed")
+        warnings.warn("warned", UserWarning, stacklevel=1)
+    print("seen")
+    assert capsys.readouterr().out == "seen\n" and not list(recwarn)
