@@ -39,14 +39,22 @@ class Base:
         """Read a mapping of a YAML: ``type`` and arguments.
 
         Raises:
-            ConfigError: If the type is missing or not known.
+            ConfigError: If the type is missing, or not known: the nearest known one is named.
             DependencyError: If it needs a package that is not installed.
         """
         arguments = dict(options)
         name = arguments.pop("type", None)
         if not isinstance(name, str):
             raise ConfigError("base: type: is missing; expected the name of a registered network or spandrel/NAME.")
-        return cls(name=name, network=find_base(name), arguments=arguments)
+        try:
+            network = find_network(name)
+        except (ConfigError, DependencyError) as error:
+            raise type(error)(f"base: type: {error}") from error
+        if network is None:
+            names = registration.names(ARCH_REGISTRY)
+            hint = nearest_hint(name, names) or f"; registered are {', '.join(names)}."
+            raise ConfigError(f"base: type: {name!r} is not registered{hint}")
+        return cls(name=name, network=network, arguments=arguments)
 
     def build(self) -> nn.Module:
         """Build the network; the licence of one of spandrel is logged.
@@ -111,29 +119,6 @@ def find_network(name: Any) -> type[nn.Module] | None:
     return found
 
 
-def find_base(name: str) -> type[nn.Module]:
-    """Find the class of a network that is to be guided, see :func:`find_network`.
-
-    Raises:
-        ConfigError: If there is none of that name; the nearest one is named.
-        DependencyError: If it needs a package that is not installed.
-    """
-    try:
-        found = find_network(name)
-    except (ConfigError, DependencyError) as error:
-        raise type(error)(f"base: type: {error}") from error
-    if found is None:
-        names = registration.names(ARCH_REGISTRY)
-        hint = nearest_hint(name, names) or f"; registered are {', '.join(names)}."
-        raise ConfigError(f"base: type: {name!r} is not registered{hint}")
-    return found
-
-
 def build_base(options: Mapping[str, Any]) -> nn.Module:
     """Build a network from ``type`` and its arguments, see :class:`Base`."""
     return Base.from_options(options).build()
-
-
-def outline_base(options: Mapping[str, Any]) -> nn.Module:
-    """Build a network from ``type`` and its arguments, without memory for its weights, see :class:`Base`."""
-    return Base.from_options(options).outline()

@@ -14,7 +14,7 @@ from segsr_arch.archs.semantic_sr_arch import SemanticSR
 from segsr_arch.compat.repairs import registries
 from segsr_arch.config.calls import find_registered
 from segsr_arch.config.problems import Problems
-from segsr_arch.zoo.named_networks import build_base, find_base
+from segsr_arch.zoo.named_networks import build_base, find_network
 from tests.compat.helpers import run_python
 from tests.support import TINY_HAT, TINY_SEMANTICS, make_image
 
@@ -72,7 +72,7 @@ def their_hat(monkeypatch):
 
 
 def test_a_name_of_ours_is_ours_where_nobody_else_has_it(capsys):
-    assert stock_registry.ARCH_REGISTRY.get("HAT") is find_base("HAT") is HAT
+    assert stock_registry.ARCH_REGISTRY.get("HAT") is find_network("HAT") is HAT
     assert isinstance(build_network({"type": "HAT", **TINY_HAT}), HAT)
     assert "is not found" not in capsys.readouterr().out
 
@@ -89,7 +89,7 @@ def test_a_name_that_is_registered_later_is_theirs(their_hat, caplog):
         for _ in range(2):
             assert type(build_network({"type": "HAT", "upsampler": "pixelshuffle"})) is their_hat
     assert caplog.messages == ["HAT is that of hat.archs.hat_arch; HAT_segsr is the one of segsr_arch."]
-    assert find_base("HAT") is find_registered(Problems(), stock_registry.ARCH_REGISTRY, "HAT") is their_hat
+    assert find_network("HAT") is find_registered(Problems(), stock_registry.ARCH_REGISTRY, "HAT") is their_hat
     assert type(build_base({"type": "HAT_segsr", **TINY_HAT})) is HAT
 
 

@@ -9,7 +9,7 @@ from segsr_arch.guiding.units import select_units
 from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.presets import FULL, SMALL
 from segsr_arch.reproduction.run_options import network_options
-from segsr_arch.zoo.named_networks import build_base, outline_base
+from segsr_arch.zoo.named_networks import Base, build_base
 from tests.reproduction.made import make_settings
 from tests.support import TINY_SEMANTICS
 
@@ -30,7 +30,7 @@ MILLIONS = {  # x2, x4
 @pytest.mark.parametrize("name", NAMES)
 def test_full_size_networks_have_the_papers_number_of_parameters(name):
     for scale, millions in zip((2, 4), MILLIONS[name], strict=True):
-        network = outline_base(FULL.network(name, scale))
+        network = Base.from_options(FULL.network(name, scale)).outline()
         digits = 1 if millions in (40.7, 43.1, 16.7, 15.4, 15.6) else 2
         assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.51 * 10**-digits)
 
@@ -48,7 +48,7 @@ def test_small_networks_enlarge_by_the_scale(name):
 def test_units_of_table_7_divide_the_networks_evenly(preset):
     for row in make_table("table7").rows:
         if row.variant.units is not None:
-            network = outline_base(preset.network(row.variant.base, 4))
+            network = Base.from_options(preset.network(row.variant.base, 4)).outline()
             paths = select_units(network, row.variant.units)
             entries = len(select_units(network, None))
             ends = [int(path.rpartition(".")[2]) + 1 for path in paths]

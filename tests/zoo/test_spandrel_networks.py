@@ -13,7 +13,7 @@ from segsr_arch.config import check_options
 from segsr_arch.errors import ConfigError, DependencyError
 from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.zoo import spandrel_networks
-from segsr_arch.zoo.named_networks import build_base, outline_base
+from segsr_arch.zoo.named_networks import Base, build_base
 from tests.cli.runs import losses, make_options, make_pairs, run_here, start, write_options
 from tests.config.paired_options import changed, good_test, good_train
 from tests.config.test_check import problems
@@ -122,7 +122,7 @@ def test_what_the_packages_say_of_their_licences_is_still_there(srformer):
 
 
 def test_a_base_says_its_licence_when_it_is_built_and_not_when_it_is_outlined(srformer, caplog):
-    outline_base(srformer)
+    Base.from_options(srformer).outline()
     assert caplog.text == ""
     network = build_base(srformer)
     assert caplog.text.count(NON_COMMERCIAL) == 1

@@ -1,12 +1,12 @@
 """The arguments of HAT: what each of them does, and what is checked before anything is built."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import option
+from segsr_arch.option_keys import is_number, is_whole
 
 UPSCALES = (1, 2, 3, 4, 8)
 
@@ -20,31 +20,26 @@ class HATOptions:
     """
 
     upscale: int = option(4, help="scale s: 1, 2, 3, 4 or 8")
-    in_chans: int = option(3, help="channels of input and output; with 3, the mean of DIV2K is subtracted", minimum=1)
+    in_chans: int = option(3, help="channels of input and output; with 3, the mean of DIV2K is subtracted")
     img_size: int = option(
         64,
         help="side of the LR patches of the training; it changes nothing unless it is window_size: then no block "
         "shifts its windows",
         unit="LR pixels",
     )
-    img_range: float = option(1.0, help="the input minus mean is multiplied by it, the output divided", above=0)
-    embed_dim: int = option(180, help="channels C", minimum=1)
+    img_range: float = option(1.0, help="the input minus mean is multiplied by it, the output divided")
+    embed_dim: int = option(180, help="channels C")
     depths: Sequence[int] = option((6, 6, 6, 6, 6, 6), help="hybrid blocks of each group; as many groups as entries")
     num_heads: Sequence[int] = option((6, 6, 6, 6, 6, 6), help="attention heads of each group")
-    window_size: int = option(16, help="side of an attention window", unit="LR pixels", minimum=1)
-    compress_ratio: float = option(3, help="channel compression in the channel attention blocks", above=0)
-    squeeze_factor: float = option(30, help="channel compression in their channel attention", above=0)
+    window_size: int = option(16, help="side of an attention window", unit="LR pixels")
+    compress_ratio: float = option(3, help="channel compression in the channel attention blocks")
+    squeeze_factor: float = option(30, help="channel compression in their channel attention")
     conv_scale: float = option(0.01, help="weight of the channel attention blocks")
-    overlap_ratio: float = option(
-        0.5, help="the windows of overlapping keys are larger by this part of window_size", minimum=0
-    )
-    mlp_ratio: float = option(2, help="hidden channels of the MLPs in multiples of embed_dim", above=0)
+    overlap_ratio: float = option(0.5, help="the windows of overlapping keys are larger by this part of window_size")
+    mlp_ratio: float = option(2, help="hidden channels of the MLPs in multiples of embed_dim")
     qkv_bias: bool = option(True, help="whether query, key and value have a bias")
     drop_path_rate: float = option(
-        0.1,
-        help="stochastic depth rate of the last block; it rises linearly from 0 at the first",
-        minimum=0,
-        below=1,
+        0.1, help="stochastic depth rate of the last block, below 1; it rises linearly from 0 at the first"
     )
     upsampler: str = option("pixelshuffle", help="pixelshuffle, the only one there is")
     resi_connection: str = option(
@@ -73,7 +68,7 @@ class HATOptions:
             for name in ("depths", "num_heads")
         ]
         demands += [
-            (name, _is_number(getattr(self, name)) and getattr(self, name) > 0, "give a number above 0.")
+            (name, is_number(getattr(self, name)) and getattr(self, name) > 0, "give a number above 0.")
             for name in ("img_range", "mlp_ratio")
         ]
         dropped, overlap, ends = self.drop_path_rate, self.overlap_ratio, ("1conv", "identity")
@@ -82,12 +77,12 @@ class HATOptions:
             ("upscale", _is_count(self.upscale) and self.upscale in UPSCALES, upscales),
             (
                 "drop_path_rate",
-                _is_number(dropped) and 0 <= dropped < 1,
+                is_number(dropped) and 0 <= dropped < 1,
                 "give a number from 0 up to, not including, 1.",
             ),
             ("upsampler", self.upsampler == "pixelshuffle", "HAT has only pixelshuffle."),
             ("resi_connection", self.resi_connection in ends, f"give {' or '.join(ends)}."),
-            ("overlap_ratio", _is_number(overlap) and overlap >= 0, "give a number of at least 0."),
+            ("overlap_ratio", is_number(overlap) and overlap >= 0, "give a number of at least 0."),
         ]
         return [f"{name}: {getattr(self, name)!r}: {remedy}" for name, right, remedy in demands if not right]
 
@@ -101,7 +96,7 @@ class HATOptions:
                 problems.append(f"num_heads: {heads}: give a divisor of embed_dim ({channels}).")
         for name in ("compress_ratio", "squeeze_factor"):
             ratio = getattr(self, name)
-            if not (_is_number(ratio) and 0 < ratio <= channels):
+            if not (is_number(ratio) and 0 < ratio <= channels):
                 problems.append(f"{name}: {ratio!r}: give a number above 0 and at most embed_dim ({channels}).")
         if channels * self.mlp_ratio < 1:
             problems.append(f"mlp_ratio: {self.mlp_ratio!r}: give at least 1 / embed_dim.")
@@ -119,13 +114,9 @@ class HATOptions:
         return problems
 
 
-def _is_count(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+def _is_count(value: Any) -> bool:
+    return is_whole(value) and value >= 1
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _is_list(value: object) -> bool:
+def _is_list(value: Any) -> bool:
     return isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0 and all(map(_is_count, value))
