@@ -25,6 +25,7 @@ def segsr() -> int:
 
 def basicsr() -> None:
     """Run ``basicsr``, and end the process with its exit code."""
+    _put_package_in_place()
     from segsr_arch.cli.basicsr import command
 
     command()

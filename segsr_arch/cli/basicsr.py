@@ -2,39 +2,21 @@
 
 import argparse
 import contextlib
-import functools
 import logging
 import multiprocessing
 import os
-import shlex
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from types import ModuleType
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
-import torch
-
-from segsr_arch.cli.failures import EXPLAINED, flushed, tell_failure, told_once
-from segsr_arch.cli.interruption import Interrupted, TrainingInterruption
+from segsr_arch.cli.failures import flushed, tell_failure, told_once
+from segsr_arch.cli.start import import_whole_package
 from segsr_arch.cli.terminal import escaped_output
-from segsr_arch.compat.pipelines import options_given
-from segsr_arch.config import apply_overrides, check_options, read_options
-from segsr_arch.config.imports import imported_code
-from segsr_arch.errors import SaveError, SegsrError
-from segsr_arch.files.locking import locked
 from segsr_arch.replacing import replaced
-from segsr_arch.running.logs import write_traceback
 from segsr_arch.running.processes import end_with_parent, heed_parent
 
 _OF_TORCHRUN = "TORCHELASTIC_RUN_ID"  # a variable that torchrun sets
-# names under which a launcher tells a process who it is, before it has joined the others
-_RANK_NAMES = {"pytorch": ("RANK", "WORLD_SIZE"), "slurm": ("SLURM_PROCID", "SLURM_NTASKS")}
-
-
-class _ToldByFirst(SegsrError):
-    """Stops a process whose error the first process explains."""
 
 
 @escaped_output()
@@ -59,11 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             _end_with_starter(args)
             # BasicSR writes the arguments into the copy of the option file
             held.enter_context(replaced(sys, "argv", ["basicsr", *given]))
-            return args.run(args, given, held)
-    except _ToldByFirst:
-        return EXPLAINED
-    except Interrupted as stop:
-        return 128 + stop.signum
+            import_whole_package()
+            from segsr_arch.cli import stock_runs
+
+            return stock_runs.run(args, given, held)
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 128 + signal.SIGINT
@@ -91,9 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
         description="Train and test networks with BasicSR. Experiments and results go into the working directory.",
     )
     commands = parser.add_subparsers(dest="command", title="commands")
-    for name, run, text in (
-        ("train", _train, "train a network; writes to experiments/NAME"),
-        ("test", _test, "test a network; writes to results/NAME"),
+    for name, text in (
+        ("train", "train a network; writes to experiments/NAME"),
+        ("test", "test a network; writes to results/NAME"),
     ):
         command = commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.", allow_abbrev=False)
         command.add_argument("-opt", required=True, metavar="FILE", help="option file (YAML)")
@@ -106,128 +87,14 @@ def build_parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--force_yml", nargs="+", default=[], metavar="KEY=VALUE", help="such as train:optim_g:lr=1e-4"
         )
-        command.set_defaults(run=run)
     return parser
-
-
-def _train(args: argparse.Namespace, given: Sequence[str], held: contextlib.ExitStack) -> int:
-    import basicsr.train
-
-    with TrainingInterruption() as interruption:
-        try:
-            seen = _run(args, basicsr.train, basicsr.train.train_pipeline, held, is_train=True)
-        except Interrupted as stop:
-            state = interruption.save_state()
-            _print_stop(args, given, stop, state)
-            return 128 + stop.signum
-        except Exception as error:
-            # rank 0 has stopped for the same signal and left this process without a peer
-            if interruption.signum is not None and _rank(args) > 0:
-                return 128 + interruption.signum
-            if (
-                isinstance(error, (SegsrError, OSError, MemoryError))
-                and interruption.is_between_steps
-                and interruption.last_iter > 0
-            ):
-                with contextlib.suppress(SaveError):  # the first error is told, perhaps of the same disk
-                    _print_stop(args, given, "an error", interruption.save_state())
-            raise
-    _print_first(args, f"Models, states and log: {_shown(seen['path']['experiments_root'])}")
-    return 0
-
-
-def _test(args: argparse.Namespace, given: Sequence[str], held: contextlib.ExitStack) -> int:
-    import basicsr.test
-
-    seen = _run(args, basicsr.test, basicsr.test.test_pipeline, held, is_train=False)
-    _print_first(args, f"Results: {_shown(seen['path']['results_root'])}")
-    return 0
-
-
-def _run(
-    args: argparse.Namespace, module: ModuleType, pipeline: Callable, held: contextlib.ExitStack, *, is_train: bool
-) -> dict[str, Any]:
-    """Read and check the options, run a stock pipeline with them, return them as BasicSR completed them.
-
-    What is written is locked for as long as ``held`` is open.
-    """
-    opt = apply_overrides(read_options(args.opt), args.force_yml)
-    try:
-        warnings = check_options(
-            opt,
-            is_train=is_train,
-            source=args.opt,
-            world_size=_from_launcher(args, 1, 1),
-            states=_states_folder(args, opt) if args.auto_resume else None,
-        )
-    except SegsrError:
-        if _rank(args) > 0:
-            raise _ToldByFirst from None
-        raise
-    for text in warnings:
-        _print_first(args, f"warning: {text}")
-    if _rank(args) == 0:  # before BasicSR renames a folder of that name
-        held.enter_context(locked(Path("experiments" if is_train else "results", _run_name(args, opt))))
-    flags = ["--launcher", args.launcher, "--local_rank", str(args.local_rank)]
-    flags += [f"--{name}" for name in ("auto_resume", "debug") if getattr(args, name)]
-    code = functools.partial(imported_code, opt)
-    with options_given(module, opt, source=args.opt, flags=flags, logged=code) as seen:
-        try:
-            pipeline(os.getcwd())
-        except Exception as error:
-            write_traceback(error)
-            raise
-    return seen
-
-
-def _run_name(args: argparse.Namespace, opt: Mapping[str, Any]) -> str:
-    """What BasicSR calls this run."""
-    name = str(opt.get("name"))
-    return f"debug_{name}" if args.debug and not name.startswith("debug") else name
-
-
-def _states_folder(args: argparse.Namespace, opt: Mapping[str, Any]) -> Path:
-    """Where BasicSR saves the states of this run."""
-    return Path("experiments", _run_name(args, opt), "training_states")
-
-
-def _from_launcher(args: argparse.Namespace, index: int, default: int) -> int:
-    names = _RANK_NAMES.get(args.launcher)
-    return int(os.environ.get(names[index], default)) if names else default
-
-
-def _rank(args: argparse.Namespace) -> int:
-    return _from_launcher(args, 0, 0)
-
-
-def _print_first(args: argparse.Namespace, text: str) -> None:
-    if _rank(args) == 0:
-        print(text, file=sys.stderr, flush=True)
-
-
-def _print_stop(args: argparse.Namespace, given: Sequence[str], stop: object, state: Path | None) -> None:
-    """Say what was saved and how to go on."""
-    if state is None:
-        _print_first(args, f"Stopped by {stop}: no iteration was completed in this run, nothing to save.")
-        if not args.auto_resume:
-            return
-    else:
-        _print_first(args, f"Stopped by {stop} after iteration {state.stem}. State saved: {_shown(state)}")
-    command = [*given] if args.auto_resume else [*given[:1], "--auto_resume", *given[1:]]
-    program = "basicsr"
-    if args.launcher == "pytorch":
-        program = f"torchrun --nproc_per_node {os.environ.get('LOCAL_WORLD_SIZE', 1)} -m segsr_arch.cli.basicsr"
-    _print_first(args, f"Resume with: {program} {shlex.join(command)}")
-
-
-def _shown(path: str | Path) -> str:
-    return os.path.relpath(path)
 
 
 def command() -> NoReturn:
     """Run the command and end the process with its exit code."""
     code = main()
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
+    distributed = sys.modules.get("torch.distributed")
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
         # The threads of a gloo group can neither be joined (torch 2.6 holds the GIL meanwhile) nor be left to the end
         # of the interpreter (which now and then aborts). All that this process had to write has been written.
         logging.shutdown()

@@ -9,7 +9,7 @@ import threading
 import pytest
 import torch
 
-from segsr_arch.cli import basicsr, report, segsr
+from segsr_arch.cli import basicsr, report, segsr, stock_runs
 from segsr_arch.cli.failures import tell_failure, told_once
 from segsr_arch.errors import DataError, SaveError
 from segsr_arch.files import locking
@@ -67,7 +67,7 @@ def test_both_commands_end_so(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(report, "run", fail)
     assert segsr.main(["report", "x"]) == 2
-    monkeypatch.setattr(basicsr, "read_options", fail)
+    monkeypatch.setattr(stock_runs, "read_options", fail)
     assert basicsr.main(["train", "-opt", "x"]) == basicsr.main(["test", "-opt", "x"]) == 2
     assert capsys.readouterr().err.count("error: /d: Read-only file system.") == 3
 
