@@ -12,7 +12,7 @@ RUN := $(VENV)/bin/python
 JOBS ?= 2
 PYTEST_ARGS ?=
 
-.PHONY: demo test campaign lint docs clean
+.PHONY: demo test campaign matrix lint docs clean
 
 $(VENV)/installed: pyproject.toml setup.py segsr_arch/compat/install_basicsr.py
 	@test -n "$(PYTHON)" || { echo "error: no Python 3.10 to 3.14 with the venv module was found; install one or give PYTHON=/path/to/python"; exit 1; }
@@ -38,6 +38,10 @@ campaign: export CAMPAIGN = 1
 campaign: $(VENV)/installed
 	$(RUN) -m pytest -n $(JOBS) -m campaign tests/campaign $(PYTEST_ARGS)
 
+# The fast tests on the oldest supported versions and on the newest Python that is found; 12 GB, and long.
+matrix:
+	.ci/matrix
+
 lint: $(VENV)/installed
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
@@ -48,4 +52,4 @@ docs: $(VENV)/installed
 	$(RUN) -m mkdocs build --strict --quiet
 
 clean:
-	rm -rf $(VENV) demo site build dist *.egg-info
+	rm -rf $(VENV) .matrix demo site build dist *.egg-info
