@@ -25,7 +25,7 @@ from segsr_arch.metrics.registered import describe, missing_options, own_metrics
 _MODULES = (fidelity, perceptual, spectral, kid, clip_iqa, lr_consistency, clip_cosine)
 CATALOGUE: dict[str, Metric] = {metric.name: metric for module in _MODULES for metric in module.METRICS}
 
-for _entry in (*map(MetricEntry.of, CATALOGUE.values()), pyiqa_metrics.ENTRY):
+for _entry in (*map(MetricEntry, CATALOGUE.values()), pyiqa_metrics.ENTRY):
     registration.register(METRIC_REGISTRY)(_entry)
 
 

@@ -52,54 +52,34 @@ def register_metric(metric: Metric) -> Metric:
 
     It is then known to ``segsr evaluate --metric NAME``, to ``val: metrics:`` and to the option check.
     """
-    METRIC_REGISTRY.register(MetricEntry.of(metric))
+    METRIC_REGISTRY.register(MetricEntry(metric))
     return metric
 
 
 class MetricEntry:
-    """A metric as BasicSR calls it; its signature, which the option check reads, is made from the metric's options.
+    """A metric as BasicSR calls it; its signature, which the option check reads, is made from what the metric needs.
+
+    It is called ``calculate_NAME``, or ``calculate_protocol_NAME`` if the metric has protocols.
 
     Args:
-        name: Name in the registry.
-        description: What it is.
-        describe: Gives the metric for the options of the entry.
-        parameters: The options, keyword-only.
-        reads_gt: Whether ``img2`` must be given.
-        set_metric: Whether the metric is one of whole sets.
+        metric: The metric.
+        describe: For a family of metrics, of which the options name one: gives it.
     """
 
-    def __init__(
-        self,
-        *,
-        name: str,
-        description: str,
-        describe: Callable[[Mapping[str, Any]], Metric],
-        parameters: Sequence[Parameter],
-        reads_gt: bool,
-        set_metric: bool = False,
-    ) -> None:
-        self.__name__, self.__doc__ = name, description
-        self.describe = describe
-        self.set_metric = set_metric
+    def __init__(self, metric: Metric, *, describe: Callable[[Mapping[str, Any]], Metric] | None = None) -> None:
+        self.__name__ = f"calculate_protocol_{metric.name}" if metric.per_protocol else f"calculate_{metric.name}"
+        self.__doc__ = metric.description
+        self.describe = describe or (lambda options: metric)
+        self.set_metric = metric.whole_set
         sr, gt = (Parameter(name, Parameter.POSITIONAL_OR_KEYWORD, annotation=np.ndarray) for name in ("img", "img2"))
-        gt = gt if reads_gt else gt.replace(annotation=np.ndarray | None, default=None)
-        self.__signature__ = Signature([sr, gt, *parameters], return_annotation=float)
+        if not metric.needs_ground_truth:
+            gt = gt.replace(annotation=np.ndarray | None, default=None)
+        options = [_keyword("scale", int)] if metric.needs_scale else []
+        options += [each.replace(kind=Parameter.KEYWORD_ONLY) for each in metric.options.values()]
+        options += [_keyword("images", int)] if metric.whole_set else []
+        better = _keyword("better", str).replace(default=metric.better)
+        self.__signature__ = Signature([sr, gt, *options, better], return_annotation=float)
         self.__annotations__ = {each.name: each.annotation for each in self.__signature__.parameters.values()}
-
-    @classmethod
-    def of(cls, metric: Metric) -> "MetricEntry":
-        """Make the entry of a metric: ``calculate_NAME``, or ``calculate_protocol_NAME`` if it has protocols."""
-        parameters = [option("scale", int)] if metric.needs_scale else []
-        parameters += [each.replace(kind=Parameter.KEYWORD_ONLY) for each in metric.options.values()]
-        parameters += [option("images", int)] if metric.whole_set else []
-        return cls(
-            name=f"calculate_protocol_{metric.name}" if metric.per_protocol else f"calculate_{metric.name}",
-            description=metric.description,
-            describe=lambda options: metric,
-            parameters=[*parameters, option("better", str, default=metric.better)],
-            reads_gt=metric.needs_ground_truth,
-            set_metric=metric.whole_set,
-        )
 
     def __call__(self, *args: Any, **kwargs: Any) -> float:
         """Compute the value of an image, or the part of an image in the mean that is the value of a set.
@@ -140,6 +120,5 @@ def _loaded(metric: Metric, options: Mapping[str, Any]) -> LoadedMetric:
     return _load(metric, device, json.dumps({name: options[name] for name in metric.options}, sort_keys=True))
 
 
-def option(name: str, annotation: Any, *, default: Any = Parameter.empty) -> Parameter:
-    """A keyword of an entry."""
-    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+def _keyword(name: str, annotation: type) -> Parameter:
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation)

@@ -2,16 +2,17 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache, partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from segsr_arch.errors import ConfigError, DataError, DependencyError, WeightsError, first_line
 from segsr_arch.known_names import nearest_hint
-from segsr_arch.metrics.entries import MetricEntry, option
-from segsr_arch.metrics.metric import Compute, Metric
+from segsr_arch.metrics.entries import MetricEntry
+from segsr_arch.metrics.metric import Better, Compute, Metric, Needs
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,6 @@ LICENCE_NOTICE = (
     "pyiqa is under the PolyForm Noncommercial License 1.0.0 (parts under the S-Lab License): commercial use is not "
     "allowed, and its metrics' weights may have further terms."
 )
-_TRIAL_SIDE = 288  # some of its metrics need several blocks of 96 pixels
 
 
 @cache
@@ -61,61 +61,66 @@ def find_pyiqa_metric(name: str) -> Metric:
     settings = known[short]
     if "fid" in short or short == "inception_score":
         raise ConfigError(f"metric {name!r}: compares whole folders; use kid, which is for sets of images")
-    return _describe(
+    return _member(
         short,
         "lower" if settings.get("lower_better", False) else "higher",
         "gt" if settings.get("metric_mode") == "FR" else "nothing",
     )
 
 
-@cache  # the same object each time, under which its networks are kept
-def _describe(short: str, better: Literal["higher", "lower"], needs: Literal["gt", "nothing"]) -> Metric:
-    return Metric(
-        name=f"{PREFIX}{short}",
-        title=short.upper(),
-        better=better,
-        needs=needs,
-        reads="RGB",
-        trial_side=_TRIAL_SIDE,
-        description=f"{short} of pyiqa.",
-        licence_notice=LICENCE_NOTICE,
-        loader=partial(_load, short),
-    )
-
-
-def _load(short: str, *, device: torch.device) -> tuple[str, Compute]:
+def _load(*, device: torch.device, metric: str) -> tuple[str, Compute]:
     pyiqa = _import()
     _say_licence_once()
     try:
-        metric = pyiqa.create_metric(short, device=device)
+        measure = pyiqa.create_metric(metric, device=device)
     except Exception as error:  # pyiqa fetches weights from several places, each with its own kinds of errors
         raise WeightsError(
-            f"{PREFIX}{short}: pyiqa cannot load it ({first_line(error)}). Most of its metrics fetch weights on first "
+            f"{PREFIX}{metric}: pyiqa cannot load it ({first_line(error)}). Most of its metrics fetch weights on first "
             f"use: run it once on a machine with a network and copy its cache here."
         ) from error
 
     def compute(*images: Tensor) -> float:
         try:
-            return float(metric(*images))
+            return float(measure(*images))
         except (AssertionError, ValueError, RuntimeError) as error:  # mostly: smaller than this metric's windows
             height, width = images[0].shape[2:]
             raise DataError(
-                f"{PREFIX}{short}: cannot measure an image of {height} x {width} pixels ({first_line(error)})."
+                f"{PREFIX}{metric}: cannot measure an image of {height} x {width} pixels ({first_line(error)})."
             ) from error
 
     return f"pyiqa {pyiqa.__version__}", compute
 
 
-def _describe_entry(options: Mapping[str, Any]) -> Metric:
+_FAMILY = Metric(
+    name="pyiqa",
+    title="pyiqa",
+    better="higher",
+    needs="nothing",
+    reads="RGB",
+    trial_side=288,  # some need several blocks of 96 pixels
+    description=DESCRIPTION,
+    licence_notice=LICENCE_NOTICE,
+    loader=_load,
+)
+
+
+@cache  # the same object each time, under which its networks are kept
+def _member(short: str, better: Better, needs: Needs) -> Metric:
+    return replace(
+        _FAMILY,
+        name=f"{PREFIX}{short}",
+        title=short.upper(),
+        better=better,
+        needs=needs,
+        description=f"{short} of pyiqa.",
+        loader=partial(_load, metric=short),
+    )
+
+
+def _named_in(options: Mapping[str, Any]) -> Metric:
     if "metric" not in options:
         raise ConfigError("calculate_pyiqa: needs metric, the name of a metric of pyiqa")
     return find_pyiqa_metric(f"{PREFIX}{options['metric']}")
 
 
-ENTRY = MetricEntry(
-    name="calculate_pyiqa",
-    description=DESCRIPTION,
-    describe=_describe_entry,
-    parameters=[option("metric", str), option("better", str | None, default=None)],
-    reads_gt=False,
-)
+ENTRY = MetricEntry(_FAMILY, describe=_named_in)

@@ -150,7 +150,7 @@ def test_the_signature_of_an_entry_is_made_from_what_the_metric_needs():
     metric = Metric(
         name="m", title="M", better="higher", description="", needs="nothing", needs_scale=True, loader=loader
     )
-    entry = MetricEntry.of(metric)
+    entry = MetricEntry(metric)
     assert str(entry.__signature__).startswith(
         "(img: numpy.ndarray, img2: numpy.ndarray | None = None, *, scale: int, "
     )
