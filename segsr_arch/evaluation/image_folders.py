@@ -2,12 +2,13 @@
 
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from segsr_arch.errors import DataError
+from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.images.conversion import AS_STORED, Conversion
+from segsr_arch.images.reading import read_header
 from segsr_arch.known_names import difference, nearest
 from segsr_arch.results.classes import classes_of
 from segsr_arch.results.record import ImageRow
@@ -187,3 +188,26 @@ def _without_partner(role: str, folder: ImageFolder, names: Mapping[str, str], b
         for place, name in enumerate(sorted(set(base.images) - set(names)))
     ]
     return lines + [f"{name}: {role} image in {folder.path} without a partner in {base.path}" for name in extra]
+
+
+def scale_of(matchings: Iterable[Matching]) -> int | None:
+    """Scale of the first pair of SR and LR image that can be read and has one; the others are checked later.
+
+    Raises:
+        ConfigError: If no pair has a whole scale.
+    """
+    pairs = [(row.sr, row.lq) for matching in matchings for row in matching.matches if row.lq]
+    for sr_place, lq_place in pairs:
+        try:
+            sr, lq = (read_header(place.read_bytes()) for place in (sr_place, lq_place))
+        except DataError:
+            continue  # it gets its line when it is measured
+        scale, rest = divmod(sr.height, lq.height)
+        if scale and not rest and sr.width == scale * lq.width:
+            return scale
+    if not pairs:
+        return None
+    raise ConfigError(
+        f"--lq: no LR image is smaller than its SR image by a whole scale ({pairs[0][1]} and {pairs[0][0]}, for "
+        f"instance); give --scale, and LR images of the same data."
+    )

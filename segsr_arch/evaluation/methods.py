@@ -63,15 +63,15 @@ def written_samples(matching: Matching, *, scale: int | None) -> Iterator[Sample
 
 
 def computed_samples(
-    method: Method, items: Iterable[Item], *, scale: int, folder: Path, save_images: bool = True
+    method: Method, items: Iterable[Item], folder: Path, *, scale: int, save_images: bool = True
 ) -> Iterator[Sample]:
     """Super-resolve the images of a data set.
 
     Args:
         method: What super-resolves.
         items: The images.
-        scale: Upscaling factor.
         folder: Where ``sr/<name>.png`` and ``maps/<name>.npz`` are written.
+        scale: Upscaling factor.
         save_images: Whether SR images are written; guidance maps, which are small, always are.
 
     Yields:

@@ -1,15 +1,66 @@
-"""Finds evaluations on the disk: ``segsr evaluate`` and validations leave them in folders of methods and data sets."""
+"""Evaluations on the disk: ``segsr evaluate`` and validations leave them in folders of methods and data sets."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.files.names import is_set_aside
+from segsr_arch.evaluation.chosen_metrics import ChosenMetrics
+from segsr_arch.evaluation.measurement import Sample, measure_samples
+from segsr_arch.evaluation.output_folder import whole_folder
+from segsr_arch.files.names import folder_of, is_set_aside
+from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import EvaluationRecord
-from segsr_arch.results.writing import RECORD_FILE
+from segsr_arch.results.writing import RECORD_FILE, write_record
 from segsr_arch.sources.folder_walk import walk
+
+
+def evaluation_folder(out: Path, method: str, dataset: str) -> Path:
+    """Where the evaluation of a method on a data set is written."""
+    return out / folder_of(method) / "evaluation" / folder_of(dataset)
+
+
+def write_evaluation(
+    folder: Path,
+    record: EvaluationRecord,
+    samples: Callable[[Path], Iterable[Sample]],
+    *,
+    total: int,
+    metrics: ChosenMetrics,
+    **origin: Any,
+) -> EvaluationRecord:
+    """Measure a method, and write what comes of it; the folder is whole or not there.
+
+    Args:
+        folder: See :func:`evaluation_folder`.
+        record: What is known before, perhaps with problems.
+        samples: Gives the images; what belongs to them may be written into the folder that it is given.
+        total: Number of the images.
+        metrics: What is computed.
+        origin: Of :func:`~segsr_arch.results.provenance.describe_run`, but for the images.
+
+    Returns:
+        The record as it is read from its place.
+
+    Raises:
+        SaveError: If the folder cannot be written.
+    """
+    with whole_folder(folder) as partial:
+        what = f"{record.method} on {record.dataset}"
+        measured = measure_samples(samples(partial), total=total, metrics=metrics, description=what)
+        whole = replace(
+            record,
+            columns=tuple(metrics.columns),
+            images=measured.images,
+            set_values=measured.set_values,
+            problems=(*record.problems, *measured.problems),
+            provenance=describe_run(images=measured.images, **origin),
+        )
+        write_record(partial, whole)
+    return read_record(folder)
 
 
 def find_records(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]:
@@ -32,19 +83,6 @@ def find_records(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]
     return [(folder, read_record(folder)) for folder in sorted(folders)]
 
 
-def _tests(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]:
-    path = Path(path)
-    found = find_records(path)
-    tests = [(folder, record) for folder, record in found if record.iteration is None]
-    if not tests:
-        validations = f" ({len(found)} validations of a training are there)" if found else ""
-        raise DataError(
-            f"{path}: no {RECORD_FILE} of a test in it or below it{validations}. segsr evaluate writes them to "
-            f"results/<method>/evaluation/<data set>/."
-        )
-    return tests
-
-
 def find_tests(paths: Iterable[str | os.PathLike]) -> dict[Path, EvaluationRecord]:
     """Find the evaluations of finished methods, each once, however many of the paths lead to it.
 
@@ -57,22 +95,18 @@ def find_tests(paths: Iterable[str | os.PathLike]) -> dict[Path, EvaluationRecor
     Raises:
         DataError: If a path holds none, or one cannot be read.
     """
-    return {folder.resolve(): record for path in paths for folder, record in _tests(path)}
-
-
-def find_evaluations(*paths: str | os.PathLike) -> list[EvaluationRecord]:
-    """Find the evaluations of finished methods.
-
-    Args:
-        *paths: Folders of one evaluation, or any folders above evaluations.
-
-    Returns:
-        Those that are no validation during training, as :func:`find_tests` finds them; at least one.
-
-    Raises:
-        DataError: If a path holds none, or one cannot be read.
-    """
-    return list(find_tests(paths).values())
+    tests: dict[Path, EvaluationRecord] = {}
+    for path in paths:
+        found = find_records(path)
+        own = {folder.resolve(): record for folder, record in found if record.iteration is None}
+        if not own:
+            validations = f" ({len(found)} validations of a training are there)" if found else ""
+            raise DataError(
+                f"{path}: no {RECORD_FILE} of a test in it or below it{validations}. segsr evaluate writes them to "
+                f"results/<method>/evaluation/<data set>/."
+            )
+        tests |= own
+    return tests
 
 
 def find_validations(path: str | os.PathLike) -> list[EvaluationRecord]:
@@ -123,7 +157,7 @@ def find_methods(paths: Iterable[str | os.PathLike], *, dataset: str | None = No
     """Find one evaluation a method, all on one data set.
 
     Args:
-        paths: Folders as for :func:`find_evaluations`.
+        paths: Folders as for :func:`find_tests`.
         dataset: Name of the data set; ``None`` if there is but one.
 
     Returns:
@@ -137,12 +171,9 @@ def find_methods(paths: Iterable[str | os.PathLike], *, dataset: str | None = No
     kept = choose_dataset(found.values(), dataset)
     places: dict[str, Path] = {}
     for folder, record in found.items():
-        if not any(record is other for other in kept):
-            continue
-        if record.method in places:
+        if record.dataset == kept[0].dataset and places.setdefault(record.method, folder) != folder:
             raise ConfigError(
                 f"{record.method} on {record.dataset} is there twice, in {places[record.method]} and {folder}; give "
                 f"one of the two folders."
             )
-        places[record.method] = folder
     return kept

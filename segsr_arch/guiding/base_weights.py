@@ -4,8 +4,9 @@ from pathlib import Path
 
 from torch import nn
 
-from segsr_arch.errors import CheckpointError, ConfigError, WeightsError
-from segsr_arch.weights.layouts import describe_layout, differences, in_layout_of
+from segsr_arch.errors import CheckpointError, ConfigError, WeightsFileError
+from segsr_arch.weights.layouts import in_layout_of
+from segsr_arch.weights.network_weights import load_strictly
 from segsr_arch.weights.reading import read_state_dict
 
 # What authors put their weights under.
@@ -35,24 +36,17 @@ def load_base_weights(base: nn.Module, path: str) -> nn.Module:
         CheckpointError: If the file cannot be read safely or does not fit.
     """
     try:
-        state = read_state_dict(Path(path), entries=_ENTRIES)
-    except WeightsError as error:
-        raise CheckpointError(f"network_g: pretrain_base: {error}") from error
-    if "_extra_state" in state:
-        raise CheckpointError(
-            f"network_g: pretrain_base: {path} is a checkpoint of a whole guided network. Give it as path: "
-            f"pretrain_network_g; pretrain_base takes weights of the {type(base).__name__} alone."
+        state, _ = read_state_dict(Path(path), entries=_ENTRIES)
+        if "_extra_state" in state:
+            raise WeightsFileError(
+                f"{path} is a checkpoint of a whole guided network. Give it as path: pretrain_network_g; pretrain_base "
+                f"takes weights of the {type(base).__name__} alone."
+            )
+        return load_strictly(
+            base,
+            in_layout_of(base, state, path=path),
+            misfit=f"{path} does not fit the {type(base).__name__} of this option file",
+            remedy="Correct network_g: base, or give the file that belongs to it.",
         )
-    try:
-        state = in_layout_of(base, state, path=path)
-    except WeightsError as error:
+    except WeightsFileError as error:
         raise CheckpointError(f"network_g: pretrain_base: {error}") from error
-    try:
-        base.load_state_dict(state, strict=True)
-    except RuntimeError as error:
-        details = differences(base.state_dict(), state) or str(error)
-        raise CheckpointError(
-            f"network_g: pretrain_base: {path} does not fit the {type(base).__name__} of this option file: {details}."
-            f"{describe_layout(state)} Correct network_g: base, or give the file that belongs to it."
-        ) from error
-    return base

@@ -45,7 +45,7 @@ class _UnitHook:
         self.output = output
         self.current = current
 
-    def __call__(self, _module: nn.Module, inputs: tuple, options: dict[str, Any], output: Any) -> Any:
+    def __call__(self, _module: nn.Module, inputs: tuple[Any, ...], options: dict[str, Any], output: Any) -> Any:
         if self.current.signals is None:
             if _is_in_backward_pass():
                 raise ConfigError(

@@ -5,12 +5,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+import torch
 from torch import Tensor
+
+from segsr_arch.errors import ConfigError
 
 # Cells of a unit's grid are n or 1/n LR pixels wide.
 _STRIDES = (1.0, *(float(n) for n in range(2, 17)), *(1 / n for n in range(2, 17)))
 # How far a grid may differ from that, as a logarithm, because the network pads inside.
 _TOLERANCE = 0.25
+
+_Format = Literal["nchw", "nhwc", "tokens"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +29,7 @@ class UnitOutput:
         stride: Side of a cell of the grid, in LR pixels.
     """
 
-    format: Literal["nchw", "nhwc", "tokens"]
+    format: _Format
     channels: int
     stride: float
 
@@ -39,7 +44,10 @@ class UnitOutput:
         if self.format == "nchw":
             return output.permute(0, 2, 3, 1)
         if self.format == "tokens":
-            return output.unflatten(1, token_grid(output.shape[1], inputs, options))
+            grid = token_grid(output.shape[1], inputs, options)
+            if grid is None:
+                raise ConfigError("units: one that works on tokens was not told their height and width this time.")
+            return torch.unflatten(output, 1, grid)
         return output
 
     def from_nhwc(self, features: Tensor) -> Tensor:
@@ -84,7 +92,7 @@ def token_grid(tokens: int, inputs: Sequence[Any], options: Mapping[str, Any]) -
     return None
 
 
-def _fit(grid: tuple[int, int], size: tuple[int, int]) -> tuple[float, float] | None:
+def _fit(grid: Sequence[int], size: tuple[int, int]) -> tuple[float, float] | None:
     """Find the stride of a grid over an image of so many pixels; returns the misfit and the stride."""
     ratios = [pixels / cells for pixels, cells in zip(size, grid, strict=True)]
     misfit, stride = min((max(abs(math.log(ratio / stride)) for ratio in ratios), stride) for stride in _STRIDES)
@@ -109,11 +117,9 @@ def recognise(
     if not isinstance(output, Tensor):
         return f"gives a {type(output).__name__} instead of a tensor; end the unit at a module that gives features"
     shape = tuple(output.shape)
-    fits: list[tuple[float, float, str, int]] = []
+    grids: list[tuple[_Format, Sequence[int], int]] = []
     if len(shape) == 4:
-        for name, grid, channels in (("nchw", shape[2:], shape[1]), ("nhwc", shape[1:3], shape[3])):
-            if (fit := _fit(grid, size)) is not None:
-                fits.append((*fit, name, channels))
+        grids = [("nchw", shape[2:], shape[1]), ("nhwc", shape[1:3], shape[3])]
     elif len(shape) == 3:
         grid = token_grid(shape[1], inputs, options)
         if grid is None:
@@ -121,8 +127,8 @@ def recognise(
                 f"gives tokens {shape} but is not told their height and width; end the unit at a module that gets them "
                 f"as its second argument"
             )
-        if (fit := _fit(grid, size)) is not None:
-            fits.append((*fit, "tokens", shape[2]))
+        grids = [("tokens", grid, shape[2])]
+    fits = [(*fit, name, channels) for name, grid, channels in grids if (fit := _fit(grid, size)) is not None]
     if not fits:
         return f"gives a tensor {shape}, which is no feature map of an image {size}"
     _, stride, name, channels = min(fits)

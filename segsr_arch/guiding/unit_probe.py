@@ -111,7 +111,7 @@ def _run(network: nn.Module, paths: Sequence[str], image: Tensor) -> Probe:
     runs: Counter[str] = Counter()
 
     def listen(path: str) -> None:
-        def record(_module: nn.Module, inputs: tuple, options: dict, output: Any) -> None:
+        def record(_module: nn.Module, inputs: tuple[Any, ...], options: dict[str, Any], output: Any) -> None:
             runs[path] += 1
             found[path] = recognise(output, inputs, options, size=size)
 
@@ -121,25 +121,28 @@ def _run(network: nn.Module, paths: Sequence[str], image: Tensor) -> Probe:
         listen(path)
     with torch.no_grad():
         sr = network.eval()(image)
-    name = type(network).__name__
+    name, outputs = type(network).__name__, []
     for path in paths:
         if runs[path] != 1:
             raise ConfigError(
                 f"units: {path} runs {runs[path]} times in one pass of {name}; a unit must run once. A ModuleList "
                 f"never runs itself: name one of its entries."
             )
-        if isinstance(found[path], str):
-            raise ConfigError(f"units: {path} {found[path]}.")
-    return Probe(paths=tuple(paths), scale=_scale(name, sr, size), outputs=tuple(found[path] for path in paths))
+        output = found[path]
+        if isinstance(output, str):
+            raise ConfigError(f"units: {path} {output}.")
+        outputs.append(output)
+    return Probe(paths=tuple(paths), scale=_scale(name, sr, size), outputs=tuple(outputs))
 
 
 def _scale(name: str, sr: Any, size: tuple[int, int]) -> int:
-    shape = tuple(sr.shape) if isinstance(sr, Tensor) else type(sr).__name__
-    if not isinstance(sr, Tensor) or len(shape) != 4 or shape[1] != 3:
+    if not isinstance(sr, Tensor) or len(sr.shape) != 4 or sr.shape[1] != 3:
+        given = tuple(sr.shape) if isinstance(sr, Tensor) else type(sr).__name__
         raise ConfigError(
-            f"base: {name} gives {shape} from an image (1, 3, {size[0]}, {size[1]}); expected one RGB image."
+            f"base: {name} gives {given} from an image (1, 3, {size[0]}, {size[1]}); expected one RGB image."
         )
-    scale = shape[2] // size[0]
-    if scale < 1 or (scale * size[0], scale * size[1]) != shape[2:]:
-        raise ConfigError(f"base: {name} turns {size} into {shape[2:]}, which is no enlargement by a whole number.")
+    enlarged = tuple(sr.shape[2:])
+    scale = enlarged[0] // size[0]
+    if scale < 1 or (scale * size[0], scale * size[1]) != enlarged:
+        raise ConfigError(f"base: {name} turns {size} into {enlarged}, which is no enlargement by a whole number.")
     return scale

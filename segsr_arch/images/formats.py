@@ -22,10 +22,18 @@ class Reader(Protocol):
         """How its files begin."""
 
     def read(self, stream: BinaryIO, size: int) -> ImageHeader:
-        """Read the header of a file of that many bytes."""
+        """Read the header.
+
+        Args:
+            stream: The file.
+            size: Its length in bytes.
+
+        Raises:
+            ImageReadError: If it is not whole, claims more than it holds, or is of a kind that is not read here.
+        """
 
     def pixels(self, data: bytes, header: ImageHeader) -> np.ndarray:
-        """Decode the samples: (H, W) or (H, W, bands)."""
+        """Decode the samples: (H, W) or (H, W, bands), red before green before blue; any error says it is damaged."""
 
 
 class _Format(NamedTuple):

@@ -61,15 +61,7 @@ def _profile_of(parts: list[bytes]) -> str | None:
 
 
 def read(stream: BinaryIO, size: int) -> ImageHeader:
-    """Read the header.
-
-    Args:
-        stream: The file.
-        size: Its length in bytes.
-
-    Raises:
-        ImageReadError: If it is cut short, has no frame, or claims more than it holds.
-    """
+    """Read the header; ImageReadError if it is cut short, has no frame, or claims more than it holds."""
     frame, orientation, profile = None, 1, []
     for marker, content in _segments(stream):
         if marker in _FRAMES and len(content) >= 6:

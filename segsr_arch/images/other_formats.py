@@ -41,15 +41,7 @@ def _decoded_mode(image: Image.Image) -> str:
 
 
 def read(stream: BinaryIO, size: int) -> ImageHeader:
-    """Read the header.
-
-    Args:
-        stream: The file.
-        size: Its length in bytes.
-
-    Raises:
-        ImageReadError: If it has more than 8 bits, which Pillow would cut, or colours that are not read here.
-    """
+    """Read the header; ImageReadError if it has more than 8 bits, which Pillow would cut, or unknown colours."""
     name, image = _open(stream)
     deep = name == "PNM" and any(isinstance(part, int) and part > 255 for tile in image.tile for part in tile[3] or ())
     if deep or image.mode not in _MODES:

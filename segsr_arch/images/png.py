@@ -46,15 +46,7 @@ def _profile_of(chunk: bytes) -> str | None:
 
 
 def read(stream: BinaryIO, size: int) -> ImageHeader:
-    """Read the header.
-
-    Args:
-        stream: The file.
-        size: Its length in bytes.
-
-    Raises:
-        ImageReadError: If it is no whole PNG file, or claims more than it holds.
-    """
+    """Read the header; ImageReadError if it is no whole PNG file, or claims more than it holds."""
     found: dict[bytes, bytes] = {}
     held = 0
     for name, length, content in _chunks(stream, size):

@@ -63,15 +63,7 @@ def _count_pages(file: tifffile.TiffFile) -> int:
 
 
 def read(stream: BinaryIO, size: int) -> ImageHeader:
-    """Read the header of the first page.
-
-    Args:
-        stream: The file.
-        size: Its length in bytes.
-
-    Raises:
-        ImageReadError: If it is not whole, has no usable page, or claims more than it holds.
-    """
+    """Read the header of the first page; ImageReadError if it has no usable page, or claims more than it holds."""
     with tifffile.TiffFile(stream) as file:
         page = file.pages[0]
         if page.dtype is None or 0 in page.shape or page.imagedepth != 1:

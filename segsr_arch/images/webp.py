@@ -55,15 +55,7 @@ _SIZES = {b"VP8X": _canvas_size, b"VP8L": _lossless_size, b"VP8 ": _lossy_size}
 
 
 def read(stream: BinaryIO, size: int) -> ImageHeader:
-    """Read the header.
-
-    Args:
-        stream: The file.
-        size: Its length in bytes.
-
-    Raises:
-        ImageReadError: If it is no whole WebP file.
-    """
+    """Read the header; ImageReadError if it is no whole WebP file."""
     chunks = _chunks(stream, size)
     first = dict(reversed(chunks))
     name = next((name for name in _SIZES if len(first.get(name, b"")) >= 10), None)

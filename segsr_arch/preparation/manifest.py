@@ -2,16 +2,17 @@
 
 import json
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import segsr_arch
 from segsr_arch.files.atomic import atomic_write
+from segsr_arch.preparation.journal import Key
 from segsr_arch.preparation.problems import Problem
 from segsr_arch.preparation.source_images import SourceImage
 from segsr_arch.preparation.splits import SPLITS
-from segsr_arch.preparation.worker import SIDES, Inspection, digest_bytes
+from segsr_arch.preparation.worker import SIDES, Inspection, digest_bytes, made_key
+from segsr_arch.version import __version__
 
 FORMAT = 1
 PROTOCOL = (
@@ -22,66 +23,48 @@ PROTOCOL = (
 )
 
 
-@dataclass(frozen=True)
-class PreparedImage:
-    """An image that is in the prepared data set.
-
-    Attributes:
-        image: Its place.
-        inspection: What its source is.
-        outputs: For each scale what was written: ``{"HR": {...}, "LR": {...}}`` with sizes and digests.
-    """
-
-    image: SourceImage
-    inspection: Inspection
-    outputs: dict[int, dict[str, Any]]
-
-
 def _digest(lines: list[str]) -> str:
     return digest_bytes("".join(f"{line}\n" for line in lines).encode())
 
 
-def _image_record(prepared: PreparedImage) -> dict[str, Any]:
-    outputs = {
-        f"x{scale}": {side: {"size": made[side]["size"], "sha256": made[side]["output_digest"]} for side in SIDES}
-        for scale, made in sorted(prepared.outputs.items())
-    }
+def _image_record(image: SourceImage, inspection: Inspection, outputs: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return {
-        "name": prepared.image.name,
-        "listed": prepared.image.listed,
-        "class": prepared.image.group,
-        "split": prepared.image.split,
-        "source": prepared.image.path,
-        "size": list(prepared.inspection.size),
-        "sha256": prepared.inspection.pixel_digest,
-        "outputs": outputs,
+        "name": image.name,
+        "listed": image.listed,
+        "class": image.group,
+        "split": image.split,
+        "source": image.path,
+        "size": list(inspection.size),
+        "sha256": inspection.pixel_digest,
+        "outputs": {
+            scale: {side: {"size": made[side]["size"], "sha256": made[side]["output_digest"]} for side in SIDES}
+            for scale, made in outputs.items()
+        },
     }
 
 
-def _counts(prepared: list[PreparedImage], scales: list[int], split: str) -> dict[str, Any]:
-    members = [entry for entry in prepared if entry.image.split == split]
+def _counts(members: list[dict[str, Any]], scales: list[str]) -> dict[str, Any]:
     return {
         "images": len(members),
-        "by_scale": {f"x{scale}": sum(scale in entry.outputs for entry in members) for scale in scales},
-        "by_class": dict(sorted(Counter(entry.image.group for entry in members).items())),
+        "by_scale": {scale: sum(scale in image["outputs"] for image in members) for scale in scales},
+        "by_class": dict(sorted(Counter(image["class"] for image in members).items())),
     }
 
 
-def _split_digests(prepared: list[PreparedImage], scales: list[int], split: str) -> dict[str, str]:
-    """For each scale one digest over name, HR and LR of every image of a split."""
-    digests = {}
-    for scale in scales:
-        lines = []
-        for entry in prepared:
-            if entry.image.split == split and scale in entry.outputs:
-                pair = [entry.outputs[scale][side]["output_digest"] for side in SIDES]
-                lines.append(" ".join((entry.image.name, *pair)))
-        digests[f"x{scale}"] = _digest(sorted(lines))
-    return digests
+def _split_digest(members: list[dict[str, Any]], scale: str) -> str:
+    """One digest over name, HR and LR of every image of a split at a scale."""
+    lines = []
+    for image in members:
+        if scale in image["outputs"]:
+            pair = [image["outputs"][scale][side]["sha256"] for side in SIDES]
+            lines.append(" ".join((image["name"], *pair)))
+    return _digest(sorted(lines))
 
 
 def build_manifest(
-    prepared: list[PreparedImage],
+    kept: Sequence[SourceImage],
+    found: Mapping[str, Inspection],
+    records: Mapping[Key, dict[str, Any]],
     *,
     settings: dict[str, Any],
     scales: list[int],
@@ -92,30 +75,38 @@ def build_manifest(
     """Describe a prepared data set. The description holds no time and no path of this machine.
 
     Args:
-        prepared: Its images.
-        settings: What it was prepared with.
-        scales: All its scales.
+        kept: The images of the source that were to be used.
+        found: What each of them is, by path.
+        records: What was made of them, by journal key; an image of which nothing was made is left out.
+        settings: What they were prepared with.
+        scales: All scales.
         missing: Listed names that the source does not have.
         identical: Groups of identical images that are in one split.
         problems: What was found in the source and what was done.
     """
-    split_digests = {split: _split_digests(prepared, scales, split) for split in SPLITS}
+    images = []
+    for image in kept:
+        made = {f"x{scale}": records.get(made_key(image, scale)) for scale in sorted(scales)}
+        outputs = {scale: each for scale, each in made.items() if each is not None}
+        if outputs:
+            images.append(_image_record(image, found[image.path], outputs))
+    members = {split: [image for image in images if image["split"] == split] for split in SPLITS}
+    named = [f"x{scale}" for scale in scales]
+    digests = {split: {scale: _split_digest(members[split], scale) for scale in named} for split in SPLITS}
     return {
         "format": FORMAT,
-        "tool": f"segsr {segsr_arch.__version__}",
+        "tool": f"segsr {__version__}",
         "data_set": settings["data_set"],
-        "data_digest": _digest(
-            [f"{split} {scale} {d}" for split in SPLITS for scale, d in split_digests[split].items()]
-        ),
+        "data_digest": _digest([f"{split} {scale} {digests[split][scale]}" for split in SPLITS for scale in named]),
         "protocol": PROTOCOL,
         "settings": settings,
         "scales": scales,
-        "counts": {split: _counts(prepared, scales, split) for split in SPLITS},
-        "split_digests": split_digests,
+        "counts": {split: _counts(members[split], named) for split in SPLITS},
+        "split_digests": digests,
         "missing": {"count": len(missing), "names": missing},
         "identical": identical,
         "problems": [problem.as_record() for problem in problems],
-        "images": [_image_record(entry) for entry in prepared],
+        "images": images,
     }
 
 
@@ -135,9 +126,9 @@ def write_manifest(root: Path, manifest: dict[str, Any]) -> None:
     _write_if_different(root / "manifest.json", text.encode(errors="backslashreplace"))
 
 
-def write_split_lists(root: Path, prepared: list[PreparedImage]) -> None:
-    """Write ``splits/{train,val,test}.txt``: the images that are in the data set, as ``class/stem``."""
+def write_split_lists(root: Path, images: Sequence[Mapping[str, Any]]) -> None:
+    """Write ``splits/{train,val,test}.txt``: the images of a manifest, as ``class/stem``."""
     for split in SPLITS:
-        names = [entry.image.listed for entry in prepared if entry.image.split == split]
+        names = [image["listed"] for image in images if image["split"] == split]
         lines = "".join(f"./{name}\n" if name.startswith("#") else f"{name}\n" for name in names)  # # is a comment
         _write_if_different(root / "splits" / f"{split}.txt", lines.encode())

@@ -13,7 +13,7 @@ from segsr_arch.files.atomic import is_partial
 from segsr_arch.images.errors import Finding
 from segsr_arch.preparation.databases import update_databases
 from segsr_arch.preparation.journal import Journal, Key
-from segsr_arch.preparation.manifest import PreparedImage, build_manifest, write_manifest, write_split_lists
+from segsr_arch.preparation.manifest import build_manifest, write_manifest, write_split_lists
 from segsr_arch.preparation.options import Outcome, PreparationOptions
 from segsr_arch.preparation.plan import Plan, plan_images
 from segsr_arch.preparation.problems import Kind, ProblemList
@@ -170,20 +170,6 @@ class _Steps:
         return records, dict(written), dict(intact)
 
 
-def _gather(
-    kept: Sequence[SourceImage], found: dict[str, Inspection], records: dict[Key, dict[str, Any]]
-) -> list[PreparedImage]:
-    """Put together what the manifest says of each image."""
-    outputs: dict[str, dict[int, dict[str, Any]]] = defaultdict(dict)
-    for (_, _, scale, name), made in records.items():
-        outputs[name][int(scale)] = made
-    return [
-        PreparedImage(image=image, inspection=found[image.path], outputs=outputs[image.name])
-        for image in kept
-        if image.name in outputs
-    ]
-
-
 def _refuse_overlap(source: Path, root: Path, planned: Sequence[SourceImage]) -> None:
     """Links may lead from the source to where the data set is to lie: its images would be images of the source."""
     folders = {(source / image.path).parent for image in planned} if source.is_dir() else set()
@@ -238,16 +224,17 @@ def prepare(options: PreparationOptions) -> Outcome:
             removed = steps.remove_stale(wanted)
             records, written, intact = steps.make_all(jobs)
             databases = update_databases(records, pool, journal, wanted=options.lmdb)
-        prepared = _gather(kept, found, records)
         manifest = build_manifest(
-            prepared,
+            kept,
+            found,
+            records,
             settings=settings,
             scales=scales,
             missing=plan.missing,
             identical=together,
             problems=problems.items,
         )
-        write_split_lists(root, prepared)
+        write_split_lists(root, manifest["images"])
         write_manifest(root, manifest)
     return Outcome(
         manifest=manifest,

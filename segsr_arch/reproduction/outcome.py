@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from segsr_arch.errors import ConfigError, DataError, SegsrError
-from segsr_arch.reproduction.paper_tables import PaperFigure, Row, Table, make_table
+from segsr_arch.reproduction.paper_tables import PaperValues, Row, Table, make_table
 from segsr_arch.reproduction.plan import Plan, PlannedRow, Run
 from segsr_arch.reproduction.variants import plain
 from segsr_arch.reproduction.workplace import Progress, Workplace
@@ -95,7 +95,7 @@ class RowOutcome:
     """
 
     planned: PlannedRow
-    paper: PaperFigure | None = None
+    paper: PaperValues | None = None
     paper_difference: float | None = None
     measured: tuple[Measured, ...] = ()
     figures: Mapping[str, Spread] = field(default_factory=dict)

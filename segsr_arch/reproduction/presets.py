@@ -21,6 +21,17 @@ _SWIN_SMALL = {
 _EDSR_COLOURS = {"img_range": 255.0, "rgb_mean": [0.4488, 0.4371, 0.4040]}
 
 
+def _rcan(*, features: int, blocks: int, squeeze: int) -> dict[str, Any]:
+    sizes = {"num_feat": features, "num_group": 10, "num_block": blocks, "squeeze_factor": squeeze}
+    return {"type": "RCAN", **_RGB, **sizes, **_EDSR_COLOURS}
+
+
+def _hat(*, features: int, depth: int, heads: int, window: int, squeeze: int, **more: Any) -> dict[str, Any]:
+    sizes = {"embed_dim": features, "depths": [depth] * 6, "num_heads": [heads] * 6, "window_size": window}
+    channels = {"compress_ratio": 3, "squeeze_factor": squeeze, "conv_scale": 0.01}
+    return {"type": "HAT_segsr", "img_range": 1.0, **sizes, **channels, "overlap_ratio": 0.5, "mlp_ratio": 2, **more}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
     """For how long a data set is trained on.
@@ -88,30 +99,10 @@ FULL = Preset(
         "SRResNet": {"type": "MSRResNet", **_RGB, "num_feat": 64, "num_block": 16},
         "EDSR": {"type": "EDSR", **_RGB, "num_feat": 256, "num_block": 32, "res_scale": 0.1, **_EDSR_COLOURS},
         "RRDBNet": {"type": "RRDBNet", **_RGB, "num_feat": 64, "num_block": 23, "num_grow_ch": 32},
-        "RCAN": {
-            "type": "RCAN",
-            **_RGB,
-            "num_feat": 64,
-            "num_group": 10,
-            "num_block": 20,
-            "squeeze_factor": 16,
-            **_EDSR_COLOURS,
-        },
+        "RCAN": _rcan(features=64, blocks=20, squeeze=16),
         "SwinIR": {"type": "SwinIR", **_SWIN_FULL, "window_size": 8},
         "SRFormer": {"type": "spandrel/SRFormer", **_SWIN_FULL, "window_size": 24},
-        "HAT": {
-            "type": "HAT_segsr",
-            "img_range": 1.0,
-            "embed_dim": 180,
-            "depths": [6] * 6,
-            "num_heads": [6] * 6,
-            "window_size": 16,
-            "compress_ratio": 3,
-            "squeeze_factor": 30,
-            "conv_scale": 0.01,
-            "overlap_ratio": 0.5,
-            "mlp_ratio": 2,
-        },
+        "HAT": _hat(features=180, depth=6, heads=6, window=16, squeeze=30),
     },
     semantics={
         "vlm": "ViT-B-16-quickgelu",
@@ -142,31 +133,10 @@ SMALL = Preset(
         "SRResNet": {"type": "MSRResNet", **_RGB, "num_feat": 32, "num_block": 8},
         "EDSR": {"type": "EDSR", **_RGB, "num_feat": 32, "num_block": 8, **_EDSR_COLOURS},
         "RRDBNet": {"type": "RRDBNet", **_RGB, "num_feat": 24, "num_block": 4, "num_grow_ch": 12},
-        "RCAN": {
-            "type": "RCAN",
-            **_RGB,
-            "num_feat": 32,
-            "num_group": 10,
-            "num_block": 1,
-            "squeeze_factor": 8,
-            **_EDSR_COLOURS,
-        },
+        "RCAN": _rcan(features=32, blocks=1, squeeze=8),
         "SwinIR": {"type": "SwinIR", **_SWIN_SMALL},
         "SRFormer": {"type": "spandrel/SRFormer", **_SWIN_SMALL},
-        "HAT": {
-            "type": "HAT_segsr",
-            "img_range": 1.0,
-            "embed_dim": 36,
-            "depths": [1] * 6,
-            "num_heads": [3] * 6,
-            "window_size": 8,
-            "compress_ratio": 3,
-            "squeeze_factor": 9,
-            "conv_scale": 0.01,
-            "overlap_ratio": 0.5,
-            "mlp_ratio": 2,
-            "drop_path_rate": 0.0,
-        },
+        "HAT": _hat(features=36, depth=1, heads=3, window=8, squeeze=9, drop_path_rate=0.0),
     },
     semantics={
         "vlm": {

@@ -1,5 +1,6 @@
 """Several methods on the same images: one table a class as the paper's table III, and pairs of methods."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
@@ -26,6 +27,18 @@ def by_dataset(records: Sequence[EvaluationRecord]) -> dict[str, list[Evaluation
         suffix = f"_{scale_title(record.scale)}".replace(" ", "_") if len(scales[record.dataset]) > 1 else ""
         groups.setdefault(f"{record.dataset}{suffix}", []).append(record)
     return groups
+
+
+def with_own_names(records: Iterable[EvaluationRecord]) -> list[tuple[EvaluationRecord, int]]:
+    """Number methods of one name on one data set, in order: the second becomes ``name (2)``; with its number."""
+    counts: Counter[tuple[str, str, int | None]] = Counter()
+    named = []
+    for record in records:
+        key = record.method, record.dataset, record.scale
+        counts[key] += 1
+        own = record if counts[key] == 1 else replace(record, method=f"{record.method} ({counts[key]})")
+        named.append((own, counts[key]))
+    return named
 
 
 def _names(record: EvaluationRecord) -> set[str]:

@@ -130,8 +130,8 @@ class EvaluationRecord:
     method: str
     dataset: str
     scale: int | None
-    columns: tuple[Column, ...]
-    images: tuple[ImageRow, ...]
+    columns: tuple[Column, ...] = ()
+    images: tuple[ImageRow, ...] = ()
     set_values: Mapping[str, SetValue] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     cost: Cost | None = None

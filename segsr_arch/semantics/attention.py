@@ -4,6 +4,8 @@ open_clip keeps the three projections of a block in one bare parameter, which Lo
 plain linear layers with the same weights, and the product runs in torch's fused kernel.
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -84,5 +86,6 @@ def split_attention(transformer_blocks: nn.ModuleList) -> nn.ModuleList:
         The same list, changed.
     """
     for block in transformer_blocks:
-        block.attn = ProjectedAttention.from_multihead(block.attn)
+        attention: Any = block.attn
+        block.attn = ProjectedAttention.from_multihead(attention)
     return transformer_blocks

@@ -1,5 +1,7 @@
 """Dropout with cheap random numbers."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -15,12 +17,12 @@ class _KeepAndScale(torch.autograd.Function):
         return (values * keep).mul_(factor)
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, float], output: Tensor) -> None:
         _, keep, ctx.factor = inputs
         ctx.save_for_backward(keep)
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return (gradient * ctx.saved_tensors[0]).mul_(ctx.factor), None, None
 
 
@@ -53,7 +55,8 @@ class Dropout(nn.Module):
         dropped = min(round(self.p * _LEVELS), _LEVELS - 1)
         draws = torch.empty(-(-x.numel() // 4), dtype=torch.int64).random_(-(2**63), None)
         levels = draws.view(torch.int16)[: x.numel()].view(x.shape)
-        return _KeepAndScale.apply(x, levels >= dropped - _LEVELS // 2, _LEVELS / (_LEVELS - dropped))
+        kept: Tensor = _KeepAndScale.apply(x, levels >= dropped - _LEVELS // 2, _LEVELS / (_LEVELS - dropped))
+        return kept
 
     def extra_repr(self) -> str:
         """Show the probability in the printed network."""

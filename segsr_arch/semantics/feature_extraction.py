@@ -1,6 +1,7 @@
 """Semantic Feature Extraction Module (SFEM): what a vision-language model sees in the LR image (SeG-SR eq. 1-4)."""
 
 import torch
+from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -34,6 +35,10 @@ class SemanticFeatureExtraction(KeepsFrozenOut):
     frozen_noun = "vision-language model"
     frozen_remedy = "Set network_g: semantics: vlm and pretrained to the one that the checkpoint was trained with."
 
+    visual: VisionTransformer
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, *, config: SemanticsConfig, scale: int) -> None:
         super().__init__()
         tower = build_vision_tower(config)
@@ -43,8 +48,8 @@ class SemanticFeatureExtraction(KeepsFrozenOut):
         self.visual = add_lora(visual, config)
         self.freeze("visual", identity=tower.identity, is_trained=is_lora)
         self.scale = scale
-        self.patch_size = visual.conv1.kernel_size[0]
-        self.embed_dim = visual.proj.shape[1]
+        self.patch_size: int = visual.conv1.kernel_size[0]
+        self.embed_dim: int = visual.proj.shape[1]
         self.register_buffer("mean", torch.tensor(tower.mean).view(1, 3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(tower.std).view(1, 3, 1, 1), persistent=False)
 
@@ -56,7 +61,7 @@ class SemanticFeatureExtraction(KeepsFrozenOut):
 
     def _position_embedding(self, rows: int, columns: int) -> Tensor:
         """Position embedding (1 + rows * columns, width), its patch grid resized in 2-D, the class entry kept."""
-        embedding = self.visual.positional_embedding
+        embedding: Tensor = self.visual.positional_embedding
         grid_rows, grid_columns = self.visual.grid_size
         if not is_exporting() and (rows, columns) == (grid_rows, grid_columns):
             return embedding

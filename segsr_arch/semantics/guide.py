@@ -145,7 +145,8 @@ class SemanticGuide(nn.Module):
 
     def _step(self, stride: float) -> float:
         """Side in patches of a cell that is ``stride`` LR pixels wide."""
-        return stride * self.feature_extraction.scale / self.feature_extraction.patch_size
+        extraction = self.feature_extraction
+        return stride * extraction.scale / extraction.patch_size
 
     def resize(self, maps: Tensor, size: tuple[int, int], *, stride: float = 1) -> Tensor:
         """Resize maps (B, n, Hc, Wc) to a grid (B, n, height, width) whose cells are ``stride`` LR pixels wide."""

@@ -25,7 +25,8 @@ class MetaNet(nn.Module):
     def forward(self, global_descriptor: Tensor, global_feature: Tensor) -> Tensor:
         """Scale and shift the descriptor (C,) by what the image is about (B, C); returns (B, C)."""
         context = self.perceptron(global_feature)
-        return self.projection(self.scale(context) * global_descriptor + self.shift(context))
+        fused: Tensor = self.projection(self.scale(context) * global_descriptor + self.shift(context))
+        return fused
 
 
 class SemanticLocalization(nn.Module):
@@ -69,21 +70,21 @@ class SemanticLocalization(nn.Module):
         parts = descriptors.split("+")
         self.num_units = num_units
         self.residual = residual
-        self.has_local = "p_i" in parts
-        self.has_global = "p_g" in parts or "I_g" in parts
+        has_local, has_global = "p_i" in parts, "p_g" in parts or "I_g" in parts
         self.global_descriptor = nn.Parameter(torch.randn(embed_dim)) if "p_g" in parts else None
-        self.local_descriptors = nn.Parameter(torch.randn(num_units, embed_dim)) if self.has_local else None
+        self.local_descriptors = nn.Parameter(torch.randn(num_units, embed_dim)) if has_local else None
         fuses = "p_g" in parts and "I_g" in parts
         self.meta_net = MetaNet(embed_dim=embed_dim, reduction=reduction) if fuses else None
         self.attention = nn.MultiheadAttention(embed_dim, num_heads, batch_first=True)
-        self.gate = nn.Linear(embed_dim, embed_dim) if self.has_local and self.has_global else None
-        self.content = nn.Linear(embed_dim, embed_dim) if self.has_global else None
+        self.gate = nn.Linear(embed_dim, embed_dim) if has_local and has_global else None
+        self.content = nn.Linear(embed_dim, embed_dim) if has_global else None
         self.fusion = nn.Linear(embed_dim, embed_dim)
 
     def _global_vector(self, global_feature: Tensor) -> Tensor:
         """What takes the place of p_g' (B, C) in the attention."""
         if self.meta_net is not None:
-            return self.meta_net(self.global_descriptor, global_feature)
+            fused: Tensor = self.meta_net(self.global_descriptor, global_feature)
+            return fused
         if self.global_descriptor is None:
             return global_feature
         return self.global_descriptor.to(global_feature.dtype).expand(global_feature.shape[0], -1)
@@ -97,17 +98,16 @@ class SemanticLocalization(nn.Module):
         Returns:
             The embeddings e_1..e_k (B, k, C).
         """
-        vectors = [self._global_vector(global_feature).unsqueeze(1)] if self.has_global else []
-        if self.has_local:
+        vectors = [] if self.content is None else [self._global_vector(global_feature).unsqueeze(1)]
+        if self.local_descriptors is not None:
             like = vectors[0] if vectors else global_feature
             vectors.append(self.local_descriptors.to(like.dtype).expand(global_feature.shape[0], -1, -1))
         descriptors = torch.cat(vectors, dim=1)
         attended, _ = self.attention(descriptors, descriptors, descriptors, need_weights=False)
         if self.residual:
             attended = attended + descriptors
-        if not self.has_global:
-            return self.fusion(attended)
-        content = self.content(attended[:, :1])
-        if not self.has_local:
-            return self.fusion(content).expand(-1, self.num_units, -1)
-        return self.fusion(torch.sigmoid(self.gate(attended[:, 1:])) * content)
+        if self.content is not None:
+            content = self.content(attended[:, :1])
+            attended = content if self.gate is None else torch.sigmoid(self.gate(attended[:, 1:])) * content
+        embeddings: Tensor = self.fusion(attended)
+        return embeddings if self.local_descriptors is not None else embeddings.expand(-1, self.num_units, -1)

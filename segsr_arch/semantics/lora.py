@@ -20,7 +20,7 @@ def add_lora(visual: nn.Module, config: SemanticsConfig) -> nn.Module:
     Returns:
         The same tower; only the LoRA matrices are trainable.
     """
-    targets = LORA_TARGETS[config.lora_targets]
+    targets = LORA_TARGETS[config.lora_targets or "none"]
     if not targets:
         return visual
     blocks = r"transformer\.resblocks\.\d+\."

@@ -3,6 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from segsr_arch.errors import ConfigError
@@ -63,4 +64,4 @@ class Signals:
         """Pairs of the signals (1, C, rows, columns) of an image and the place of a tile in it, in their order."""
         count = max(len(self.windows), self.values.shape[0])
         windows = self.windows if len(self.windows) == count else self.windows * count
-        return list(zip(self.values.expand(count, -1, -1, -1).split(1), windows, strict=True))
+        return list(zip(torch.split(self.values.expand(count, -1, -1, -1), 1), windows, strict=True))

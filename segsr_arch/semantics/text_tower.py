@@ -21,7 +21,7 @@ from segsr_arch.semantics.vision_tower import model_config, resolve_configuratio
 from segsr_arch.semantics.vision_weights import (
     fill_portably,
     find_weights,
-    load_strictly,
+    load_tower,
     read_model,
     require_network,
     text_part,
@@ -50,9 +50,10 @@ class TextTower(nn.Module):
         self.description = description
 
     def _count_tokens(self, text: str) -> int:
-        if isinstance(self.tokenizer, open_clip.SimpleTokenizer):
-            return len(self.tokenizer.encode(text)) + 2  # with start and end
-        return len(self.tokenizer.tokenizer(text)["input_ids"])
+        tokenizer: Any = self.tokenizer
+        if isinstance(tokenizer, open_clip.SimpleTokenizer):
+            return len(tokenizer.encode(text)) + 2  # with start and end
+        return len(tokenizer.tokenizer(text)["input_ids"])
 
     @torch.no_grad()
     def forward(self, texts: Sequence[str]) -> Tensor:
@@ -82,7 +83,8 @@ class TextTower(nn.Module):
                 f"gives token {int(tokens.max())}; CLIP's own vocabulary has 49408 entries."
             )
         tokens = tokens.to(model.token_embedding.weight.device)
-        return torch.cat([F.normalize(model.encode_text(batch).float(), dim=-1) for batch in tokens.split(_BATCH)])
+        batches = torch.split(tokens, _BATCH)
+        return torch.cat([F.normalize(model.encode_text(batch).float(), dim=-1) for batch in batches])
 
 
 def _text_configuration(name: str, architecture: Mapping[str, Any], is_random: bool) -> Mapping[str, Any]:
@@ -117,7 +119,7 @@ def _build_model(name: str, architecture: Mapping[str, Any], text_cfg: Mapping[s
     return model
 
 
-def _find_tokenizer(name: str, text_cfg: Mapping[str, Any], cache_dir: str | None) -> Callable[..., Tensor]:
+def _find_tokenizer(name: str, text_cfg: Mapping[str, Any], cache_dir: str | None) -> Any:
     """Build the tokenizer of a configuration; CLIP's own comes with open_clip, others from the Hugging Face hub."""
     options = dict(text_cfg.get("tokenizer_kwargs") or {})
     length = text_cfg.get("context_length", 77)
@@ -163,7 +165,7 @@ def _load_text_weights(model: open_clip.CLIP, path: Path, name: str, beside: Fro
         )
     # The factors of the training loss stay the model's own: they say nothing about an embedding.
     factors = {key: value for key, value in model.state_dict().items() if key in ("logit_scale", "logit_bias")}
-    load_strictly(model, words | factors, path=path, description=f"the text tower of {name}")
+    load_tower(model, words | factors, path=path, description=f"the text tower of {name}")
 
 
 def _draw_text_weights(model: open_clip.CLIP, seed: int) -> None:

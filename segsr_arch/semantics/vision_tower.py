@@ -129,7 +129,9 @@ def _check_sizes(name: str, architecture: Mapping[str, Any]) -> None:
 
 def model_config(content: Mapping[str, Any]) -> Mapping[str, Any]:
     """Take the architecture (``embed_dim``, ``vision_cfg``, ...) out of what :func:`resolve_configuration` found."""
-    return content.get("model_cfg", {key: value for key, value in content.items() if key != "preprocess_cfg"})
+    own = {key: value for key, value in content.items() if key != "preprocess_cfg"}
+    architecture: Mapping[str, Any] = content.get("model_cfg", own)
+    return architecture
 
 
 def _outline(name: str, content: Mapping[str, Any]) -> VisionTransformer:

@@ -12,11 +12,13 @@ import huggingface_hub
 import numpy as np
 import open_clip
 import torch
+from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
 from segsr_arch.errors import WeightsError
 from segsr_arch.known_names import close_matches
-from segsr_arch.weights.layouts import describe_layout, differences, to_open_clip
+from segsr_arch.weights.layouts import to_open_clip
+from segsr_arch.weights.network_weights import load_strictly
 from segsr_arch.weights.reading import read_state_dict
 
 logger = logging.getLogger(__name__)
@@ -110,7 +112,7 @@ def read_model(path: Path) -> dict[str, Tensor]:
     Raises:
         WeightsError: If it cannot be read, or holds no weights.
     """
-    return to_open_clip(read_state_dict(path))
+    return to_open_clip(read_state_dict(path)[0])
 
 
 def visual_part(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -134,29 +136,21 @@ def _is_visual(name: str) -> bool:
     return name.startswith(_VISUAL_PREFIX)
 
 
-def load_strictly(module: nn.Module, state: Mapping[str, Tensor], *, path: Path, description: str) -> nn.Module:
-    """Load a state dict in place, if its names and shapes are the module's.
+def load_tower(tower: nn.Module, state: Mapping[str, Tensor], *, path: Path, description: str) -> nn.Module:
+    """Load a tower's weights strictly, in place, and return it.
 
     Args:
-        module: Tower.
+        tower: The tower.
         state: Its weights by name.
         path: Where they come from, for messages.
         description: Name of the architecture, for messages.
 
-    Returns:
-        The module, changed.
-
     Raises:
         WeightsError: If names or shapes differ: the file belongs to another architecture.
     """
-    details = differences(module.state_dict(), state)
-    if details:
-        raise WeightsError(
-            f"{path}: its weights belong to another architecture than {description}: {details}."
-            f"{describe_layout(state)} Set semantics: vlm: to the model that the file was made for."
-        )
-    module.load_state_dict(state)
-    return module
+    misfit = f"{path}: its weights belong to another architecture than {description}"
+    remedy = "Set semantics: vlm: to the model that the file was made for."
+    return load_strictly(tower, state, misfit=misfit, remedy=remedy)
 
 
 def load_visual_weights(visual: nn.Module, path: Path, description: str) -> nn.Module:
@@ -173,10 +167,10 @@ def load_visual_weights(visual: nn.Module, path: Path, description: str) -> nn.M
     Raises:
         WeightsError: If names or shapes differ: the file belongs to another architecture.
     """
-    return load_strictly(visual, visual_part(read_model(path)), path=path, description=description)
+    return load_tower(visual, visual_part(read_model(path)), path=path, description=description)
 
 
-def draw_random_weights(visual: nn.Module, seed: int) -> nn.Module:
+def draw_random_weights(visual: VisionTransformer, seed: int) -> nn.Module:
     """Fill a tower in place with random weights that are the same on every machine.
 
     torch's own generators may differ in the last bit between processors, and a checkpoint is only accepted beside the
@@ -196,7 +190,9 @@ def draw_random_weights(visual: nn.Module, seed: int) -> nn.Module:
         seed,
     )
     embeddings = ("class_embedding", "positional_embedding", "proj")
-    return fill_portably(visual, np.random.PCG64(seed), width=visual.proj.shape[0], embeddings=embeddings)
+    return fill_portably(
+        visual, np.random.PCG64(seed), width=visual.positional_embedding.shape[1], embeddings=embeddings
+    )
 
 
 def fill_portably(module: nn.Module, stream: np.random.PCG64, *, width: int, embeddings: Collection[str]) -> nn.Module:

@@ -5,8 +5,8 @@ The names of this project are BasicSR's for networks and open_clip's for CLIP.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -17,8 +17,7 @@ State = Mapping[str, Tensor]
 _Renamings = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Layout:
+class _Layout(NamedTuple):
     """How somebody names the weights of a network.
 
     Attributes:
@@ -32,37 +31,20 @@ class _Layout:
     marks: tuple[str, ...]
 
 
+_RCAN, _EDSR, _CLIP = "type: RCAN of the same sizes", "type: EDSR of the same sizes", "semantics: pretrained"
 _LAYOUTS = (
     _Layout(
-        what="RCAN as its authors publish it",
-        reads="type: RCAN of the same sizes, or spandrel/RCAN",
-        marks=(r"head\.0\.weight", r"body\.0\.body\.0\.body\.3\.conv_du\.0\.weight", r"tail\.1\.weight"),
+        "RCAN as its authors publish it",
+        f"{_RCAN}, or spandrel/RCAN",
+        (r"head\.0\.weight", r"body\.0\.body\.0\.body\.3\.conv_du\.0\.weight", r"tail\.1\.weight"),
     ),
     _Layout(
-        what="EDSR as its authors publish it",
-        reads="type: EDSR of the same sizes",
-        marks=(r"head\.0\.weight", r"body\.0\.body\.2\.weight", r"tail\.1\.weight"),
+        "EDSR as its authors publish it", _EDSR, (r"head\.0\.weight", r"body\.0\.body\.2\.weight", r"tail\.1\.weight")
     ),
-    _Layout(
-        what="BasicSR's RCAN",
-        reads="type: RCAN of the same sizes",
-        marks=(r"conv_first\.weight", r"body\.0\.residual_group\.0\.rcab\.0\.weight"),
-    ),
-    _Layout(
-        what="BasicSR's EDSR",
-        reads="type: EDSR of the same sizes",
-        marks=(r"conv_first\.weight", r"body\.0\.conv1\.weight", r"conv_after_body\.weight"),
-    ),
-    _Layout(
-        what="CLIP as transformers saves it",
-        reads="semantics: pretrained",
-        marks=(r"vision_model\.embeddings\.patch_embedding\.weight",),
-    ),
-    _Layout(
-        what="CLIP as open_clip saves it",
-        reads="semantics: pretrained",
-        marks=(r"visual\.conv1\.weight", r"visual\.transformer\.resblocks\.0\..*"),
-    ),
+    _Layout("BasicSR's RCAN", _RCAN, (r"conv_first\.weight", r"body\.0\.residual_group\.0\.rcab\.0\.weight")),
+    _Layout("BasicSR's EDSR", _EDSR, (r"conv_first\.weight", r"body\.0\.conv1\.weight", r"conv_after_body\.weight")),
+    _Layout("CLIP as transformers saves it", _CLIP, (r"vision_model\.embeddings\.patch_embedding\.weight",)),
+    _Layout("CLIP as open_clip saves it", _CLIP, (r"visual\.conv1\.weight", r"visual\.transformer\.resblocks\.0\..*")),
 )
 
 _AUTHORS_ENDS = (

@@ -3,14 +3,12 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 
-from segsr_arch.errors import CheckpointError
-from segsr_arch.weights.entries import choose_entry, without_prefixes
-from segsr_arch.weights.layouts import describe_layout
-from segsr_arch.weights.reading import read_content
+from segsr_arch.errors import CheckpointError, WeightsFileError
+from segsr_arch.weights.layouts import describe_layout, differences
+from segsr_arch.weights.reading import read_state_dict
 
 
 def read_weights(load_path: str | os.PathLike[str], param_key: str | None) -> tuple[dict[str, Tensor], str | None]:
@@ -27,20 +25,27 @@ def read_weights(load_path: str | os.PathLike[str], param_key: str | None) -> tu
     Raises:
         CheckpointError: If the file cannot be read or lacks the entry.
     """
-    return choose_weights(read_content(Path(load_path)), param_key, load_path)
+    entries = [] if param_key is None else list(dict.fromkeys((param_key, "params")))
+    return read_state_dict(Path(load_path), entries=entries, remedy="Set path: param_key_g to the one that is meant.")
 
 
-def choose_weights(
-    content: Any, param_key: str | None, load_path: str | os.PathLike[str]
-) -> tuple[dict[str, Tensor], str | None]:
-    """Find a network's weights in what a checkpoint holds, see :func:`read_weights`."""
-    weights, entry = choose_entry(
-        content,
-        wanted=[] if param_key is None else list(dict.fromkeys((param_key, "params"))),
-        path=load_path,
-        remedy="Set path: param_key_g to the one that is meant.",
-    )
-    return without_prefixes(weights), entry
+def load_strictly(module: nn.Module, state: Mapping[str, Tensor], *, misfit: str, remedy: str) -> nn.Module:
+    """Load a state dict in place if its names and shapes are the module's, and return the module.
+
+    Args:
+        module: Network, or a tower of a vision-language model.
+        state: Its weights by name.
+        misfit: Beginning of the message if they are not: whose weights they are not.
+        remedy: Its end: what to do.
+
+    Raises:
+        WeightsFileError: If names or shapes differ: the file belongs to another architecture.
+    """
+    details = differences(module.state_dict(), state)
+    if details:
+        raise WeightsFileError(f"{misfit}: {details}.{describe_layout(state)} {remedy}")
+    module.load_state_dict(state)
+    return module
 
 
 def put_weights(

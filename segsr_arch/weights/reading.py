@@ -111,20 +111,23 @@ def _asks_for_code(message: str) -> bool:
     return "nsupported" in message and (operand is None or chr(int(operand[1])) in vars(pickletools)["code2op"])
 
 
-def read_state_dict(path: Path, *, entries: Sequence[str] = ("state_dict",)) -> dict[str, Tensor]:
+def read_state_dict(
+    path: Path, *, entries: Sequence[str] = ("state_dict",), remedy: str = "Give a file with one of them."
+) -> tuple[dict[str, Tensor], str | None]:
     """Read a state dict without running code from the file.
 
     Args:
         path: A file of torch or safetensors that holds tensors.
         entries: Under which of these names the tensors may stand, instead of at the top; the first one counts that is
             there and not empty. A file with one entry of tensors is taken by that, whatever its name.
+        remedy: What to do where several entries may be meant, for messages.
 
     Returns:
         Names to tensors on the CPU, without the prefix ``module.`` or ``_orig_mod.`` that wrappers for several GPUs
-        and for compilation add to all of them.
+        and for compilation add to all of them; and the name of their entry, ``None`` for the top.
 
     Raises:
         WeightsFileError: As :func:`read_content`, and if it is not clear where the tensors are, or there are none.
     """
-    state, _ = choose_entry(read_content(path), wanted=entries, path=path, remedy="Give a file with one of them.")
-    return without_prefixes(state)
+    state, entry = choose_entry(read_content(path), wanted=entries, path=path, remedy=remedy)
+    return without_prefixes(state), entry

@@ -9,7 +9,7 @@ import lmdb
 import pytest
 
 from segsr_arch.cli.segsr import main
-from segsr_arch.evaluation.saved_evaluations import find_evaluations
+from segsr_arch.evaluation.saved_evaluations import find_tests
 from segsr_arch.files.names import folder_name_problem, folder_of, is_set_aside
 from segsr_arch.results.reading import read_record
 from segsr_arch.sources.image_names import image_name_problem
@@ -59,7 +59,7 @@ def test_methods_of_any_name_are_evaluated_found_again_and_reported(here, capsys
     assert main(["evaluate", *methods, "--gt", "gt", "--scale", "4", "--metric", "psnr"]) == 0
     names = [name for name in ODD if "=" not in name]
     assert [path.name for path in here.iterdir()].count("results") == 1 and len(list(here.iterdir())) == 3
-    assert sorted(record.method for record in find_evaluations("results")) == sorted(names)
+    assert sorted(record.method for record in find_tests(["results"]).values()) == sorted(names)
     assert {folder_of(name) for name in names} <= {path.name for path in (here / "results").iterdir()}
     assert main(["compare", "results"]) == 0
     output = capsys.readouterr()

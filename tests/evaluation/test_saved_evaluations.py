@@ -3,8 +3,12 @@ import shutil
 import pytest
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.evaluation.saved_evaluations import find_evaluations, find_methods, find_records, find_validations
+from segsr_arch.evaluation.saved_evaluations import find_methods, find_records, find_tests, find_validations
 from tests.evaluation.figures.records import write_evaluation
+
+
+def find_evaluations(*paths):
+    return list(find_tests(paths).values())
 
 
 def test_evaluations_are_found_in_and_below_a_folder(tmp_path):

@@ -122,7 +122,7 @@ def test_safetensors_are_known_by_their_content(tmp_path):
     save_file(state, tmp_path / "a.pth")
     torch.save(state, tmp_path / "b.safetensors")
     for path in (tmp_path / "a.pth", tmp_path / "b.safetensors"):
-        found = read_state_dict(path)
+        found, _ = read_state_dict(path)
         assert found.keys() == state.keys() and all(torch.equal(found[name], state[name]) for name in state)
 
 
@@ -148,7 +148,7 @@ def test_safetensors_cut_short_or_with_a_header_that_does_not_fit(tmp_path):
 def test_versions_of_modules_outlive_the_prefixes(tmp_path):
     network = torch.nn.DataParallel(torch.nn.Sequential(torch.nn.Conv2d(1, 1, 1), torch.nn.BatchNorm2d(1)))
     torch.save({"params": network.state_dict()}, tmp_path / "a.pth")
-    state = read_state_dict(tmp_path / "a.pth", entries=("params",))
+    state, entry = read_state_dict(tmp_path / "a.pth", entries=("params",))
     assert list(state) == list(network.module.state_dict())
     assert state._metadata == network.module.state_dict()._metadata
     assert state._metadata["1"] == {"version": 2}

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.results.comparison import check_comparable
+from segsr_arch.results.comparison import check_comparable, with_own_names
 from segsr_arch.results.record import Column, EvaluationRecord, scale_title
 
 
@@ -130,20 +130,16 @@ def last_validations(records: Iterable[EvaluationRecord]) -> list[EvaluationReco
 
 def _with_own_names(records: Sequence[EvaluationRecord]) -> tuple[list[EvaluationRecord], list[str]]:
     """Number methods that share a name; returns them with notes that say so."""
-    counts: dict[str, int] = {}
-    named, notes = [], []
-    for record in records:
-        counts[record.method] = count = counts.get(record.method, 0) + 1
-        if count > 1:
-            name = f"{record.method} ({count})"
+    named = with_own_names(records)
+    notes = []
+    for before, (record, number) in zip(records, named, strict=True):
+        if number > 1:
             checkpoint = (record.provenance.get("checkpoint") or {}).get("path", "none")
             notes.append(
-                f"Several evaluations are called {record.method}; number {count} is shown as {name} "
+                f"Several evaluations are called {before.method}; number {number} is shown as {record.method} "
                 f"(checkpoint: {checkpoint}, evaluated {record.provenance.get('created', 'at an unknown time')})."
             )
-            record = replace(record, method=name)
-        named.append(record)
-    return named, notes
+    return [record for record, _ in named], notes
 
 
 def group_records(records: Iterable[EvaluationRecord]) -> list[Section]:
