@@ -95,9 +95,9 @@ class ChosenMetrics:
         self._loaded: dict[str, LoadedMetric] = {}
         # A network uses all cores by itself, and two at a time would hold two images in memory.
         self._network_lock = threading.Lock()
-        asked = {"semantics": vlm, "model": clip_iqa_model}
+        asked = {"clip_cosine": {"semantics": vlm}, "clip_iqa": {"model": clip_iqa_model}}
         for metric in chosen:
-            options = {key: value for key, value in asked.items() if key in metric.options and value is not None}
+            options = {key: value for key, value in asked.get(metric.name, {}).items() if value is not None}
             for protocol in (each.name for each in self._protocols) if metric.per_protocol else (None,):
                 name = metric.name if protocol is None else f"{metric.name}_{protocol}"
                 loaded = metric.load(device=device, options=options if protocol is None else {"protocol": protocol})

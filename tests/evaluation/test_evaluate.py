@@ -14,6 +14,7 @@ from segsr_arch.evaluation.image_folders import ImageFolder, match_folders
 from segsr_arch.evaluation.measurement import Sample, measure_samples
 from segsr_arch.evaluation.methods import Item, Method, computed_samples, written_samples
 from segsr_arch.evaluation.output_folder import whole_folder
+from segsr_arch.metrics.metric import Metric
 from segsr_arch.results.provenance import pixel_digest
 from segsr_arch.results.record import ImageRow
 from tests.support import make_image, write_image
@@ -76,6 +77,13 @@ def test_undefined_values_are_problems_not_nan():
 def test_what_cannot_be_computed_is_said_before_anything_runs(options, message):
     with pytest.raises(ConfigError, match=message):
         choose(**options)
+
+
+def test_options_of_the_command_line_reach_the_metric_that_they_are_for_alone():
+    loader = lambda *, device, model="own": (model, lambda sr, gt: 0.0)  # noqa: E731
+    other = Metric(name="other", title="Other", better="lower", description="", loader=loader)
+    (column,) = choose(metrics=[other], clip_iqa_model="clip").columns
+    assert column.backend == "own"
 
 
 def sample(name, load, class_name="forest"):
