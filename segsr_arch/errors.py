@@ -53,6 +53,11 @@ class ValidationError(SegsrError, RuntimeError):
     """A validation or test failed at an image, which the message names."""
 
 
+def own_words(error_class: type[SegsrError], message: object) -> str:
+    """Take our own words out of a message: a DataLoader makes a worker's exception anew from its printed traceback."""
+    return str(message).rpartition(f"{error_class.__name__}: ")[2].strip()
+
+
 def first_line(error: BaseException, *, longest: int | None = None) -> str:
     """The first line of an error's message, after the name of its class unless it is one of this package.
 

@@ -1,1 +1,1 @@
-"""Data sets: preparation, generation of low-resolution images, and drawn scenes."""
+"""Data set classes that an option file names."""

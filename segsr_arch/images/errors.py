@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from segsr_arch.errors import DataError
+from segsr_arch.errors import DataError, own_words
 
 
 class Finding(str, Enum):
@@ -27,8 +27,7 @@ class ImageReadError(DataError):
     """
 
     def __init__(self, message: object, finding: Finding = Finding.BROKEN) -> None:
-        # A DataLoader rebuilds a worker's exception from its printed traceback; only our own words are kept.
-        super().__init__(str(message).rpartition(f"{type(self).__name__}: ")[2].strip())
+        super().__init__(own_words(type(self), message))
         self.finding = finding
 
     def of(self, source: object) -> "ImageReadError":

@@ -78,23 +78,18 @@ def decode(data: bytes) -> tuple[np.ndarray, ImageHeader]:
     header = _read(io.BytesIO(data), len(data))
     check_memory(header)
     try:
-        return _decode(data, header), header
+        stored = reader_of(data[:LONGEST_SIGNATURE]).pixels(data, header)
+        stored = stored.reshape(*stored.shape[:2], -1)
+    except ImageReadError:
+        raise
     except MemoryError as error:
         raise _too_large(header) from error
-
-
-def _decode(data: bytes, header: ImageHeader) -> np.ndarray:
-    try:
-        stored = reader_of(data[:LONGEST_SIGNATURE]).pixels(data, header)
-    except (ImageReadError, MemoryError):
-        raise
     except Exception as error:  # decoders raise whatever damaged bytes lead them to
         raise ImageReadError(f"it is damaged ({_first_line(error)})") from error
-    stored = stored.reshape(*stored.shape[:2], -1)
     expected = (header.stored_height, header.stored_width, header.bands)
     if stored.shape != expected or stored.dtype != np.dtype(header.dtype):
         raise ImageReadError(f"its header promises {expected} {header.dtype}, its data {stored.shape} {stored.dtype}")
-    return turn(stored, header.orientation)
+    return turn(stored, header.orientation), header
 
 
 def read_rgb(data: bytes, conversion: Conversion = AS_STORED, *, deep: bool = False) -> tuple[np.ndarray, list[Note]]:
@@ -111,10 +106,9 @@ def read_rgb(data: bytes, conversion: Conversion = AS_STORED, *, deep: bool = Fa
     Raises:
         ImageReadError: If it does not decode, or would lose what nobody has asked to lose.
     """
-    header = _read(io.BytesIO(data), len(data))
-    check_memory(header)
+    image, header = decode(data)
     try:
-        return convert(_decode(data, header), header, conversion, deep=deep)
+        return convert(image, header, conversion, deep=deep)
     except MemoryError as error:
         raise _too_large(header) from error
 

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from segsr_arch.errors import ConfigError, DataError, SaveError, SegsrError, ValidationError, first_line
+from segsr_arch.errors import ConfigError, DataError, SaveError, SegsrError, ValidationError, first_line, own_words
 from segsr_arch.replacing import replaced
 from segsr_arch.text import printable
 
@@ -19,9 +19,8 @@ class SampleError(DataError):
     """
 
     def __init__(self, message: str) -> None:
-        # a DataLoader makes a worker's exception anew from its printed traceback, of which our own words are the end
         self.details = str(message)
-        super().__init__(self.details.rpartition(f"{type(self).__name__}: ")[2].strip())
+        super().__init__(own_words(type(self), message))
 
 
 def name_samples(dataset_class: Any) -> Any:
