@@ -122,7 +122,8 @@ class BicubicPairedDataset(Dataset[dict[str, Tensor | str]]):
             if kind == "lmdb":
                 backend |= {"db_paths": [self.opt["dataroot_gt"]], "client_keys": ["gt"]}
             self._client = FileClient(kind, **backend)
-        return bytes(self._client.get(path, "gt"))
+        content: bytes = self._client.get(path, "gt")  # which may know where it was read
+        return content
 
     def _whole(self, image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         gt = mod_crop(image, self._scale)
