@@ -10,7 +10,7 @@ import operator
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 EXPECTED = {
     "text": "text",
@@ -129,12 +129,12 @@ def needed(kind: str, **rest: Any) -> Key:
     return Key(kind, required=True, nullable=False, **rest)
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: Any) -> TypeGuard[float]:
     """Tell finite numbers from everything else, ``true`` and ``false`` included."""
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def is_whole(value: Any) -> bool:
+def is_whole(value: Any) -> TypeGuard[int]:
     """Tell whole numbers (``int``, never ``bool``) from everything else."""
     return isinstance(value, int) and not isinstance(value, bool)
 

@@ -33,7 +33,7 @@ def find_registered(here: Problems, registry: Any, name: Any) -> Any:
     return found
 
 
-def parameters_of(target: Callable, *, given: Iterable[str] = ()) -> dict[str, inspect.Parameter]:
+def parameters_of(target: Callable[..., Any], *, given: Iterable[str] = ()) -> dict[str, inspect.Parameter]:
     """Parameters of a class or function that an option file may give, by name, their annotations resolved.
 
     Args:
@@ -55,7 +55,7 @@ def parameters_of(target: Callable, *, given: Iterable[str] = ()) -> dict[str, i
     }
 
 
-def is_open_ended(target: Callable) -> bool:
+def is_open_ended(target: Callable[..., Any]) -> bool:
     """Whether a class or function takes keyword arguments of any name."""
     return any(p.kind is p.VAR_KEYWORD for p in inspect.signature(target).parameters.values())
 
@@ -78,7 +78,7 @@ def check_argument(here: Problems, value: Any, hint: Any, default: Any) -> None:
 def check_call(
     here: Problems,
     options: Mapping[str, Any],
-    target: Callable,
+    target: Callable[..., Any],
     *,
     also_known: Iterable[str] = ("type",),
     given: Iterable[str] = (),

@@ -1,6 +1,7 @@
 """The check of an option file before anything is built, moved or written."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -65,16 +66,18 @@ def check_options(
     import basicsr.metrics  # noqa: F401
     import basicsr.models  # noqa: F401
 
-    options = {"is_train": is_train, "world_size": world_size, "parsed": parsed, "states": states}
+    sections = functools.partial(
+        _check_sections, opt=opt, is_train=is_train, world_size=world_size, parsed=parsed, states=states
+    )
     if opt.get("imports") is not None:
         first = Problems(names_may_follow=True, passes_images=passes_images)
         modules = find_modules(first, opt)
-        _check_sections(first, opt, **options)
+        sections(first)
         first.raise_if_any(source)
         import_modules(first, modules)
         first.raise_if_any(source)
     problems = Problems(passes_images=passes_images)
-    model, images = _check_sections(problems, opt, **options)
+    model, images = sections(problems)
     warnings = []
     if problems.ok:
         unread = unread_keys(opt, is_train=is_train, states=states)

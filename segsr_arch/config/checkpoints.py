@@ -84,9 +84,8 @@ def check_checkpoints(
 def random_weights(opt: Mapping[str, Any], networks: Mapping[str, nn.Module | None]) -> list[str]:
     """Warn of networks with parameters that are to be tested without a checkpoint."""
     section = opt["path"]
-    without = [key for key in networks if section.get(f"pretrain_{key}") is None]
     return [
         f"{key}: the network has random weights, because path:pretrain_{key} is not given"
-        for key in without
-        if networks[key] is None or any(True for _ in networks[key].parameters())
+        for key, network in networks.items()
+        if section.get(f"pretrain_{key}") is None and (network is None or any(True for _ in network.parameters()))
     ]

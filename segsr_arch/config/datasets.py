@@ -101,7 +101,7 @@ def _check_dataset(
 
     type_name = options.get("type") if isinstance(options.get("type"), str) else None
     cls = find_registered(here.at("type"), DATASET_REGISTRY, type_name)
-    own_keys = DATASET_KEYS.get(type_name, getattr(cls, "option_keys", None))
+    own_keys = DATASET_KEYS.get(type_name or "", getattr(cls, "option_keys", None))
     keys = {**DATASET, **(own_keys or {})}
     if phase == "train":
         keys |= LOADER_NEEDED
@@ -110,7 +110,7 @@ def _check_dataset(
     lmdb = _check_backend(here.at("io_backend"), options.get("io_backend"))
     _check_loader(here, options, trains=phase == "train")
 
-    roots = LISTED_TYPES.get(type_name, getattr(cls, "listed_roots", ()))
+    roots: tuple[str, ...] = LISTED_TYPES.get(type_name or "", getattr(cls, "listed_roots", ()))
     for key in (key for key in options if str(key).startswith("dataroot") and key not in roots):
         _check_root_exists(here.at(key), options[key])
     listings = _list_roots(here, options, roots, lmdb)

@@ -60,7 +60,7 @@ def read_headers(folder: Path, names: list[str]) -> tuple[dict[str, ImageHeader]
             else:
                 headers[name] = found
     if unread and len(names) >= REMEMBERED_FROM:
-        _remember(folder, {name: (stamps[name], header) for name, header in headers.items()})
+        _remember(folder, {name: (stamp, header) for name, header in headers.items() if (stamp := stamps[name])})
     return headers, problems
 
 

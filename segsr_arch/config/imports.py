@@ -41,13 +41,11 @@ def find_modules(problems: Problems, opt: Mapping[str, Any]) -> dict[str, str]:
     Returns:
         The name to import for each entry, the entry as key.
     """
-    entries = opt.get(KEY)
-    if not check_value(problems.at(KEY), entries, TOP[KEY]):
+    given: Any = opt.get(KEY)
+    if not check_value(problems.at(KEY), given, TOP[KEY]):
         return {}
-    names = {
-        entry: _module_name(problems.at(KEY, entry), entry)
-        for entry in ([entries] if isinstance(entries, str) else entries)
-    }
+    entries = [given] if isinstance(given, str) else given
+    names = {entry: _module_name(problems.at(KEY, entry), entry) for entry in entries}
     return {entry: name for entry, name in names.items() if name is not None}
 
 
@@ -108,7 +106,7 @@ def _module_name(here: Problems, entry: str) -> str | None:
         if str(path.parent) not in sys.path:
             sys.path.append(str(path.parent))
         importlib.invalidate_caches()
-        taken = importlib.util.find_spec(name).origin
+        taken = getattr(importlib.util.find_spec(name), "origin", None) or "Python"
     if not os.path.exists(taken) or not path.samefile(taken):
         here.add(f"another module is called {name} already, the one of {taken}; rename the file")
         return None

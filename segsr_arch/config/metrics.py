@@ -56,7 +56,7 @@ def images_given(metric: Callable[..., Any]) -> list[str]:
     return [name for name in inspect.signature(metric).parameters if name in _IMAGES]
 
 
-def _try_metric(here: Problems, options: Mapping[str, Any], metric: Callable, *, ours: bool) -> None:
+def _try_metric(here: Problems, options: Mapping[str, Any], metric: Any, *, ours: bool) -> None:
     from basicsr.metrics import calculate_metric
 
     with here.trying("cannot be computed"):

@@ -77,9 +77,10 @@ def check_needs(
     Returns:
         The networks that are right by key; ``None`` for one that was not built.
     """
-    if hasattr(model, "check_options"):
+    check = getattr(model, "check_options", None)
+    if check is not None:
         with problems.refusals():
-            model.check_options({**opt, "is_train": is_train})
+            check({**opt, "is_train": is_train})
     right: dict[str, nn.Module | None] = {}
     for key, options in _networks_of(opt):
         here = problems.at(key)
@@ -116,7 +117,7 @@ def _build(here: Problems, options: Mapping[str, Any], network: type) -> nn.Modu
     outline = Problems()
     for device, collected in (("meta", outline), ("cpu", here)):
         with collected.trying("the network cannot be built"), torch.device(device):
-            module = network(**copy.deepcopy(arguments))
+            module: nn.Module = network(**copy.deepcopy(arguments))
         if collected.ok:
             return module
     return None

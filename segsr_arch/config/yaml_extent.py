@@ -1,6 +1,7 @@
 """How much a YAML text becomes: depth and number of values, counted without making them."""
 
 from collections.abc import Iterable
+from typing import Any, NoReturn
 
 import yaml
 from yaml.composer import ComposerError
@@ -23,7 +24,7 @@ def check_extent(events: Iterable[yaml.Event]) -> None:
     Raises:
         yaml.MarkedYAMLError: If it is too much, or an alias stands within what it refers to.
     """
-    extents: dict[str, int | None] = {}  # by anchor; None as long as it is not at its end
+    extents: dict[str | None, int | None] = {}  # by anchor; None as long as it is not at its end
     anchors: list[str | None] = []
     counts = [0]
     for event in events:
@@ -41,9 +42,10 @@ def check_extent(events: Iterable[yaml.Event]) -> None:
             count = 1 + len(event.value) // _LETTERS
             extents[event.anchor] = count
         elif isinstance(event, yaml.AliasEvent):
-            count = extents.get(event.anchor, 1)  # that it is not known is told when it is looked up
-            if count is None:
+            known = extents.get(event.anchor, 1)  # that it is not known is told when it is looked up
+            if known is None:
                 _refuse(event, f"*{event.anchor} stands within what it refers to")
+            count = known
         else:
             continue
         counts[-1] += count
@@ -51,5 +53,6 @@ def check_extent(events: Iterable[yaml.Event]) -> None:
             _refuse(event, f"here the file has become more than {MOST} values, because aliases (*name) multiply them")
 
 
-def _refuse(event: yaml.Event, problem: str) -> None:
-    raise ComposerError(None, None, problem, event.start_mark)
+def _refuse(event: yaml.Event, problem: str) -> NoReturn:
+    mark: Any = event.start_mark  # of either of two parsers
+    raise ComposerError(None, None, problem, mark)

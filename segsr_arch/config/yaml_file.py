@@ -45,7 +45,7 @@ class _Loader(yaml.SafeLoader):
         elif isinstance(node, yaml.SequenceNode):
             for entry in node.value:
                 self._check(entry, path, seen)
-        else:
+        elif isinstance(node, yaml.MappingNode):
             self._check_section(node, path, seen)
 
     def _check_scalar(self, node: yaml.ScalarNode, path: str) -> None:
@@ -133,7 +133,8 @@ def read_options(path: str | Path) -> dict[str, Any]:
         options = _load(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise ConfigError(f"{path}, line {mark.line + 1}, column {mark.column + 1}: {error.problem}") from error
+        place = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+        raise ConfigError(f"{path}{place}: {error.problem}") from error
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise ConfigError(f"{path}, line {line}: the character #x{error.character:04x} is not allowed") from error
