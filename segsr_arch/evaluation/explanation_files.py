@@ -228,7 +228,7 @@ def write_explanation(
         explanation: The scores.
         subject: What was explained.
         vocabulary: The terms.
-        provenance: Where the figures come from; JSON can hold it.
+        provenance: Where the values come from; JSON can hold it.
 
     Returns:
         The paths.

@@ -63,7 +63,7 @@ def write_evaluation(
     return read_record(folder)
 
 
-def find_records(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]:
+def find_records(path: str | os.PathLike[str]) -> list[tuple[Path, EvaluationRecord]]:
     """Find all evaluations, of tests and of validations.
 
     Args:
@@ -83,7 +83,7 @@ def find_records(path: str | os.PathLike) -> list[tuple[Path, EvaluationRecord]]
     return [(folder, read_record(folder)) for folder in sorted(folders)]
 
 
-def find_tests(paths: Iterable[str | os.PathLike]) -> dict[Path, EvaluationRecord]:
+def find_tests(paths: Iterable[str | os.PathLike[str]]) -> dict[Path, EvaluationRecord]:
     """Find the evaluations of finished methods, each once, however many of the paths lead to it.
 
     Args:
@@ -109,7 +109,7 @@ def find_tests(paths: Iterable[str | os.PathLike]) -> dict[Path, EvaluationRecor
     return tests
 
 
-def find_validations(path: str | os.PathLike) -> list[EvaluationRecord]:
+def find_validations(path: str | os.PathLike[str]) -> list[EvaluationRecord]:
     """Find the validations of a training.
 
     Args:
@@ -153,7 +153,7 @@ def choose_dataset(records: Iterable[EvaluationRecord], dataset: str | None = No
     return [record for record in records if dataset in (None, record.dataset)]
 
 
-def find_methods(paths: Iterable[str | os.PathLike], *, dataset: str | None = None) -> list[EvaluationRecord]:
+def find_methods(paths: Iterable[str | os.PathLike[str]], *, dataset: str | None = None) -> list[EvaluationRecord]:
     """Find one evaluation a method, all on one data set.
 
     Args:

@@ -103,7 +103,7 @@ def write_table(outcome: Outcome, place: Workplace, data: PreparedData) -> list:
         SaveError: If one cannot be written.
     """
     paths = write_outcome(place.folder, outcome, data)
-    if any(row.figures for row in outcome.rows):
+    if any(row.values for row in outcome.rows):
         paths += save_figure(draw_outcome(outcome), place.folder / table_name(outcome.plan))
     return paths
 

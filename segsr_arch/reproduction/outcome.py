@@ -1,4 +1,4 @@
-"""What came out of a table's runs: figures over seeds, and differences from the plain base, each kind by itself."""
+"""What came out of a table's runs: values over seeds, and differences from the plain base, each kind by itself."""
 
 import math
 import statistics
@@ -19,7 +19,7 @@ PSNR, SSIM = "psnr_y-crop", "ssim_y-crop"
 
 @dataclass(frozen=True, kw_only=True)
 class Spread:
-    """A figure over seeds.
+    """A value over seeds.
 
     Attributes:
         values: One value a seed.
@@ -45,7 +45,7 @@ class Measured:
 
     Attributes:
         run: The run.
-        record: Its figures.
+        record: Its values.
         progress: How long it took, and on what.
     """
 
@@ -54,7 +54,7 @@ class Measured:
     progress: Progress
 
     def mean(self, column: str) -> float:
-        """Mean of a figure over the images.
+        """Mean of a value over the images.
 
         Raises:
             KeyError: If no image has it.
@@ -89,7 +89,7 @@ class RowOutcome:
         paper: What the paper reports at this scale, if it does.
         paper_difference: The paper's PSNR of the row minus that of its plain base, in dB; ``None`` for a plain base.
         measured: The finished runs.
-        figures: Figures over seeds by column.
+        values: Values over seeds by column.
         difference: Against the plain base; ``None`` if there is none.
         missing: What is missing, a line each.
     """
@@ -98,7 +98,7 @@ class RowOutcome:
     paper: PaperValues | None = None
     paper_difference: float | None = None
     measured: tuple[Measured, ...] = ()
-    figures: Mapping[str, Spread] = field(default_factory=dict)
+    values: Mapping[str, Spread] = field(default_factory=dict)
     difference: Difference | None = None
     missing: tuple[str, ...] = ()
 
@@ -154,7 +154,7 @@ def collect(plan: Plan, place: Workplace, *, failed: Mapping[str, SegsrError] | 
         The outcome, of as many runs as are finished.
 
     Raises:
-        DataError: If a file about the progress of a run cannot be read. Figures that cannot be read are missing.
+        DataError: If a file about the progress of a run cannot be read. Values that cannot be read are missing.
     """
     found: dict[str, Measured | None] = {}
     failed = dict(failed or {})
@@ -172,9 +172,9 @@ def collect(plan: Plan, place: Workplace, *, failed: Mapping[str, SegsrError] | 
     for planned in plan.rows:
         own = [one for run in planned.runs if (one := measured(run)) is not None]
         missing = _missing(planned, own, failed)
-        figures, difference = {}, None
+        values, difference = {}, None
         try:
-            figures = _figures(own)
+            values = _values(own)
             if own and planned.baseline:
                 place.check(planned.baseline)
                 difference = _difference(own, [one for run in planned.baseline if (one := measured(run)) is not None])
@@ -182,14 +182,14 @@ def collect(plan: Plan, place: Workplace, *, failed: Mapping[str, SegsrError] | 
                 if without:
                     missing.append(f"difference: {_without_base(plan.table, planned.row, without)}")
         except ConfigError as error:  # runs of other images or conditions must not stand in one line
-            missing.append(f"{'difference' if figures else 'figures'}: {error}")
+            missing.append(f"{'difference' if values else 'figures'}: {error}")
         rows.append(
             RowOutcome(
                 planned=planned,
                 paper=planned.row.paper.get(plan.settings.scale),
                 paper_difference=_paper_difference(plan.table, planned.row, plan.settings.scale),
                 measured=tuple(own),
-                figures=figures,
+                values=values,
                 difference=difference,
                 missing=tuple(missing),
             )
@@ -207,8 +207,8 @@ def _missing(planned: PlannedRow, own: Sequence[Measured], failed: Mapping[str, 
     return lines
 
 
-def _figures(own: Sequence[Measured]) -> dict[str, Spread]:
-    """Figures over seeds.
+def _values(own: Sequence[Measured]) -> dict[str, Spread]:
+    """Values over seeds.
 
     Raises:
         ConfigError: If the runs were not measured on the same images in the same way.

@@ -1,4 +1,4 @@
-"""The paper's tables I, II and IV to VII, row by row, with the paper's figures; and one of ours."""
+"""The paper's tables I, II and IV to VII, row by row, with the paper's values; and one of ours."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Row:
     Attributes:
         label: What the paper, or we, call it.
         variant: The network; ``None`` if it can be had neither from BasicSR nor from spandrel.
-        paper: The paper's figures by scale.
+        paper: The paper's values by scale.
     """
 
     label: str
@@ -48,7 +48,7 @@ class Table:
         dataset: ``UCM`` or ``AID``.
         scales: Scales that the paper has.
         rows: Its rows. Each is compared with the plain base of its own variant, if that is a row, too.
-        paper_base: The base of the paper's figures, where another may be chosen; ``None`` if the rows name theirs.
+        paper_base: The base of the paper's values, where another may be chosen; ``None`` if the rows name theirs.
     """
 
     key: str
@@ -86,7 +86,7 @@ _METHODS: Mapping[str, tuple[Variant | None, tuple[float, ...], tuple[float, ...
     "SeG-SR": (guided("HAT"), (0.9415, 35.8757, 0.7961, 29.3042), (0.9444, 36.5316, 0.8110, 30.6533)),
 }
 
-# The paper's x4 figure of EDSR + 2 units is above the one that it prints as the best of EDSR.
+# The paper's x4 value of EDSR + 2 units is above the one that it prints as the best of EDSR.
 _BY_UNITS: Mapping[str, Mapping[int | None, tuple[float, ...]]] = {
     "EDSR": {
         None: (0.9383, 35.5104, 0.7840, 28.9274),
@@ -200,7 +200,7 @@ def make_table(key: str, *, base: str | None = None) -> Table:
         base: The network that tables IV, V, VI and ``extra`` guide; ``None`` for the paper's, HAT.
 
     Returns:
-        The table. The paper's figures stay those of HAT.
+        The table. The paper's values stay those of HAT.
 
     Raises:
         ConfigError: If the table is not known, or names its networks itself, or the paper recommends no number of

@@ -81,7 +81,7 @@ def conditions(outcome: Outcome) -> str:
 
 
 def caption(outcome: Outcome, data: PreparedData | None) -> list[str]:
-    """Say under which conditions the figures came about.
+    """Say under which conditions the values came about.
 
     Args:
         outcome: The outcome.

@@ -96,7 +96,7 @@ def draw_outcome(outcome: Outcome) -> "Figure":
 
 
 def _as_psnr(row: RowOutcome) -> _Dots:
-    ours = row.figures.get(PSNR)
+    ours = row.values.get(PSNR)
     return _Dots(
         number=str(row.planned.number),
         label=row.planned.row.label,
@@ -107,7 +107,7 @@ def _as_psnr(row: RowOutcome) -> _Dots:
 
 
 def _as_difference(row: RowOutcome) -> _Dots:
-    ours, psnr = row.difference and row.difference.over_seeds, row.figures.get(PSNR)
+    ours, psnr = row.difference and row.difference.over_seeds, row.values.get(PSNR)
     noise = tuple(value - psnr.mean for value in psnr.values) if psnr is not None and row.is_plain else ()
     return _Dots(
         number=str(row.planned.number),

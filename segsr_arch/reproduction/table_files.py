@@ -73,7 +73,7 @@ def table_cells(outcome: Outcome) -> Table:
             cells += [
                 Cell(value=each, decimals=4) for each in (row.paper and row.paper.ssim, row.paper and row.paper.psnr)
             ]
-        cells += [_spread(row.figures.get(SSIM)), _spread(row.figures.get(PSNR))]
+        cells += [_spread(row.values.get(SSIM)), _spread(row.values.get(PSNR))]
         if with_differences:
             found = row.difference
             over_images = mean_cell(found and found.over_images.difference, 4, signed=True)
@@ -112,7 +112,7 @@ def _csv(outcome: Outcome) -> tuple[list[str], list[list[Any]]]:
         cells += [row.paper and row.paper.psnr, row.paper and row.paper.ssim, row.paper_difference]
         cells += [_joined(one.run.seed for one in own), _joined(dict.fromkeys(len(one.record.images) for one in own))]
         for column in COLUMNS:
-            cells += _spread_cells(row.figures.get(column))
+            cells += _spread_cells(row.values.get(column))
         found = row.difference
         cells += _spread_cells(found and found.over_seeds) + [found and _joined(found.seeds)]
         over = found and found.over_images.difference
@@ -168,7 +168,7 @@ def _row_json(row: RowOutcome) -> dict[str, Any]:
         "key": variant and variant.key,
         "paper": row.paper and asdict(row.paper),
         "paper_difference": row.paper_difference,
-        "figures": {column: asdict(spread) for column, spread in row.figures.items()},
+        "figures": {column: asdict(spread) for column, spread in row.values.items()},
         "difference": row.difference and asdict(row.difference),
         "cost": cost and asdict(cost),
         "train_seconds": row.seconds,
@@ -178,7 +178,7 @@ def _row_json(row: RowOutcome) -> dict[str, Any]:
                 "name": one.run.name,
                 "seed": one.run.seed,
                 "images": len(one.record.images),
-                "figures": {column: one.mean(column) for column in row.figures},
+                "figures": {column: one.mean(column) for column in row.values},
                 "trained_on": device_of(one),
                 **asdict(one.progress),
                 **{

@@ -31,7 +31,7 @@ class Progress:
 
     Attributes:
         trained: Whether its training has ended.
-        measured: Whether it has been measured, and its figures are still there.
+        measured: Whether it has been measured, and its values are still there.
         train_seconds: How long it was trained, over all attempts; of one that was killed up to a minute is missing.
         attempts: How often its training was started.
         threads: With how many threads a process, on the CPU.
@@ -85,7 +85,7 @@ class Workplace:
         return self.folder / "logs" / f"{run.name}.log"
 
     def evaluation_folder(self, run: Run) -> Path:
-        """Where ``segsr evaluate`` puts a run's figures."""
+        """Where ``segsr evaluate`` puts a run's values."""
         return self.folder / "results" / run.name / "evaluation" / run.dataset
 
     def check(self, runs: Sequence[Run]) -> None:
@@ -187,7 +187,7 @@ class Workplace:
         return max((int(path.stem) for path in states if path.stem.isdigit()), default=0)
 
     def record(self, run: Run) -> EvaluationRecord | None:
-        """Read a run's figures; ``None`` if it has not been measured.
+        """Read a run's values; ``None`` if it has not been measured.
 
         Raises:
             DataError: If they cannot be read.

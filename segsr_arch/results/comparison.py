@@ -87,7 +87,7 @@ def restrict_to_common(records: Sequence[EvaluationRecord]) -> list[EvaluationRe
         records: Methods on one data set.
 
     Returns:
-        New records; figures of whole sets, which cannot be restricted, are left out if an image was.
+        New records; values of whole sets, which cannot be restricted, are left out if an image was.
 
     Raises:
         ConfigError: If no image is common to all.
@@ -124,7 +124,7 @@ def common_columns(records: Sequence[EvaluationRecord]) -> list[str]:
 
 
 def paired_columns(records: Sequence[EvaluationRecord]) -> list[str]:
-    """Names of the common columns in which methods can be compared image by image: no figures of whole sets.
+    """Names of the common columns in which methods can be compared image by image: no values of whole sets.
 
     Raises:
         ConfigError: If the methods have no column in common.
@@ -140,7 +140,7 @@ def compare_records(a: EvaluationRecord, b: EvaluationRecord, *, column: str) ->
     Args:
         a: Method A.
         b: Method B.
-        column: The figure.
+        column: What is compared.
 
     Returns:
         Mean of A - B over the images that both have a value for, its interval, and the shares won and lost.

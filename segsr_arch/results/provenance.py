@@ -1,4 +1,4 @@
-"""Where figures come from: digests of data, split and checkpoint, versions, machine, seed and command."""
+"""Where values come from: digests of data, split and checkpoint, versions, machine, seed and command."""
 
 import datetime
 import hashlib
@@ -94,10 +94,10 @@ def describe_run(
     *,
     images: Sequence[ImageRow],
     seed: int | None,
-    checkpoint: str | os.PathLike | None = None,
+    checkpoint: str | os.PathLike[str] | None = None,
     vlm: str | None = None,
 ) -> dict[str, Any]:
-    """Say where figures come from.
+    """Say where values come from.
 
     Args:
         images: What was measured.

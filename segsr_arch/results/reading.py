@@ -85,7 +85,7 @@ def _take(content: Any, name: str, read: _Read[T]) -> T:
 
 
 def _column(content: Any) -> Column:
-    kinds = dict.fromkeys(("name", "metric", "better", "unit", "backend", "label"), _text)
+    kinds: dict[str, _Read[Any]] = dict.fromkeys(("name", "metric", "better", "unit", "backend", "label"), _text)
     kinds |= {"protocol": _or_none(_text), "decimals": _whole}
     needed = {"name", "metric"} - _mapping(content).keys()  # the others have values of their own in earlier versions
     found = {name: _take(content, name, kind) for name, kind in kinds.items() if name in content or name in needed}
@@ -188,7 +188,7 @@ def _read_options(path: Path) -> str | None:
         raise DataError(f"{path}: cannot be read ({error}). Run segsr evaluate again.") from error
 
 
-def read_record(folder: str | os.PathLike) -> EvaluationRecord:
+def read_record(folder: str | os.PathLike[str]) -> EvaluationRecord:
     """Read an evaluation.
 
     Args:

@@ -1,4 +1,4 @@
-"""One method on one data set: the figures of each image, and what is computed from them."""
+"""One method on one data set: the values of each image, and what is computed from them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from segsr_arch.results.statistics import Mean, mean_with_interval
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """One figure, computed in one way.
+    """A kind of value, computed in one way.
 
     Attributes:
         name: Its name in files, for instance ``psnr_y-crop``.
@@ -49,7 +49,7 @@ class ImageRow:
     Attributes:
         name: Name without ending, with forward slashes.
         class_name: Its class, ``""`` if it has none.
-        values: Value by column name; a figure that could not be computed is not there. Never NaN.
+        values: Value by column name; a value that could not be computed is not there. Never NaN.
         sr: The method's image.
         gt: Ground truth.
         lq: Low-resolution input.
@@ -70,10 +70,10 @@ class ImageRow:
 
 @dataclass(frozen=True, kw_only=True)
 class SetValue:
-    """A figure of a whole set of images, such as KID.
+    """A value of a whole set of images, such as KID.
 
     Attributes:
-        value: The figure.
+        value: What was computed.
         std: Its standard deviation over subsets, if known.
         n: Number of images.
     """
@@ -119,11 +119,11 @@ class EvaluationRecord:
         scale: Upscaling factor; ``None`` if images of others were measured and nobody said.
         columns: What was computed.
         images: The images, in the order of their names.
-        set_values: Figures of the whole set, by column name.
-        problems: Lines about images or figures that were left out.
+        set_values: Values of the whole set, by column name.
+        problems: Lines about images or values that were left out.
         cost: Cost of the network, if it ran here.
         iteration: Training iteration, if this is a validation.
-        provenance: Where the figures come from; see :mod:`segsr_arch.results.provenance`.
+        provenance: Where the values come from; see :mod:`segsr_arch.results.provenance`.
         options: Text of the option file, if there was one.
     """
 

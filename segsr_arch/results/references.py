@@ -38,11 +38,13 @@ class ImageReference:
         path, separator, key = text.rpartition(".lmdb::")
         return cls(path=f"{path}.lmdb", key=key) if separator else cls(path=text)
 
-    def resolved(self, folder: str | os.PathLike) -> "ImageReference":
+    def resolved(self, folder: str | os.PathLike[str]) -> "ImageReference":
         """Give the same image, its path relative to ``folder`` made independent of it."""
         return replace(self, path=os.path.abspath(os.path.join(folder, self.path)))
 
-    def relative_to(self, folder: str | os.PathLike, *, root: str | os.PathLike | None = None) -> "ImageReference":
+    def relative_to(
+        self, folder: str | os.PathLike[str], *, root: str | os.PathLike[str] | None = None
+    ) -> "ImageReference":
         """Give the same image, its path relative to a folder, if they will be moved together; else absolute.
 
         Args:

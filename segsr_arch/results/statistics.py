@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy import stats
 
 LEVEL = 0.95
@@ -46,7 +47,7 @@ class PairedComparison:
     lost: float
 
 
-def mean_with_interval(values: Sequence[float], *, seed: int = 0) -> Mean:
+def mean_with_interval(values: Sequence[float] | npt.NDArray[np.float64], *, seed: int = 0) -> Mean:
     """Average over images, with a 95 % percentile bootstrap interval (10,000 resamples of the images).
 
     Args:

@@ -21,11 +21,11 @@ FORMAT = 1
 PLACES = ("sr", "gt", "lq", "maps")
 
 
-def _place(reference: ImageReference | None, folder: Path, root: str | os.PathLike | None) -> str | None:
+def _place(reference: ImageReference | None, folder: Path, root: str | os.PathLike[str] | None) -> str | None:
     return None if reference is None else str(reference.relative_to(folder, root=root))
 
 
-def _conversions(row: ImageRow) -> dict[str, dict]:
+def _conversions(row: ImageRow) -> dict[str, dict[str, Any]]:
     """How its images became RGB, by place, of those that were converted."""
     places = {place: getattr(row, place) for place in PLACES}
     return {
@@ -46,7 +46,9 @@ def _means(names: list[str], columns: Mapping[str, Mean]) -> list[float | None]:
     return [columns[name].mean if name in columns else None for name in names]
 
 
-def write_record(folder: str | os.PathLike, record: EvaluationRecord, *, root: str | os.PathLike | None = None) -> Path:
+def write_record(
+    folder: str | os.PathLike[str], record: EvaluationRecord, *, root: str | os.PathLike[str] | None = None
+) -> Path:
     """Write an evaluation into a folder.
 
     Args:
@@ -63,7 +65,7 @@ def write_record(folder: str | os.PathLike, record: EvaluationRecord, *, root: s
     folder = make_folder(folder)
     _remove(folder / RECORD_FILE)
     names = record.column_names
-    images = [
+    images: list[dict[str, Any]] = [
         {"name": row.name, "class": row.class_name}
         | {place: _place(getattr(row, place), folder, root) for place in PLACES}
         | {"gt_digest": row.gt_digest, "values": dict(row.values), "conversions": _conversions(row)}

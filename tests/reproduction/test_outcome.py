@@ -26,16 +26,16 @@ def test_means_and_sample_deviations_over_seeds(place):
     for run, psnr in zip(plan.runs, ([27.0, 29.0], [27.5, 29.5], [28.5, 30.5]), strict=True):
         leave_run(place, run, psnr, seconds=60.0 + psnr[0])
     (row,) = collect(plan, place).rows
-    assert row.figures[PSNR] == Spread(values=(28.0, 28.5, 29.5), mean=86 / 3, std=statistics.stdev([28.0, 28.5, 29.5]))
-    assert row.figures["psnr_rgb-crop"].mean == pytest.approx(86 / 3 - 1.5)
-    assert row.figures["ssim_y-crop"].values[1] == pytest.approx(28.5 / 40)
+    assert row.values[PSNR] == Spread(values=(28.0, 28.5, 29.5), mean=86 / 3, std=statistics.stdev([28.0, 28.5, 29.5]))
+    assert row.values["psnr_rgb-crop"].mean == pytest.approx(86 / 3 - 1.5)
+    assert row.values["ssim_y-crop"].values[1] == pytest.approx(28.5 / 40)
     assert row.seconds == 87.5 and row.missing == () and row.is_plain and row.difference is None
 
 
 def test_one_seed_has_no_deviation(place):
     plan = make("table4", seeds=[5], rows=[1])
     leave_run(place, plan.runs[0], 27.0)
-    assert collect(plan, place).rows[0].figures[PSNR] == Spread(values=(27.0,), mean=27.0, std=None)
+    assert collect(plan, place).rows[0].values[PSNR] == Spread(values=(27.0,), mean=27.0, std=None)
     assert Spread.of([math.inf, 1.0]).std is None
 
 
@@ -63,7 +63,7 @@ def test_seeds_that_the_base_lacks_are_left_out_and_named(place):
         leave_run(place, run, 27.0 + run.seed)
     base, guided = collect(plan, place).rows
     assert base.missing == ("seed 2: not finished",)
-    assert guided.difference.seeds == (0, 1) and len(guided.figures[PSNR].values) == 3
+    assert guided.difference.seeds == (0, 1) and len(guided.values[PSNR].values) == 3
     assert guided.missing == (
         "difference: the plain EDSR is not measured with seed 2 in this folder; it is row 1 of table4",
     )
@@ -92,7 +92,7 @@ def test_a_base_of_other_conditions_does_not_serve(place, tmp_path):
     leave_run(other, plan.rows[0].baseline[0], 27.0, digest="other pixels")
     row = collect(plan, other).rows[0]
     assert row.difference is None and "the ground truth of 5 images has other pixels" in row.missing[0]
-    assert row.figures[PSNR].mean == 27.5
+    assert row.values[PSNR].mean == 27.5
 
 
 def test_seeds_that_measured_different_images_have_no_mean(place):
@@ -100,7 +100,7 @@ def test_seeds_that_measured_different_images_have_no_mean(place):
     leave_run(place, plan.runs[0], [27.0, 28.0])
     leave_run(place, plan.runs[1], [27.0, 28.0, 29.0])
     (row,) = collect(plan, place).rows
-    assert row.figures == {} and "figures: " in row.missing[0] and "different images" in row.missing[0]
+    assert row.values == {} and "figures: " in row.missing[0] and "different images" in row.missing[0]
 
 
 def test_what_failed_and_what_is_not_finished_is_told(place):
@@ -111,7 +111,7 @@ def test_what_failed_and_what_is_not_finished_is_told(place):
     assert rows[0].missing == ("seed 1: failed: no space left.",)
     assert rows[1].missing == ("seed 0: not finished", "seed 1: not finished")
     assert rows[2].missing == ("neither in BasicSR nor in spandrel",)
-    assert rows[1].seconds is None and rows[1].figures == {}
+    assert rows[1].seconds is None and rows[1].values == {}
 
 
 def test_figures_that_cannot_be_read_are_missing_and_the_others_stand(place):
@@ -121,7 +121,7 @@ def test_figures_that_cannot_be_read_are_missing_and_the_others_stand(place):
     (place.evaluation_folder(plan.rows[0].runs[1]) / "evaluation.json").write_text("{")
     rows = collect(plan, place).rows
     assert "seed 1: failed: The figures of SRResNet_UCM_x4_seed1 cannot be read; remove " in rows[0].missing[0]
-    assert [len(row.measured) for row in rows] == [1, 2] and rows[0].figures[PSNR].mean == pytest.approx(27.0)
+    assert [len(row.measured) for row in rows] == [1, 2] and rows[0].values[PSNR].mean == pytest.approx(27.0)
 
 
 def test_what_was_measured_before_a_row_was_refused_has_its_figures(place):
@@ -129,7 +129,7 @@ def test_what_was_measured_before_a_row_was_refused_has_its_figures(place):
     leave_run(place, plan.runs[0], 27.0)
     refused = replace(plan, rows=(replace(plan.rows[0], unavailable="needs spandrel"),))
     (row,) = collect(refused, place).rows
-    assert row.missing == ("needs spandrel",) and row.figures[PSNR].mean == pytest.approx(27.0)
+    assert row.missing == ("needs spandrel",) and row.values[PSNR].mean == pytest.approx(27.0)
 
 
 @pytest.mark.parametrize(
@@ -160,8 +160,8 @@ def test_seeds_beside_different_vision_language_models_have_no_mean(place):
     plan = make("table4", base="EDSR", rows=[4], seeds=[0, 1])
     for run, digest in zip(plan.runs, ("ba98", "ba98"), strict=True):
         leave_run(place, run, 27.0, vlm=f"inline with weights vit.pt (digest {digest})")
-    assert collect(plan, place).rows[0].figures[PSNR].mean == pytest.approx(27.0)
+    assert collect(plan, place).rows[0].values[PSNR].mean == pytest.approx(27.0)
     leave_run(place, plan.runs[1], 27.0, vlm="inline with weights vit.pt (digest 7654)")
     (row,) = collect(plan, place).rows
-    assert row.figures == {}
+    assert row.values == {}
     assert "trained beside different vision-language models" in row.missing[0] and "7654" in row.missing[0]

@@ -75,7 +75,7 @@ def choose_images(
 
     Args:
         records: The methods.
-        column: The figure.
+        column: What is shown.
         names: Names that a user gave; ``None`` for the two images on which the methods' values lie furthest apart
             (bicubic does not count where there are two other methods), with a single method those nearest to its
             median.

@@ -221,7 +221,7 @@ def compare_methods(
         records: Methods in the order of the pictures, on one data set.
         images: Names; ``None`` for two images on which the methods differ most.
         regions: One for all images or one for each; ``None`` (also in place of one) for where methods differ most.
-        column: The figure below the pictures, with SSIM of the same protocol if it is a PSNR; ``None`` for the first
+        column: What stands below the pictures, with SSIM of the same protocol if it is a PSNR; ``None`` for the first
             PSNR.
 
     Returns:

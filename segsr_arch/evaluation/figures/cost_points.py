@@ -21,7 +21,7 @@ class Point:
 
     Attributes:
         method: Its name.
-        value: The figure, PSNR in dB for instance.
+        value: Its quality, PSNR in dB for instance.
         parameters: Number of parameters, frozen ones included.
         macs: Multiply-accumulates of one image.
         seconds: Time of one image.
@@ -89,7 +89,7 @@ def points_of(records: Sequence[EvaluationRecord], *, column: str) -> tuple[list
 
     Args:
         records: Methods on the same images.
-        column: The figure.
+        column: What is shown.
 
     Returns:
         The points, and sentences for the caption: what was measured on what, and what was left out and why.

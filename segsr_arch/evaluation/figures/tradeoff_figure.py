@@ -209,7 +209,7 @@ def compare_costs(
 
     Args:
         records: Methods on the same images.
-        column: The figure; ``None`` for the first PSNR.
+        column: What is shown; ``None`` for the first PSNR.
         published: Methods of :func:`~segsr_arch.evaluation.figures.cost_points.read_points`.
 
     Returns:

@@ -22,7 +22,7 @@ class Curve:
         name: Name of the run.
         dataset: Name of the validation set.
         scale: Upscaling factor; ``None`` if not known.
-        column: The figure.
+        column: What is shown.
         points: Mean over the images by iteration.
         n: Number of images; ``None`` if not known.
         vlm: The vision-language model and its weights, if known.

@@ -1,4 +1,4 @@
-"""Where the figures come from, as lines that people read."""
+"""Where the values come from, as lines that people read."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

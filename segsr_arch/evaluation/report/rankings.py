@@ -50,15 +50,15 @@ def _differences(a: EvaluationRecord, b: EvaluationRecord, column: Column) -> di
 
 
 def rank_images(section: Section, column: Column) -> list[Ranking]:
-    """Order images by one figure of the method with the best mean, and by its distance from every other method.
+    """Order images by one column of the method with the best mean, and by its distance from every other method.
 
     Args:
         section: The methods.
-        column: The figure.
+        column: What is compared.
 
     Returns:
         Worst and best images of that method, then for each comparable method the images where it is furthest ahead
-        and furthest behind; empty if no method has the figure.
+        and furthest behind; empty if no method has the column.
     """
     best = section.best_record(column)
     if best is None:
@@ -108,11 +108,11 @@ def choose_images(section: Section, column: Column | None, rankings: Sequence[Ra
     """Choose the images to be embedded.
 
     Three quarters of them are taken from the rankings in turn, the first of each first; the rest are spread evenly
-    over the other images, from the lowest to the highest value of the figure.
+    over the other images, from the lowest to the highest value of the column.
 
     Args:
         section: The methods.
-        column: The figure that spreads them; without one they are spread by name.
+        column: What spreads them; without one they are spread by name.
         rankings: See :func:`rank_images`.
         count: How many images, at most.
 

@@ -62,8 +62,8 @@ class Report:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Figure:
-    """The tables of one figure of one section."""
+class _ColumnTables:
+    """The tables of one column of one section."""
 
     column: Column
     pairs: Table | None
@@ -78,7 +78,7 @@ class _View:
 
     section: Section
     means: Table
-    figures: tuple[_Figure, ...]
+    figures: tuple[_ColumnTables, ...]
     column: Column | None
     rankings: tuple[Ranking, ...]
     viewer: Viewer | None
@@ -111,7 +111,7 @@ def _find(path: str | os.PathLike) -> tuple[list[EvaluationRecord], list[Evaluat
 
 
 def _choose_column(sections: Sequence[Section], name: str | None) -> None:
-    """Make sure that the chosen figure is known.
+    """Make sure that the chosen column is known.
 
     Raises:
         ConfigError: If no section has it; those that there are are named.
@@ -140,7 +140,7 @@ def _build_view(section: Section, *, column_name: str | None, images: int) -> _V
     for each in section.columns:
         pairs, why_not = pair_table(section, each)
         figures.append(
-            _Figure(
+            _ColumnTables(
                 column=each,
                 pairs=pairs,
                 reasons=why_not,
@@ -218,13 +218,13 @@ def write_report(
         out: The file; its folder is made if it is not there.
         title: Title of the page.
         images: How many images of each data set are embedded, at most.
-        column: Figure by which they are chosen, for instance ``psnr_y-crop``; the first one if ``None``.
+        column: By which they are chosen, for instance ``psnr_y-crop``; the first one if ``None``.
 
     Returns:
         What was written; its notes name missing image files, methods that cannot be compared, and random weights.
 
     Raises:
-        ConfigError: If ``images`` is negative or no method has the figure.
+        ConfigError: If ``images`` is negative or no method has the column.
         DataError: If a path holds no evaluation, or one cannot be read.
         SaveError: If the file cannot be written.
     """

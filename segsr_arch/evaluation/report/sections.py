@@ -38,7 +38,7 @@ class Section:
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
-        """The figures of images that at least one method has, each name once."""
+        """The columns that at least one method has, each name once."""
         found = {}
         for record in self.records:
             for column in record.columns:
@@ -47,12 +47,12 @@ class Section:
         return tuple(found.values())
 
     def column(self, name: str) -> Column | None:
-        """The figure of that name, if there is one."""
+        """The column of that name, if there is one."""
         return next((column for column in self.columns if column.name == name), None)
 
     @cached_property
     def incomparable(self) -> dict[frozenset[str], str]:
-        """Pairs of methods that cannot be compared by any figure, with the reason."""
+        """Pairs of methods that cannot be compared by any column, with the reason."""
         found = {}
         for a, b in itertools.combinations(self.records, 2):
             try:
@@ -63,11 +63,11 @@ class Section:
 
     @property
     def obstacles(self) -> tuple[str, ...]:
-        """Why which methods cannot be compared by any figure; empty if all can."""
+        """Why which methods cannot be compared by any column; empty if all can."""
         return tuple(self.incomparable.values())
 
     def comparable(self, column: Column) -> bool:
-        """Whether all methods have this figure, of the same images, computed in the same way."""
+        """Whether all methods have this column, of the same images, computed in the same way."""
         same = all(column in record.columns and column.name in record.summary for record in self.records)
         return same and not self.obstacles
 
@@ -77,7 +77,7 @@ class Section:
         return tuple(sorted({row.name for record in self.records for row in record.images}))
 
     def best_record(self, column: Column) -> EvaluationRecord | None:
-        """The method with the best mean, ``None`` if no method has this figure."""
+        """The method with the best mean, ``None`` if no method has this column."""
         measured = [record for record in self.records if column.name in record.summary]
         if not measured:
             return None

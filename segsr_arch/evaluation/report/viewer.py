@@ -1,4 +1,4 @@
-"""What the before/after slider of one section needs: sides, images, their pictures, figures and maps."""
+"""What the before/after slider of one section needs: sides, images, their pictures, values and maps."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -107,8 +107,8 @@ def _collect(section: Section, found: _Found, pictures: Pictures) -> None:
                 pictures.note_missing(str(error))
 
 
-def _figures(record: EvaluationRecord, row: ImageRow) -> str:
-    """The figures of one image in words."""
+def _values(record: EvaluationRecord, row: ImageRow) -> str:
+    """The values of one image in words."""
     return ", ".join(
         f"{short_title(column)} {typeset_number(row.values[column.name], column.decimals)}"
         f"{f' {column.unit}' if column.unit else ''}"
@@ -177,7 +177,7 @@ def build_viewer(
         if not height:
             height, width = (section.pixel_scale * length for length in pictures.size([found.pictures[LQ]]))
         maps = {key: [pictures.add(scale.paint(one)) for one in maps] for key, maps in found.maps.items()}
-        figures = {key: _figures(section.records[int(key[1:])], row) for key, row in found.rows.items()}
+        values = {key: _values(section.records[int(key[1:])], row) for key, row in found.rows.items()}
         images.append(
             {
                 "name": name,
@@ -186,7 +186,7 @@ def build_viewer(
                 "height": height,
                 "width": width,
                 "pictures": found.pictures,
-                "figures": figures,
+                "figures": values,
                 "maps": maps,
             }
         )
