@@ -81,8 +81,8 @@ class KeepsFrozenOut(nn.Module):
         for name, parameter in self.get_submodule(part).named_parameters():
             parameter.requires_grad_(is_trained(name))
         self._hooks_of_frozen = [
-            self.register_state_dict_post_hook(_drop_frozen),
-            self.register_load_state_dict_pre_hook(_supply_frozen),
+            self.register_state_dict_post_hook(_drop_frozen),  # type: ignore[no-untyped-call]
+            self.register_load_state_dict_pre_hook(_supply_frozen),  # type: ignore[no-untyped-call]
         ]
         return self
 
