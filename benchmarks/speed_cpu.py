@@ -11,7 +11,8 @@ from speed_measures import alternate, quartile_spread, seconds_of, step_memory
 from speed_networks import build, make_inference, make_training_step
 from training_throughput import loading_rate, prepare
 
-from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
+from segsr_arch.inference.super_resolution import super_resolve
+from segsr_arch.inference.tiles import TileOptions
 
 _LOADED_IMAGES, _LOADED_SIDE, _LOADED_BATCHES = 24, 256, 50  # drawn HR images, their side in pixels, batches of four
 
@@ -68,7 +69,7 @@ def _scene(args: argparse.Namespace) -> dict:
     tile()
     before = [seconds_of(tile) for _ in range(args.rounds)]
     with torch.no_grad():
-        whole = seconds_of(lambda: super_resolve_tiled(network, scene, scale=4, options=options)) / args.scene**2
+        whole = seconds_of(lambda: super_resolve(network, scene, scale=4, tile=options)) / args.scene**2
     after = [seconds_of(tile) for _ in range(args.rounds)]
     each = [seconds / args.image**2 for seconds in before + after]
     ratios = [whole / one for one in each]

@@ -125,7 +125,7 @@ FOREIGN: dict[str, Capabilities] = {
 }
 
 
-def capabilities_of(network: "nn.Module") -> Capabilities:
+def capabilities_of(network: Any) -> Capabilities:
     """What a network declares, or :data:`FOREIGN` of the name of its class if that fits; else the defaults."""
     declared = getattr(network, "capabilities", None)
     if isinstance(declared, Capabilities):
@@ -134,6 +134,6 @@ def capabilities_of(network: "nn.Module") -> Capabilities:
     return known if known is not None and known.fit(network) else Capabilities()
 
 
-def size_rule_of(network: "nn.Module") -> SizeRule:
+def size_rule_of(network: Any) -> SizeRule:
     """What the LR images of a network are padded to."""
     return capabilities_of(network).size_rule(network)

@@ -112,7 +112,7 @@ def _evaluate_options(args: argparse.Namespace, held: contextlib.ExitStack) -> l
         raise ConfigError(f"-opt: two option files have the same name: ({', '.join(sorted(names))}); rename one.")
     metrics = [[find_metric(name, test.opt["val"].get("metrics")) for name in args.metric] for test in tests]
     _hold(args.out, names, held)
-    networks = [test.load() for test in tests]
+    networks = [TrainedNetwork(test) for test in tests]
     return [
         record
         for network, chosen in zip(networks, metrics, strict=True)

@@ -20,21 +20,33 @@ from segsr_arch.compat.pipelines import complete_options
 from segsr_arch.config import apply_overrides, check_options, read_options
 from segsr_arch.errors import ConfigError
 from segsr_arch.guiding.guided_network import GuidedNetwork
-from segsr_arch.models.output_checks import check_finite
+from segsr_arch.inference.super_resolution import check_finite
 
 logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedTest:
+    """A test's option file that has been checked, and whose ``imports:`` are imported.
+
+    Attributes:
+        opt: Complete options.
+        text: Text of the option file, with what the command line changed in comments in front.
+    """
+
+    opt: dict[str, Any]
+    text: str
 
 
 class TrainedNetwork:
     """A network with its weights, and the model class that runs it (tiles, padding, whatever that class does).
 
     Args:
-        opt: Complete options of a test.
-        text: Text of the option file, with what the command line changed in comments in front.
+        test: The option file of a test.
 
     Attributes:
-        opt: The options.
-        text: Text of the option file, with what the command line changed in comments in front.
+        opt: Its complete options.
+        text: Its text.
         name: ``name:`` of the options.
         scale: Upscaling factor.
         model: The BasicSR model.
@@ -42,12 +54,11 @@ class TrainedNetwork:
         device: Where it is.
     """
 
-    def __init__(self, *, opt: dict[str, Any], text: str) -> None:
-        self.opt = opt
-        self.text = text
-        self.name: str = opt["name"]
-        self.scale: int = opt["scale"]
-        self.model = build_model(opt)
+    def __init__(self, test: CheckedTest) -> None:
+        self.opt, self.text = test.opt, test.text
+        self.name: str = self.opt["name"]
+        self.scale: int = self.opt["scale"]
+        self.model = build_model(self.opt)
         self.network: nn.Module = self.model.get_bare_model(self.model.net_g).eval()
         self.device: torch.device = self.model.device
 
@@ -129,23 +140,6 @@ class TrainedNetwork:
         return self.scale / self.network.guide.feature_extraction.patch_size
 
 
-@dataclass(frozen=True, kw_only=True)
-class CheckedTest:
-    """A test's option file that has been checked, and whose ``imports:`` are imported.
-
-    Attributes:
-        opt: Complete options.
-        text: Text of the option file, with what the command line changed in comments in front.
-    """
-
-    opt: dict[str, Any]
-    text: str
-
-    def load(self) -> TrainedNetwork:
-        """Build the network and load its weights; raises what :func:`load_trained` does."""
-        return TrainedNetwork(opt=self.opt, text=self.text)
-
-
 def load_trained(
     option_file: str | Path, *, device: str | None = None, overrides: Sequence[str] = ()
 ) -> TrainedNetwork:
@@ -156,7 +150,7 @@ def load_trained(
         CheckpointError: If the weights cannot be read or do not fit.
         WeightsError: If weights of the vision-language model cannot be had.
     """
-    return check_test(option_file, device=device, overrides=overrides).load()
+    return TrainedNetwork(check_test(option_file, device=device, overrides=overrides))
 
 
 def check_test(option_file: str | Path, *, device: str | None = None, overrides: Sequence[str] = ()) -> CheckedTest:

@@ -164,7 +164,7 @@ def _as_onnx(program: torch.export.ExportedProgram, description: Mapping[str, st
 
 def _largest_difference(network: nn.Module, run: _Run) -> float:
     generator = torch.Generator().manual_seed(0)
-    differences = []
+    differences: list[float] = []
     with torch.no_grad():
         for batch, height, width in SIZES:
             lq = torch.rand(batch, 3, height, width, generator=generator)

@@ -2,6 +2,8 @@
 
 import statistics
 import time
+from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import nn
@@ -49,8 +51,8 @@ def measure_cost(network: nn.Module, *, lr_size: tuple[int, int] = LR_SIZE, repe
     try:
         macs = count_macs(network, lr_size)
         image = _input(network, lr_size)
-        _timed(network, image)
-        seconds = [_timed(network, image) for _ in range(repeats)]
+        # Copies: some networks change what they get.
+        _, *seconds = [seconds_of(partial(_run, network, image.clone()), image.device) for _ in range(repeats + 1)]
     finally:
         network.train(was_training)
     return Cost(
@@ -75,12 +77,12 @@ def _run(network: nn.Module, image: torch.Tensor) -> None:
         network(image)
 
 
-def _timed(network: nn.Module, image: torch.Tensor) -> float:
-    image = image.clone()  # some networks change what they get
+def seconds_of(work: Callable[[], object], device: torch.device) -> float:
+    """How long work takes, until the device is through with it."""
     start = time.perf_counter()
-    _run(network, image)
-    if image.device.type == "cuda":
-        torch.cuda.synchronize(image.device)
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
     return time.perf_counter() - start
 
 

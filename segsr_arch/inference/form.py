@@ -1,6 +1,7 @@
 """The form of a network for inference alone: LoRA folded, constants computed once, weights cast once."""
 
 import contextlib
+from functools import partial
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -87,37 +88,26 @@ def _cast(network: nn.Module, ends: list[nn.Conv2d], dtype: torch.dtype) -> None
         if parameter.is_floating_point() and id(parameter) not in kept:
             parameter.data = parameter.data.to(dtype)
     for module in norms:
-        module.register_forward_pre_hook(_Takes(dtype=torch.float32, on_cpu=False))  # its kernels there take both
-        module.register_forward_hook(_Gives(dtype=dtype))
+        module.register_forward_pre_hook(partial(_take, torch.float32, False))  # its kernels on the CPU take both
+        module.register_forward_hook(partial(_give, dtype))
     if ends:
         first, last = ends
-        last.register_forward_pre_hook(_Takes(dtype=torch.float32))
+        last.register_forward_pre_hook(partial(_take, torch.float32, True))
         if first is not last:
-            first.register_forward_pre_hook(_Takes(dtype=torch.float32))
-            first.register_forward_hook(_Gives(dtype=dtype))
+            first.register_forward_pre_hook(partial(_take, torch.float32, True))
+            first.register_forward_hook(partial(_give, dtype))
 
 
-class _Takes:
-    """Forward pre-hook that casts what a module gets; a plain object, so that networks can be copied and pickled."""
-
-    def __init__(self, *, dtype: torch.dtype, on_cpu: bool = True) -> None:
-        self.dtype = dtype
-        self.on_cpu = on_cpu
-
-    def __call__(self, _module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        if inputs[0].device.type == "cpu" and not self.on_cpu:
-            return inputs
-        return (inputs[0].to(self.dtype), *inputs[1:])
+def _take(dtype: torch.dtype, on_cpu: bool, _module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Cast what a module gets; on the CPU only if it needs that."""
+    if inputs[0].device.type == "cpu" and not on_cpu:
+        return inputs
+    return (inputs[0].to(dtype), *inputs[1:])
 
 
-class _Gives:
-    """Forward hook that casts what a module gives."""
-
-    def __init__(self, *, dtype: torch.dtype) -> None:
-        self.dtype = dtype
-
-    def __call__(self, _module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        return output.to(self.dtype)
+def _give(dtype: torch.dtype, _module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+    """Cast what a module gives."""
+    return output.to(dtype)
 
 
 def _fix_constants_again(network: HasConstants, _incompatible: Any) -> None:

@@ -1,6 +1,7 @@
 """Which sizes of LR images a network takes, found by running an outline of it on outlines of images."""
 
 import contextlib
+from collections.abc import Iterable
 
 import torch
 from torch import nn
@@ -33,11 +34,6 @@ class SizeTrial:
             self._known[height, width] = self._try(height, width)
         return self._known[height, width]
 
-    @property
-    def works(self) -> bool:
-        """Whether any size that was tried so far was taken."""
-        return any(self._known.values())
-
     def _try(self, height: int, width: int) -> bool:
         with contextlib.suppress(Exception), nothing_shown():
             if self._outline is None:
@@ -69,7 +65,8 @@ class SizeTrial:
     def _find_multiple(self) -> int | None:
         if self.takes(*_PRIMES):
             return 1
-        for multiple in dict.fromkeys((size_rule_of(self._network).multiple, *range(2, _LARGEST_MULTIPLE + 1))):
+        multiples: Iterable[int] = (size_rule_of(self._network).multiple, *range(2, _LARGEST_MULTIPLE + 1))
+        for multiple in dict.fromkeys(multiples):
             count = -(-_PRIMES[0] // multiple)
             if multiple > 1 and self.takes(count * multiple, (count + 1) * multiple):
                 return multiple

@@ -1,43 +1,66 @@
 """Super-resolution of images of any size by any network: padded to what it takes, in one piece or in tiles."""
 
-import functools
+from collections.abc import Callable
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from segsr_arch.capabilities import size_rule_of
-from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
+from segsr_arch.errors import DataError
+from segsr_arch.inference.tiles import TileOptions, blend, super_resolve_windows
 from segsr_arch.padding import crop, pad_to_multiple
+from segsr_arch.windows import WindowGrid
 
 
-def super_resolve(network: nn.Module, lq: Tensor, *, scale: int, tile: TileOptions | None = None) -> Tensor:
+def super_resolve(
+    network: Callable[[Tensor], Tensor], lq: Tensor, *, scale: int, tile: TileOptions | None = None
+) -> Tensor:
     """Super-resolve images of any size.
 
     Args:
-        network: Maps (B, C, h, w) to (B, C, scale * h, scale * w). It may do what it likes with what it gets.
-        lq: LR images (B, C, H, W), as a rule RGB in [0, 1]; they stay what they are.
+        network: Maps (B, C, h, w) to (B, C, scale * h, scale * w), for sizes that it declares (see
+            :mod:`segsr_arch.capabilities`); padding is added, and cut from the result. It gets copies, with which it
+            may do what it likes. Its errors are passed on: there is never a hole.
+        lq: LR images (B, C, H, W), as a rule RGB in [0, 1].
         scale: Scale of the network.
-        tile: Sizes of tiles; ``None`` gives it the whole images.
+        tile: Size and overlap of tiles, and for how many of each image the network is called at once; ``None`` gives it
+            whole images.
 
     Returns:
-        SR images (B, C, scale * H, scale * W), floating point, not clipped.
+        SR images (B, C, scale * H, scale * W), not clipped, on the device of the input; float32 if there are tiles.
     """
-    if tile is None:
-        return super_resolve_padded(network, lq, scale=scale)
-    # Padded first, so that the grid of tiles fits as long as a tile's side does.
-    run = functools.partial(super_resolve_padded, network, scale=scale)
-    return _crop(super_resolve_tiled(run, _pad(network, lq), scale=scale, options=tile), lq, scale)
-
-
-def super_resolve_padded(network: nn.Module, lq: Tensor, *, scale: int) -> Tensor:
-    """Pad images to what a network takes, and cut what it makes of the padding; arguments of :func:`super_resolve`."""
-    padded = _pad(network, lq)
-    return _crop(network(lq.clone() if padded is lq else padded), lq, scale)
-
-
-def _pad(network: nn.Module, lq: Tensor) -> Tensor:
     rule = size_rule_of(network)
-    return pad_to_multiple(lq, rule.multiple, minimum=rule.minimum)
+
+    def run(images: Tensor) -> Tensor:
+        padded = pad_to_multiple(images, rule.multiple, minimum=rule.minimum)
+        sr = network(padded.clone() if padded is images else padded)
+        return crop(sr, *(scale * side for side in images.shape[-2:]))
+
+    if tile is None:
+        return run(lq)
+    padded = pad_to_multiple(lq, rule.multiple, minimum=rule.minimum)  # the grid of tiles fits if a tile's side does
+    height, width = padded.shape[-2:]
+    tiles = super_resolve_windows(
+        lambda together, _windows: run(together),
+        lambda window: padded[(...,) + window.slices],
+        WindowGrid(height=height, width=width, size=tile.size, overlap=tile.overlap),
+        scale=scale,
+        batch=tile.batch,
+    )
+    sr = blend(tiles, size=(*lq.shape[:-2], scale * height, scale * width))
+    return crop(sr, *(scale * side for side in lq.shape[-2:]))
 
 
-def _crop(sr: Tensor, lq: Tensor, scale: int) -> Tensor:
-    return crop(sr, lq.shape[-2] * scale, lq.shape[-1] * scale)
+def check_finite(output: Tensor) -> Tensor:
+    """Return a network's output if all of it is finite; rounding to 8 bits would make black pixels of NaN.
+
+    Args:
+        output: Any shape.
+
+    Raises:
+        DataError: If a value is NaN or infinite.
+    """
+    broken = int((~torch.isfinite(output)).sum())
+    if broken:
+        raise DataError(f"the network gives NaN or infinity in {broken} of {output.numel()} values")
+    return output

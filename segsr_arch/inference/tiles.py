@@ -125,36 +125,7 @@ def blend(tiles: Iterable[Tile], *, size: Sequence[int]) -> Tensor:
     for place, tile in enumerate(tiles):
         if place == 0:
             total, weight_sum = (tile.sr.new_zeros(*sizes, *size[-2:]) for sizes in (size[:-2], (1, 1)))
-        _inside(total, tile.window).add_(tile.sr * tile.weights)
-        _inside(weight_sum, tile.window).add_(tile.weights)
+        rows, columns = tile.window.slices
+        total[..., rows, columns] += tile.sr * tile.weights
+        weight_sum[..., rows, columns] += tile.weights
     return total / weight_sum
-
-
-def _inside(images: Tensor, window: Window) -> Tensor:
-    """The pixels of a window, a view of images (..., H, W)."""
-    rows, columns = window.slices
-    return images[..., rows, columns]
-
-
-def super_resolve_tiled(network: Callable[[Tensor], Tensor], lq: Tensor, *, scale: int, options: TileOptions) -> Tensor:
-    """Run a network tile by tile, and blend the tiles.
-
-    Args:
-        network: Maps (B, C, h, w) to (B, C, scale * h, scale * w); see :func:`super_resolve_windows`.
-        lq: LR images (B, C, H, W).
-        scale: Scale of the network.
-        options: Tile size and overlap, and for how many tiles of each image the network is called at once.
-
-    Returns:
-        SR images (B, C, scale * H, scale * W), float32, on the device of the input.
-    """
-    *images, height, width = lq.shape
-    windows = WindowGrid(height=height, width=width, size=options.size, overlap=options.overlap)
-    tiles = super_resolve_windows(
-        lambda tiles, _windows: network(tiles),
-        lambda window: _inside(lq, window),
-        windows,
-        scale=scale,
-        batch=options.batch,
-    )
-    return blend(tiles, size=(*images, height * scale, width * scale))

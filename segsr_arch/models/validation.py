@@ -18,8 +18,8 @@ from torch.utils.data import DataLoader, Subset
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.images.conversion import Conversion
+from segsr_arch.inference.super_resolution import check_finite
 from segsr_arch.metrics.registered import describe
-from segsr_arch.models.output_checks import check_finite
 from segsr_arch.results.classes import NO_CLASS, classes_of
 from segsr_arch.results.provenance import pixel_digest
 from segsr_arch.results.record import ImageRow, SetValue

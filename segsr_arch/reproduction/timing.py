@@ -2,7 +2,6 @@
 
 import contextlib
 import statistics
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from torch import nn
 
 from segsr_arch.capabilities import size_rule_of
 from segsr_arch.errors import ConfigError
+from segsr_arch.inference.cost import seconds_of
 from segsr_arch.reproduction.execution import Slot
 from segsr_arch.reproduction.plan import Run
 from segsr_arch.running.logs import errors_only
@@ -139,14 +139,14 @@ def _time_steps(network: nn.Module, opt: Mapping[str, Any], device: torch.device
         nn.functional.l1_loss(network(lq), gt).backward()
         optimizer.step()
 
-    first = _timed(step, device)
+    first = seconds_of(step, device)
     if first > _SLOW:
         done(STEPS)
         return first
     done(1)
     seconds = []
     for _ in range(STEPS - 1):
-        seconds.append(_timed(step, device))
+        seconds.append(seconds_of(step, device))
         done(1)
     return statistics.median(seconds)
 
@@ -156,12 +156,4 @@ def _time_image(network: nn.Module, lr_size: tuple[int, int], device: torch.devi
     lq = torch.rand(1, 3, *map(rule.padded, lr_size), device=device)
     network.eval()
     with torch.no_grad():
-        return _timed(lambda: network(lq), device)
-
-
-def _timed(work: Callable[[], Any], device: torch.device) -> float:
-    start = time.perf_counter()
-    work()
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+        return seconds_of(lambda: network(lq), device)

@@ -2,8 +2,8 @@ import torch
 from basicsr.archs import build_network
 
 from segsr_arch.capabilities import FOREIGN, Capabilities
-from segsr_arch.inference.super_resolution import super_resolve_padded
-from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
+from segsr_arch.inference.super_resolution import super_resolve
+from segsr_arch.inference.tiles import TileOptions
 
 RRDB = {"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "num_grow_ch": 4}
 
@@ -13,7 +13,7 @@ def test_the_result_is_that_of_the_reflected_image_and_the_image_is_not_changed(
     lq = torch.rand(1, 3, 9, 12)
     before = lq.clone()
     with torch.no_grad():
-        sr = super_resolve_padded(network, lq, scale=1)
+        sr = super_resolve(network, lq, scale=1)
         reflected = torch.cat([lq, lq[..., 5:8, :].flip(-2)], dim=-2)
         torch.testing.assert_close(sr, network(reflected)[..., :9, :])
     assert torch.equal(lq, before)
@@ -26,7 +26,7 @@ def test_an_image_that_fits_is_copied_for_a_network_that_works_in_place():
 
     lq = torch.rand(1, 3, 4, 4)
     before = lq.clone()
-    assert torch.equal(super_resolve_padded(InPlace(), lq, scale=1), 2 * before) and torch.equal(lq, before)
+    assert torch.equal(super_resolve(InPlace(), lq, scale=1), 2 * before) and torch.equal(lq, before)
 
 
 class EvenSides(torch.nn.Module):
@@ -41,10 +41,5 @@ def test_tiles_that_are_no_multiple_of_the_grid_lie_where_they_belong(monkeypatc
     monkeypatch.setitem(FOREIGN, "EvenSides", Capabilities(size_multiple=2))
     network = EvenSides()
     lq = torch.rand(1, 3, 20, 22)
-    tiled = super_resolve_tiled(
-        lambda tile: super_resolve_padded(network, tile, scale=2),
-        lq,
-        scale=2,
-        options=TileOptions(size=15, overlap=7),
-    )
+    tiled = super_resolve(network, lq, scale=2, tile=TileOptions(size=15, overlap=7))
     torch.testing.assert_close(tiled, network(lq))

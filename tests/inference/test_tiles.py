@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.inference.tiles import Tile, TileOptions, blend, super_resolve_tiled, super_resolve_windows
+from segsr_arch.inference.super_resolution import super_resolve
+from segsr_arch.inference.tiles import Tile, TileOptions, blend, super_resolve_windows
 from segsr_arch.windows import Window, WindowGrid
 from tests.guiding.bases import build, images
 from tests.guiding.test_guided_network import shake
@@ -28,7 +29,7 @@ def test_a_pointwise_network_gives_its_own_output_for_every_tiling(size, tile, d
     overlap, batch = data.draw(st.integers(0, tile - 1)), data.draw(st.integers(1, 5))
     options = TileOptions(size=tile, overlap=overlap, batch=batch)
     lq = torch.rand(data.draw(st.integers(1, 2)), 3, *size)
-    tiled = super_resolve_tiled(enlarge(scale), lq, scale=scale, options=options)
+    tiled = super_resolve(enlarge(scale), lq, scale=scale, tile=options)
     torch.testing.assert_close(tiled, enlarge(scale)(lq), atol=1e-5, rtol=1e-5)
 
 
@@ -37,13 +38,11 @@ def test_tiles_that_disagree_leave_no_step():
     levels = iter([0.0, 1.0])
     lq = torch.zeros(1, 1, 8, 28)
     options = TileOptions(size=16, overlap=4)
-    blended = super_resolve_tiled(lambda t: torch.full_like(t, next(levels)), lq, scale=1, options=options)[0, 0, 0]
+    blended = super_resolve(lambda t: torch.full_like(t, next(levels)), lq, scale=1, tile=options)[0, 0, 0]
     assert blended[0] == 0 and blended[-1] == 1
     steps = blended.diff()
     assert (steps >= 0).all() and steps.max() < 0.3
-    hard = super_resolve_tiled(
-        enlarge(1), F.pad(torch.zeros(1, 1, 8, 14), (0, 14), value=1.0), scale=1, options=options
-    )
+    hard = super_resolve(enlarge(1), F.pad(torch.zeros(1, 1, 8, 14), (0, 14), value=1.0), scale=1, tile=options)
     assert hard.diff(dim=-1).max() == 1  # a real edge of the image stays an edge
 
 
@@ -52,7 +51,7 @@ def test_an_error_in_a_tile_is_not_swallowed():
         raise MemoryError("out of memory")
 
     with pytest.raises(MemoryError):
-        super_resolve_tiled(fail, torch.rand(1, 3, 8, 8), scale=2, options=TileOptions(size=4, overlap=1))
+        super_resolve(fail, torch.rand(1, 3, 8, 8), scale=2, tile=TileOptions(size=4, overlap=1))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +77,7 @@ def test_the_network_gets_so_many_tiles_at_once_and_each_comes_back_to_its_place
 
     lq = torch.rand(2, 3, 16, 40)
     options = TileOptions(size=16, overlap=4, batch=2)
-    tiled = super_resolve_tiled(network, lq, scale=2, options=options)
+    tiled = super_resolve(network, lq, scale=2, tile=options)
     assert batches == [4, 2]  # three tiles of two images
     torch.testing.assert_close(tiled, enlarge(2)(lq))
 
@@ -150,7 +149,7 @@ def test_a_guided_network_is_told_where_its_tiles_lie_and_guides_them_by_the_who
         windows = WindowGrid(height=64, width=64, size=48, overlap=32)
         tiles = super_resolve_windows(told, lambda window: lq[(..., *window.slices)], windows, scale=2, batch=3)
         blended = blend(tiles, size=whole.shape)
-        alone = super_resolve_tiled(network, lq, scale=2, options=TileOptions(size=48, overlap=32))
+        alone = super_resolve(network, lq, scale=2, tile=TileOptions(size=48, overlap=32))
     assert seen == list(windows)
     inside = (..., slice(52, 76), slice(52, 76))  # away from the borders of tiles, where convolutions see zeros
     assert (blended - whole)[inside].abs().max() < 1e-5 < 1e-4 < (alone - whole)[inside].abs().max()

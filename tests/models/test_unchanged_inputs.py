@@ -13,7 +13,8 @@ from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.guiding.units import entries
 from segsr_arch.inference.cost import measure_cost
 from segsr_arch.inference.form import to_inference_form
-from segsr_arch.inference.tiles import TileOptions, super_resolve_tiled
+from segsr_arch.inference.super_resolution import super_resolve
+from segsr_arch.inference.tiles import TileOptions
 from segsr_arch.models.segsr_model import SeGSRModel
 from tests import networks
 from tests.networks import NETWORKS, SCALE
@@ -63,7 +64,7 @@ def test_trained(network, lq):
 
 def test_tiles(network, lq):
     with torch.no_grad():
-        super_resolve_tiled(network, lq, scale=SCALE, options=TileOptions(size=SIDE, overlap=0))
+        super_resolve(network, lq, scale=SCALE, tile=TileOptions(size=SIDE, overlap=0))
 
 
 def test_comparison(network, lq):

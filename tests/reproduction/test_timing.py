@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.inference import cost
 from segsr_arch.reproduction import timing
 from segsr_arch.reproduction.execution import Slot
 from segsr_arch.reproduction.paper_tables import make_table
@@ -59,7 +60,7 @@ def test_a_network_is_timed_where_a_slot_would_run_it_and_weights_are_not_warned
 
 def test_of_a_slow_network_one_step_is_enough(monkeypatch):
     clock = iter(range(0, 600, 6))
-    monkeypatch.setattr(timing.time, "perf_counter", lambda: next(clock))
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: next(clock))
     steps = []
     assert measure_pace(runs_of(1)[0], slot=Slot(), lr_size=(12, 12), step_done=steps.append).step == 6
     assert steps == [STEPS]
