@@ -86,10 +86,10 @@ def test_a_network_becomes_a_program_if_that_is_declared_and_only_then(name, tmp
     reason = "the sides of its images" if declared.exportable else "it is declared so"
     with pytest.raises(ConfigError, match=f"cannot become a program .*{reason}"):
         export()
-    if not declared.exportable:
+    if not declared.exportable and not name.startswith("spandrel/"):  # of those, torch finds it out in minutes
         undeclared(network, monkeypatch)
         monkeypatch.setattr("segsr_arch.export.program._obstacle", lambda network: None)
-        with pytest.raises(ConfigError, match="cannot become a program .*: [A-Za-z]+(Error|Exception|Violation)"):
+        with pytest.raises(ConfigError, match="cannot become a program .*: [A-Za-z]+: "):
             export()
     assert not list(tmp_path.iterdir())
 
