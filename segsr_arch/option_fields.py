@@ -156,13 +156,14 @@ class OptionGroup:
             options: Names and values; ``None`` leaves every default.
 
         Raises:
-            ConfigError: If a name is not known, the nearest known one is named; or a value is wrong.
+            ConfigError: If a name is not known, the nearest known one is named, or all of them; or a value is wrong.
         """
         options = options or {}
         known = [item.name for item in fields(cls) if item.init]
         for name in options:
             if name not in known and not cls.shares_section:
-                raise ConfigError(f"{cls.section}: {name} is not an option{nearest_hint(name, known)}")
+                hint = nearest_hint(name, known) or f"; known are: {', '.join(known)}"
+                raise ConfigError(f"{cls.section}: {name} is not an option{hint}")
         return cls(**{name: value for name, value in options.items() if name in known})
 
     @classmethod

@@ -3,7 +3,7 @@
 import inspect
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, make_dataclass
 from typing import Any
 
 import pytest
@@ -62,6 +62,13 @@ def test_what_is_wrong_is_said_with_what_is_right(options, message):
     with pytest.raises(ConfigError) as caught:
         Blending.read(options)
     assert str(caught.value) == message
+
+
+def test_where_no_name_is_near_all_are_named_however_many_there_are():
+    options = [(f"width_{number}", int, option(1, help="")) for number in range(13)]
+    many = make_dataclass("Many", options, bases=(Blending,), kw_only=True, frozen=True)
+    with pytest.raises(ConfigError, match="blending: zzz is not an option; known are: width, rate, .*, width_12$"):
+        many.read({"zzz": 1})
 
 
 def test_a_section_that_others_read_too_may_hold_more():
