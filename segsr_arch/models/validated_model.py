@@ -55,9 +55,10 @@ class ValidatedModel(SRModel):
             opt: The whole options with ``is_train``.
 
         Raises:
-            ConfigError: What the constructor would raise.
+            ConfigError: What the constructor would raise, or the first validation.
         """
         TileOptions.from_options(opt.get("tile"))
+        ValidationOptions.read(opt.get("val"))
 
     def __init__(self, opt: dict[str, Any]) -> None:
         self.tile = TileOptions.from_options(opt.get("tile"))

@@ -138,6 +138,14 @@ def test_what_its_losses_need_is_checked_before_anything_is_built(tmp_path):
         TrainingModel(options)
 
 
+@pytest.mark.parametrize("count", [-1, 1.5, None])
+def test_what_a_validation_would_refuse_is_refused_before_a_training(tmp_path, count):
+    options = tiny_options(tmp_path, network=dict(EDSR))
+    options["val"]["tensorboard_images"] = count
+    with pytest.raises(ConfigError, match="val: tensorboard_images: must be a whole number"):
+        TrainingModel(options)
+
+
 def test_only_what_its_groups_hold_is_trained(tmp_path):
     model = build(HalfModel, tmp_path, train={"optim_g": {"type": "SGD", "lr": 0.1}, "grad_clip": 1e-3})
     before = weights(model.net_g)
