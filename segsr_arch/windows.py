@@ -99,12 +99,19 @@ class WindowGrid:
         width: Columns of the image.
         size: Side of a window, in pixels; where the image is smaller, its windows are as high or wide as it is.
         overlap: Least number of pixels that neighbours share, below ``size``.
+
+    Raises:
+        ConfigError: If there is no pixel to cover, or windows would not go on.
     """
 
     height: int
     width: int
     size: int
     overlap: int
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width, self.size) < 1 or not 0 <= self.overlap < self.size:
+            raise ConfigError(f"an image of at least one pixel is covered with an overlap below the size; got {self}")
 
     @property
     def tops(self) -> tuple[int, ...]:

@@ -106,6 +106,12 @@ def test_windows_of_a_grid_are_of_one_size_within_the_image_and_cover_it(grid):
     assert covered.min() >= 1
 
 
+@pytest.mark.parametrize("wrong", [{"overlap": 4}, {"overlap": 5}, {"overlap": -1}, {"size": 0}, {"height": 0}])
+def test_a_grid_that_would_leave_holes_is_refused(wrong):
+    with pytest.raises(ConfigError, match="overlap below the size; got WindowGrid"):
+        WindowGrid(**{"height": 10, "width": 10, "size": 4, "overlap": 1, **wrong})
+
+
 @settings(max_examples=60)
 @given(grid=grids())
 def test_a_grid_goes_row_by_row_so_that_rows_above_the_next_are_done(grid):
