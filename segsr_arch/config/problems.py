@@ -121,7 +121,7 @@ class Problems:
 
     def _at_this_place(self, text: str) -> str:
         text = _cut(text, _LONGEST)
-        return f"{_cut(self.path, _LONGEST_PATH)}: {text}" if self._place else text
+        return f"{_cut(self.path, _LONGEST_PATH)}: {text}" if self.path else text
 
     def raise_if_any(self, source: str) -> None:
         """Raise one error that lists everything.

@@ -36,6 +36,13 @@ def test_keys_that_are_no_text_are_places_too_and_notes_are_no_problems():
     assert problems.notes == ["datasets:3: holds folders"] and problems.ok
 
 
+def test_a_key_without_a_name_leaves_no_colon():
+    problems = Problems()
+    problems.at("").add("unknown key")
+    problems.at("val", "").add("unknown key")
+    assert problems.lines == ["unknown key", "val: unknown key"]
+
+
 def test_the_same_is_said_once_but_the_place_stays_wrong():
     problems = Problems()
     for _ in range(2):
