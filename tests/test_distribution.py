@@ -24,7 +24,7 @@ def wheel(tmp_path_factory):
     folder = tmp_path_factory.mktemp("distribution")
     source = folder / "source"
     os.makedirs(source)
-    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "segsr_commands.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     for name in ("segsr_arch", "datasets", "tests"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -55,7 +55,7 @@ def test_holds_every_file_of_the_package_and_nothing_beside_it(wheel):
         for path in (ROOT / "segsr_arch").rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    assert held == package | lists
+    assert held == package | lists | {"segsr_commands.py"}
     assert len(lists) == 3
     assert "segsr_arch/py.typed" in held
 
@@ -66,6 +66,7 @@ def test_commands_of_the_wheel_are_functions(wheel):
     assert set(scripts["console_scripts"]) == {"basicsr", "segsr"}
     for target in scripts["console_scripts"].values():
         module, _, name = target.partition(":")
+        assert f"{module.replace('.', '/')}.py" in wheel.namelist()
         assert callable(getattr(importlib.import_module(module), name))
 
 
