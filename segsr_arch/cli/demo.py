@@ -51,7 +51,7 @@ def _step(folder: Path, title: str, module: str, *arguments: str) -> float:
             errors="replace",
         )
         try:
-            for line in process.stdout:
+            for line in process.stdout or ():
                 stream.write(line.encode())
                 if any(mark in line for mark in _SHOWN_LINES):
                     print("  " + re.sub(r"^[\d: ,-]+(INFO|WARNING): |\[demo_[^]]*\]", "", line.strip()), flush=True)

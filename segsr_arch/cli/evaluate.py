@@ -17,6 +17,7 @@ from segsr_arch.evaluation.chosen_metrics import ChosenMetrics
 from segsr_arch.evaluation.dataset_items import check_dataset, dataset_items, has_ground_truth
 from segsr_arch.evaluation.figures_and_report import write_pictures
 from segsr_arch.evaluation.image_folders import ImageFolder, match_folders, scale_of
+from segsr_arch.evaluation.measurement import Sample
 from segsr_arch.evaluation.methods import Method, computed_samples, written_samples
 from segsr_arch.evaluation.printed_comparisons import print_comparisons
 from segsr_arch.evaluation.saved_evaluations import evaluation_folder, write_evaluation
@@ -184,14 +185,18 @@ def _evaluate_folders(args: argparse.Namespace, held: contextlib.ExitStack) -> l
         folder, total = evaluation_folder(args.out, name, dataset), len(matching.matches)
         samples = written_samples(matching, scale=scale)
         written = write_evaluation(
-            folder, record, lambda folder, given=samples: given, total=total, metrics=chosen, seed=None
+            folder, record, partial(_made_before, samples), total=total, metrics=chosen, seed=None
         )
         records.append(_tell_problems(written))
     return records
 
 
+def _made_before(samples: Iterator[Sample], _folder: Path) -> Iterator[Sample]:
+    return samples
+
+
 def _named_folders(given: Sequence[str], conversion: Conversion) -> list[tuple[str, ImageFolder]]:
-    named = []
+    named: list[tuple[str, ImageFolder]] = []
     for text in given:
         name, separator, path = text.partition("=")
         if not separator:

@@ -127,7 +127,8 @@ def run(args: argparse.Namespace) -> int:
     guide = _guide_of(trained)
     identity = guide.feature_extraction.identity
     text_tower = build_text_tower(guide.config, beside=identity).to(trained.device)
-    counts, problems = Counter(), []
+    counts: Counter[str] = Counter()
+    problems: list[str] = []
     readers = _collect(trained, args.image, conversion)
     shown = progress(readers, total=len(readers), unit="image", what="explain")
     try:

@@ -99,7 +99,7 @@ def _items(trained: TrainedNetwork, count: int) -> Iterator[Mapping[str, Any]]:
     """Images of the data sets, on the network's device; a drawn one if there is no data set."""
     found = False
     for _, dataset in trained.datasets():
-        for item in itertools.islice(dataset, count):
+        for item in itertools.islice(iter(dataset), count):
             found = True
             yield {key: item[key].to(trained.device) for key in ("lq", "gt") if key in item}
     if not found:

@@ -20,6 +20,7 @@ def _rule(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def _options(args: argparse.Namespace) -> PreparationOptions:
+    split_files: dict[str, Path] | None
     if args.split:
         split_files = dict(args.split)
         if len(split_files) < len(args.split):
@@ -29,7 +30,7 @@ def _options(args: argparse.Namespace) -> PreparationOptions:
                 raise DataError(f"--{name}: is for the seeded rule, and --split says which image is where; give one")
     else:
         split_files = published_lists(args.known.name) if args.known.split is None else None
-    rule = {} if split_files is not None else _rule(args)
+    rule: dict[str, Any] = {} if split_files is not None else _rule(args)
     return PreparationOptions(
         data_set=args.known,
         source=args.source,

@@ -124,7 +124,8 @@ def _print_start(plan: Plan, place: Workplace, slots: Sequence[Slot]) -> None:
     iterations = settings.schedule.iterations
     where = ", ".join(f"GPU {slot.device}" for slot in slots)
     if slots[0].device == "cpu":
-        where = f"CPU, {len(slots)} at a time with {slots[0].threads} thread{'s' if slots[0].threads > 1 else ''} each"
+        threads = slots[0].threads or 1
+        where = f"CPU, {len(slots)} at a time with {threads} thread{'s' if threads > 1 else ''} each"
     print(
         f"{plan.table.key} x{settings.scale}, preset {settings.preset.name}, {iterations} iterations: "
         f"{len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''}, {done} done; {where}; in {place.folder}"

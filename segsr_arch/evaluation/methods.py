@@ -47,7 +47,7 @@ class Method:
 
     name: str
     super_resolve: Callable[[Any], Tensor]
-    guidance: Callable[[Any], np.ndarray] | None = None
+    guidance: Callable[[Any], np.ndarray | None] | None = None
     cells_per_pixel: float | None = None
 
 

@@ -14,7 +14,6 @@ import torch
 from basicsr.data import build_dataset
 from basicsr.models import build_model
 from torch import Tensor, nn
-from torch.utils.data import Dataset
 
 from segsr_arch.compat.pipelines import complete_options
 from segsr_arch.config import apply_overrides, check_options, read_options
@@ -74,7 +73,7 @@ class TrainedNetwork:
             return None
         return str(self.network.guide.feature_extraction.identity)
 
-    def datasets(self) -> Iterator[tuple[str, Dataset]]:
+    def datasets(self) -> Iterator[tuple[str, Any]]:
         """Build the data sets of the options: pairs of name and data set, in the order of their keys."""
         for _, options in sorted(self.opt["datasets"].items()):
             yield options["name"], build_dataset(options)

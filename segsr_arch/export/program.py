@@ -156,6 +156,7 @@ def _as_onnx(program: torch.export.ExportedProgram, description: Mapping[str, st
     import onnxruntime
 
     written = torch.onnx.export(program, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False)
+    assert written is not None  # it is None where a file was asked for
     written.model.metadata_props.update(description)
     content = written.model_proto.SerializeToString()
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])

@@ -12,7 +12,7 @@ def check_plan(
     plan: Plan,
     *,
     measured: Callable[[Run], bool] = lambda run: False,
-    progress: Callable[[PlannedRow], None] = lambda row: None,
+    progress: Callable[[PlannedRow], object] = lambda row: None,
 ) -> Plan:
     """Put the options of each network to the check that ``basicsr train`` begins with.
 

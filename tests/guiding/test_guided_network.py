@@ -182,7 +182,7 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize(
-    ("options", "lora"), zip(VARIANTS, itertools.cycle(LORA_TARGETS)), ids=lambda part: str(part).strip("{}")
+    ("options", "lora"), list(zip(VARIANTS, itertools.cycle(LORA_TARGETS))), ids=lambda part: str(part).strip("{}")
 )
 def test_every_combination_of_options(options, lora):
     network = toy(units=2, lora_targets=lora, lora_dropout=0.0, **options)

@@ -1,5 +1,6 @@
 import io
 
+import imagecodecs
 import numpy as np
 import pytest
 import tifffile
@@ -56,6 +57,16 @@ def test_jpeg_is_what_pillow_makes_of_it(options):
     assert np.array_equal(read_rgb(data)[0], np.asarray(Image.open(io.BytesIO(data))))
 
 
+@pytest.fixture
+def packed():
+    """What writes TIFFs of bits that fill no bytes, which some releases of imagecodecs can read alone."""
+    try:
+        imagecodecs.packints_encode(np.zeros(8, np.uint8), 4)
+    except NotImplementedError:
+        pytest.skip("this release of imagecodecs writes no packed integers")
+
+
+@pytest.mark.usefixtures("packed")
 def test_few_bits_are_spread_over_eight():
     for bits, image in ((1, GREY[..., 0] > 99), (4, GREY[..., 0] // 16)):
         pixels, notes = read_rgb(tiff(image.astype(bool if bits == 1 else np.uint8), bitspersample=bits))
@@ -64,6 +75,7 @@ def test_few_bits_are_spread_over_eight():
         assert findings(notes) == [Finding.GRAYSCALE]
 
 
+@pytest.mark.usefixtures("packed")
 @pytest.mark.parametrize("bits", [10, 12, 16])
 def test_white_of_any_depth_is_the_largest_value_where_it_is_zero(bits):
     stored = np.array([[0, 1, 2**bits - 1]], np.uint16)
