@@ -99,8 +99,8 @@ def _plain(key: Key) -> Schema:
         kinds = [kind for part in key.kind.split("|") for kind in SCHEMA_TYPES[part]]
         schema["type"] = kinds[0] if len(kinds) == 1 else kinds
     schema |= {word: getattr(key, bound) for bound, word in _BOUNDS.items() if getattr(key, bound) is not None}
-    if key.items:
-        schema["items"] = _plain(Key(key.items))
+    if key.items or key.kind == "texts":
+        schema["items"] = _plain(Key(key.items or "text"))
     if key.keys is not None:
         schema |= _object(key.keys)
     return {"anyOf": [schema, words]} if key.words else schema

@@ -85,6 +85,8 @@ def test_what_the_check_lets_through_keeps_to_it(valid, tmp_path):
         ("val:metrics:psnr:type", "psnr"),
         ("val:metrics:psnr:crop_bordr", 4),
         ("val:metrics:psnr:crop_border", -1),
+        ("imports", [3]),
+        ("path:ignore_resume_networks", ["network_g", 3]),
     ],
 )
 def test_a_mistake_does_not_keep_to_it(valid, path, value):
@@ -98,6 +100,8 @@ def test_null_stands_where_the_check_lets_it_and_names_may_say_whose_they_are(va
         ("network_g:semantics", None),
         ("network_g:type", "SeGSR_segsr"),
         ("num_gpu", "auto"),
+        ("imports", ["parts.py"]),
+        ("imports", "parts.py"),
         ("network_g", {"type": "spandrel/SwinIR", "upscale": 4}),
         ("datasets:val_2", TRAIN["datasets"]["val"]),
         ("train:scheduler", {"type": "CosineAnnealingRestartLR", "periods": [5]}),
