@@ -50,14 +50,16 @@ def _step(folder: Path, title: str, module: str, *arguments: str) -> float:
             encoding="utf-8",
             errors="replace",
         )
+        assert process.stdout is not None
         try:
-            for line in process.stdout or ():
+            for line in process.stdout:
                 stream.write(line.encode())
                 if any(mark in line for mark in _SHOWN_LINES):
                     print("  " + re.sub(r"^[\d: ,-]+(INFO|WARNING): |\[demo_[^]]*\]", "", line.strip()), flush=True)
         except BaseException:
             process.terminate()
             raise
+        process.stdout.close()
     if process.wait():
         raise SegsrError(f"{title} failed with exit code {process.returncode}; everything it said is in {log}.")
     return time.monotonic() - start

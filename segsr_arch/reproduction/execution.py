@@ -227,6 +227,7 @@ class Executor:
                     tick()
                     if (found := _ITERATION.search(line)) is not None:
                         self.report(run, int(found[1].replace(",", "")))
+                process.stdout.close()
                 code = process.wait()
             except BaseException:  # such as a log that cannot be written any more
                 process.terminate()

@@ -75,7 +75,7 @@ def check(words):
         assert program in OTHERS or program.startswith("site/"), f"what is {program}?"
 
 
-@pytest.mark.parametrize("line", shown())
+@pytest.mark.parametrize("line", list(shown()))
 def test_a_command_is_taken_by_its_parser(line, capsys):
     try:
         check(shlex.split(line))

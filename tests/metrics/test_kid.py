@@ -58,6 +58,7 @@ def test_against_the_definition(count):
     assert KID.value_of_set(features[::-1]).value == pytest.approx(found.value, abs=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:Metric `Kernel Inception Distance` will save")
 def test_against_torchmetrics():
     class MeanColour(torch.nn.Module):
         num_features = 3
