@@ -30,14 +30,14 @@ class Conversion:
         bands: Numbers, from 1, of the bands that become red, green and blue; a single one becomes grey. An alpha
             channel is a band like the others then: near infrared is often called so.
         range_key: How to ask for a range, for messages.
-        bands_key: How to ask for three bands, for messages.
+        bands_key: How to ask for three bands, for messages, with places for their numbers.
         band_key: How to ask for one.
     """
 
     value_range: tuple[float, float] | None = None
     bands: tuple[int, ...] | None = None
     range_key: str = "--range LO HI"
-    bands_key: str = "--bands 3 2 1"
+    bands_key: str = "--bands {} {} {}"
     band_key: str = "--bands 1"
 
     @classmethod
@@ -48,7 +48,7 @@ class Conversion:
             value_range=None if value_range is None else tuple(value_range),
             bands=None if bands is None else tuple(bands),
             range_key="value_range: [LO, HI]",
-            bands_key="bands: [3, 2, 1]",
+            bands_key="bands: [{}, {}, {}]",
             band_key="bands: [1]",
         )
 
@@ -62,6 +62,10 @@ class Conversion:
         asked = {"value_range": self.value_range, "bands": self.bands}
         return {key: list(values) for key, values in asked.items() if values is not None}
 
+    def asking_for_bands(self, colours: str = "bands") -> str:
+        """How to ask for three bands: those that an image calls red, green and blue, or the usual order of a sensor."""
+        return self.bands_key.format(*((1, 2, 3) if colours == "RGB" else (3, 2, 1)))
+
     def problem(self) -> str | None:
         """Say what is wrong with what was asked for, if anything is."""
         if self.value_range is not None and not (
@@ -69,7 +73,7 @@ class Conversion:
         ):
             return f"{self.range_key}: expected two values, the smaller one first"
         if self.bands is not None and (len(self.bands) not in (1, 3) or min(self.bands) < 1):
-            return f"{self.bands_key}: expected the numbers of three bands or of one, counted from 1"
+            return f"{self.asking_for_bands()}: expected the numbers of three bands or of one, counted from 1"
         return None
 
 
@@ -93,7 +97,7 @@ def refusal(header: ImageHeader, conversion: Conversion, *, deep: bool = False) 
     if conversion.bands is not None and max(conversion.bands) > bands:
         return Finding.BANDS, f"it has {header.described_bands}, and band {max(conversion.bands)} is asked for"
     if conversion.bands is None and bands not in (1, 3):
-        asking = f"{conversion.bands_key} which become red, green and blue"
+        asking = f"{conversion.asking_for_bands(header.colours)} which become red, green and blue"
         if bands < 3:
             asking = f"{conversion.band_key} which becomes grey"
         return Finding.BANDS, f"it has {header.described_bands}, and three or one can be used; say with {asking}"
@@ -173,7 +177,7 @@ def convert(
         if not (image[..., -1] >= opaque).all():
             raise ImageReadError(
                 f"it has transparent pixels, of which nothing is known; if its last band is no alpha channel, say with "
-                f"{conversion.bands_key} which bands are meant",
+                f"{conversion.asking_for_bands(header.colours)} which bands are meant",
                 Finding.ALPHA,
             )
         image = image[..., :-1]

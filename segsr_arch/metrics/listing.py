@@ -22,7 +22,7 @@ def as_text() -> str:
         source = f" Source: {metric.source}." if metric.source else ""
         lines.append(f"  {name}: {metric.description}{source}{needs[metric.needs]} Better: {metric.better}.")
     lines += [f"  {PREFIX}NAME: {PYIQA}", ""]
-    lines.append("registered with BasicSR, by itself or by --imports; their options stand under val: metrics::")
+    lines.append("registered with BasicSR, by itself or by --imports; their options stand under val:metrics:")
     lines += [f"  {name}: {description}" for name, description in own_metrics().items()]
     return "\n".join(lines)
 

@@ -115,7 +115,7 @@ def test_opaque_alpha_is_dropped_and_transparency_refused(write):
     seen_through[5, 7, 3] = 254
     finding, sentence = refused(write(seen_through))
     assert finding is Finding.ALPHA and sentence.startswith("it has transparent pixels, of which nothing is known; if ")
-    assert sentence.endswith("no alpha channel, say with --bands 3 2 1 which bands are meant")
+    assert sentence.endswith("no alpha channel, say with --bands 1 2 3 which bands are meant")
 
 
 def test_a_transparent_palette_colour_is_refused():

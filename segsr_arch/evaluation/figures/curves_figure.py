@@ -105,7 +105,7 @@ def draw_lines(axes: "Axes", series: Sequence[Series], *, markers: int | None = 
     Raises:
         ConfigError: If runs of a group have no iteration in common.
     """
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     look = looks(len(series))
     for each, of_series in zip(series, look, strict=True):
@@ -119,6 +119,7 @@ def draw_lines(axes: "Axes", series: Sequence[Series], *, markers: int | None = 
             axes.fill_between(iterations, *reach, color=of_series.colour, alpha=0.2, linewidth=0)
             for edge in reach:  # so that bands that overlap can be told apart in grey
                 axes.plot(iterations, edge, color=of_series.colour, linewidth=0.4, linestyle=of_series.line)
+    axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
     axes.set_xlabel("iteration")
     return [(each.label, _line(of_series)) for each, of_series in zip(series, look, strict=True)]

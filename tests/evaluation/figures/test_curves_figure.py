@@ -48,6 +48,13 @@ def test_a_group_is_drawn_as_its_mean_and_a_band_at_common_iterations():
     assert "SeG-SR (mean of 2 runs, band: least to greatest)" in texts(figure)
 
 
+def test_a_few_iterations_are_counted_in_whole_numbers():
+    figure = draw_curves([Series(name="short", curves=(a_curve("short", {3: 20.0, 6: 21.0}),))])
+    figure.canvas.draw()
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert len(labels) == len(set(labels)) and {"3", "6"} <= set(labels)
+
+
 def test_runs_have_different_lines_and_markers_and_the_caption_says_what_it_is(run):
     curves = [read_curve(run), a_curve("other", {100: 20.0, 300: 21.0})]
     figure = draw_curves(series_of(curves, {}))
