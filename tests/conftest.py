@@ -3,10 +3,15 @@
 import signal
 import subprocess
 
+import hypothesis
 import pytest
 
 import segsr_arch  # noqa: F401
 from tests.cli.runs import forget_logger
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("any_machine", deadline=None)
+hypothesis.settings.load_profile("any_machine")
 
 
 @pytest.fixture(autouse=True)

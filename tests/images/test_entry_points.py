@@ -248,7 +248,7 @@ def test_tensors_of_four_bands_are_no_image():
 WHOLE = [data for data, expected in FILES.values() if expected is not Finding.BROKEN]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_bytes_changed_at_random_give_an_image_or_a_named_problem(data, tmp_path):
     content = bytearray(data.draw(st.sampled_from(WHOLE)))

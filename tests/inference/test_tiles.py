@@ -18,7 +18,7 @@ def enlarge(scale):
     return lambda lq: lq.repeat_interleave(scale, -1).repeat_interleave(scale, -2)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
     tile=st.integers(1, 24),
@@ -118,7 +118,7 @@ def test_tiles_come_row_by_row_and_a_writer_needs_to_hold_no_more_than_a_row_of_
     assert torch.equal(torch.cat(written, dim=-2), blend(tiles, size=(1, 3, 100, 68)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), size=st.integers(1, 20), data=st.data())
 def test_weights_are_above_zero_and_sum_to_one_once_they_are_divided_by_their_sum(height, width, size, data):
     windows = WindowGrid(height=height, width=width, size=size, overlap=data.draw(st.integers(0, size - 1)))

@@ -34,7 +34,7 @@ def rgb_with_border(border):
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 1000),
     height=st.integers(11, 70),

@@ -38,7 +38,7 @@ def test_position_not_size_decides():
     torch.testing.assert_close(resize_maps(maps, (1, 16), step=3 / 16)[0, 0, 0, :10], row)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     source=st.tuples(st.integers(1, 9), st.integers(1, 9)),
     target=st.tuples(st.integers(1, 40), st.integers(1, 40)),
@@ -76,7 +76,7 @@ def test_untrained_upsampling_is_torchs_bilinear(factor):
     torch.testing.assert_close(LearnedUpsampling(num_maps=3, factor=factor)(maps), expected, atol=1e-6, rtol=1e-5)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     half=st.integers(0, 8),
     target=st.tuples(st.integers(1, 40), st.integers(1, 40)),
