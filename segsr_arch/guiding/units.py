@@ -15,10 +15,20 @@ _SHOWN_CANDIDATES = 8
 
 
 def entries(network: nn.Module) -> list[str]:
-    """List the paths of a network's entries in the order in which they run; none if no units are declared for it."""
+    """List the paths of a network's entries in the order in which they run; none if no units are declared for it.
+
+    Raises:
+        ConfigError: If its class declares units that it does not have.
+    """
     declared, paths = capabilities_of(network), []
     for container in declared.units:
-        module = network.get_submodule(container)
+        try:
+            module = network.get_submodule(container)
+        except AttributeError:
+            raise ConfigError(
+                f"{type(network).__name__}: its capabilities declare units in {container}, and it has no such module; "
+                f"name a ModuleList or Sequential that it has."
+            ) from None
         if isinstance(module, (nn.ModuleList, nn.Sequential)) and container not in declared.whole:
             paths += [f"{container}.{name}" for name in _stacked(module)]
         else:

@@ -14,6 +14,7 @@ from segsr_arch.archs.semantic_sr_arch import SemanticSR
 from segsr_arch.capabilities import FOREIGN, Capabilities
 from segsr_arch.errors import ConfigError
 from segsr_arch.guiding.guided_network import GuidedNetwork
+from segsr_arch.guiding.units import entries
 from tests.guiding.bases import base_options, build, images
 from tests.guiding.test_guided_network import shake
 from tests.support import TINY_SEMANTICS, TINY_VLM
@@ -280,6 +281,14 @@ class NormalisedStack(Stack):
 
     def __init__(self):
         super().__init__([nn.Sequential(nn.Conv2d(8, 8, 3, padding=1), nn.BatchNorm2d(8)) for _ in range(2)])
+
+
+def test_units_that_a_class_declares_and_lacks_are_named():
+    class Misspelt(nn.Module):
+        capabilities = Capabilities(units=("bodies",))
+
+    with pytest.raises(ConfigError, match="Misspelt: its capabilities declare units in bodies, and it has no such"):
+        entries(Misspelt())
 
 
 @pytest.mark.parametrize("training", [True, False])
