@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 import torch
 
 from segsr_arch.errors import WeightsError, WeightsFileError, first_line
+from segsr_arch.replacing import replaced
+from segsr_arch.running.progress import bar_for_others
 from segsr_arch.semantics.vision_weights import require_network
 
 
@@ -40,7 +42,8 @@ def hub_file(url: str, *, metric: str) -> Iterator[Path]:
                 f"{metric}: its weights {path} are missing, and there is no network ({error}). {remedy}"
             ) from error
     try:
-        yield path
+        with replaced(torch.hub, "tqdm", bar_for_others):
+            yield path
     except WeightsFileError as error:
         raise WeightsError(f"{metric}: its weights cannot be loaded. {error} Delete the file. {remedy}") from error
     except Exception as error:  # whatever torch, its hub, pickle or the disk raise: the remedy is the same

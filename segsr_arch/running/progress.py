@@ -55,17 +55,21 @@ def progress(
     unit: str,
     total: int | None = None,
     initial: int = 0,
+    abbreviated: bool = False,
     keep: bool = True,
     shown: bool = True,
 ) -> "tqdm[Any]":
-    """Show how far something is, on stderr.
+    """Show how far something is, on stderr: what is done of how much, the rate, the time left.
+
+    On a terminal it is a bar; elsewhere a line at most every half minute, and one at the end.
 
     Args:
         iterable: What is gone through; ``None`` if the caller calls ``update``.
         what: What is going on, before the figures.
         unit: What is counted, in the singular.
         total: How many there are; ``None`` takes the length of ``iterable``.
-        initial: How many were done before.
+        initial: How many were done before; they do not count for the rate.
+        abbreviated: Whether counts and rate are written as 1.23k or 4.56M, as for pixels or bytes.
         keep: Whether the bar stays on the terminal when all is done; lines always stay.
         shown: Whether anything is shown at all.
 
@@ -73,8 +77,23 @@ def progress(
         An iterable, and a context manager with ``update``, ``set_description`` and ``close``. A message that is to
         stand above the bar is written with ``tqdm.write``.
     """
-    options: dict[str, Any] = {"total": total, "initial": initial, "desc": what, "unit": unit, "disable": not shown}
+    options: dict[str, Any] = {"total": total, "initial": initial, "desc": what, "disable": not shown}
+    options |= {"unit": unit, "unit_scale": abbreviated}
     if sys.stderr.isatty():
         return tqdm(iterable, **options, leave=keep)
     # miniters: or tqdm would guess from the pace so far how many updates to pass over
     return _Lines(iterable, **options, file=sys.stderr, mininterval=LINE_SECONDS, miniters=1, ncols=0)
+
+
+def bar_for_others(
+    *,
+    total: int | None,
+    unit: str,
+    desc: str | None = None,
+    disable: bool = False,
+    unit_scale: bool = False,
+    unit_divisor: int = 1000,
+    ncols: int | None = None,
+) -> "tqdm[Any]":
+    """Stand in for ``tqdm`` in modules of others, called as they call it; the last two arguments change nothing."""
+    return progress(total=total, unit=unit, what=desc, abbreviated=unit_scale, shown=not disable)

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from segsr_arch.errors import WeightsError
 from segsr_arch.known_names import close_matches
+from segsr_arch.replacing import replaced
+from segsr_arch.running.progress import bar_for_others
 from segsr_arch.weights.layouts import to_open_clip
 from segsr_arch.weights.network_weights import load_strictly
 from segsr_arch.weights.reading import read_state_dict
@@ -62,7 +64,8 @@ def find_weights(model_name: str | None, pretrained: str, cache_dir: str | None)
         return cached
     try:
         require_network(tag_config)
-        return Path(open_clip.download_pretrained(tag_config, cache_dir=cache_dir))
+        with replaced(open_clip.pretrained, "tqdm", bar_for_others):
+            return Path(open_clip.download_pretrained(tag_config, cache_dir=cache_dir))
     except Exception as error:  # whatever the network, the hub client or the disk raises: the remedy is the same
         raise WeightsError(
             f"semantics: pretrained: the weights {pretrained!r} of {model_name} could not be fetched "

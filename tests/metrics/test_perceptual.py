@@ -98,3 +98,14 @@ def test_broken_file(empty_hub):
     torch.save({"features.0.weight": torch.zeros(3)}, path)
     with pytest.raises(WeightsError, match="cannot be loaded"):
         find_metric("lpips").load(device=CPU)
+
+
+def test_a_download_writes_lines_not_bars(tmp_path, empty_hub, monkeypatch, capsys):
+    source = tmp_path / "weights.pth"
+    torch.save({"weight": torch.zeros(250_000)}, source)
+    monkeypatch.setattr(pretrained, "require_network", lambda source: None)
+    with pretrained.hub_file(source.as_uri(), metric="lpips") as path:
+        torch.hub.load_state_dict_from_url(source.as_uri())
+    assert path.read_bytes() == source.read_bytes()
+    (line,) = [each for each in capsys.readouterr().err.splitlines() if "%" in each]
+    assert line.startswith("100% 1.00M/1.00M [00:0") and line.endswith("B/s]") and "\r" not in line

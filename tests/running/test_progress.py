@@ -45,6 +45,18 @@ def test_slow_work_is_told_when_it_moves_and_never_between(capsys):
     ]
 
 
+def test_pixels_are_counted_in_millions_a_second_and_what_was_done_before_does_not_count_for_the_rate(capsys):
+    with progress(total=400_000_000, initial=100_000_000, unit="px", what="scene", abbreviated=True) as bar:
+        for now in range(10, 61, 10):
+            bar._time = lambda now=now: now
+            if now == 10:
+                bar.start_t = bar.last_print_t = bar._written_at = 0.0
+            bar.update(20_000_000)
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "scene:  40% 160M/400M [00:30<02:00, 2.00Mpx/s]"
+    assert last.startswith("scene:  55% 220M/400M [01:00<01:30, 2.00Mpx/s")
+
+
 def test_what_is_iterated_over_comes_through_and_quick_work_is_one_line(capsys):
     assert list(progress(iter("abc"), total=3, unit="file")) == ["a", "b", "c"]
     (line,) = capsys.readouterr().err.splitlines()

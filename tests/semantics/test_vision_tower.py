@@ -10,7 +10,7 @@ import torch
 
 from segsr_arch.errors import ConfigError, WeightsError
 from segsr_arch.freezing import state_digest
-from segsr_arch.semantics import SemanticsConfig
+from segsr_arch.semantics import SemanticsConfig, vision_weights
 from segsr_arch.semantics.vision_tower import build_vision_tower
 from tests.support import TINY_VLM
 
@@ -111,6 +111,17 @@ def test_known_tag_without_network_says_what_to_place_where(tmp_path, monkeypatc
         build(vlm="ViT-B-32-quickgelu", pretrained="openai", cache_dir=str(tmp_path))
     message = str(caught.value)
     assert "network is unreachable" in message and "cache_dir" in message and "semantics: pretrained" in message
+
+
+def test_a_download_writes_lines_not_bars(tmp_path, monkeypatch, capsys):
+    source = tmp_path / "weights.pt"
+    source.write_bytes(bytes(2_000_000))
+    monkeypatch.setattr(vision_weights, "require_network", lambda source: None)
+    monkeypatch.setattr(open_clip, "get_pretrained_cfg", lambda *_: {"url": source.as_uri()})
+    path = vision_weights.find_weights("ViT-B-32", "a-tag", str(tmp_path / "cache"))
+    assert path == tmp_path / "cache" / "weights.pt" and path.read_bytes() == source.read_bytes()
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("100% 2.00M/2.00M [00:0") and "\r" not in line
 
 
 def test_truncated_file_is_named(tmp_path):

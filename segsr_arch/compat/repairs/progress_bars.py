@@ -6,11 +6,10 @@ Cause: in validations, extraction of features and making of LMDBs tqdm writes te
 
 import importlib
 import sys
-from typing import Any
 
 from tqdm import tqdm
 
-from segsr_arch.running.progress import progress
+from segsr_arch.running.progress import bar_for_others
 
 _MODULES = ("models", "utils.lmdb_util", "utils.download_util", "metrics.fid")
 
@@ -22,10 +21,6 @@ def repair() -> bool:
     repaired = False
     for name, module in list(sys.modules.items()):
         if name.startswith("basicsr.") and vars(module).get("tqdm") is tqdm:
-            vars(module)["tqdm"] = _bar
+            vars(module)["tqdm"] = bar_for_others
             repaired = True
     return repaired
-
-
-def _bar(*, total: int, unit: str, desc: str | None = None) -> Any:
-    return progress(total=total, unit=unit, what=desc)
