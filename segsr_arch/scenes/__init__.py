@@ -1,0 +1,1 @@
+"""Scenes of any size: a raster in, a georeferenced one out, window by window."""
