@@ -21,7 +21,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from segsr_arch.metrics.fidelity import measure_fidelity
+from segsr_arch.metrics.measures.fidelity import measure_fidelity
 
 
 def make_pairs(count, side):

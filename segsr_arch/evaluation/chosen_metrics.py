@@ -12,7 +12,7 @@ import torch
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.image_checks import Images
 from segsr_arch.metrics.catalogue import find_metric
-from segsr_arch.metrics.fidelity import measure_fidelity
+from segsr_arch.metrics.measures.fidelity import measure_fidelity
 from segsr_arch.metrics.metric import LoadedMetric, Metric
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL, find_protocol
 from segsr_arch.results.record import Column, SetValue

@@ -4,10 +4,12 @@
     value = measure(sr, gt, lq, scale)
     print(value, measure.backend)
 
-A metric more is a module with ``METRICS``, named in ``_MODULES``; one of your own is a file that calls
+A metric more is a file in :mod:`segsr_arch.metrics.measures`; one of your own is a file that calls
 :func:`segsr_arch.metrics.entries.register_metric`.
 """
 
+import importlib
+import pkgutil
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -17,13 +19,24 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from segsr_arch.compat import registration
 from segsr_arch.errors import ConfigError
 from segsr_arch.known_names import nearest_hint
-from segsr_arch.metrics import clip_cosine, clip_iqa, fidelity, kid, lr_consistency, perceptual, pyiqa_metrics, spectral
+from segsr_arch.metrics import measures, pyiqa_metrics
 from segsr_arch.metrics.entries import MetricEntry
 from segsr_arch.metrics.metric import Metric
 from segsr_arch.metrics.registered import describe, missing_options, own_metrics
 
-_MODULES = (fidelity, perceptual, spectral, kid, clip_iqa, lr_consistency, clip_cosine)
-CATALOGUE: dict[str, Metric] = {metric.name: metric for module in _MODULES for metric in module.METRICS}
+
+def collect() -> dict[str, Metric]:
+    """Import every file of :mod:`segsr_arch.metrics.measures`.
+
+    Returns:
+        Their metrics by name: first those that are measured under protocols, which everybody reports, then the others.
+    """
+    names = [f"{measures.__name__}.{each.name}" for each in pkgutil.iter_modules(measures.__path__)]
+    found: list[Metric] = [metric for name in names for metric in importlib.import_module(name).METRICS]
+    return {metric.name: metric for metric in sorted(found, key=lambda metric: (not metric.per_protocol, metric.name))}
+
+
+CATALOGUE = collect()
 
 for _entry in (*map(MetricEntry, CATALOGUE.values()), pyiqa_metrics.ENTRY):
     registration.register(METRIC_REGISTRY)(_entry)

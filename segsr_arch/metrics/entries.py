@@ -25,7 +25,7 @@ import torch
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from segsr_arch.metrics.images import check_pair
-from segsr_arch.metrics.lr_consistency import lr_of
+from segsr_arch.metrics.measures.lr_consistency import lr_of
 from segsr_arch.metrics.metric import LoadedMetric, Metric
 from segsr_arch.metrics.running_set import RunningSet
 from segsr_arch.results.record import SetValue

@@ -13,6 +13,7 @@ from basicsr.utils import registry as stock_registry
 
 from segsr_arch.cli import basicsr, segsr
 from segsr_arch.compat import patching
+from segsr_arch.metrics import catalogue, measures
 from segsr_arch.preparation import data_set
 from segsr_arch.results.reading import read_record
 from tests.cli.runs import make_options, make_pairs, write_options
@@ -43,7 +44,8 @@ def here(tmp_path, monkeypatch):
         monkeypatch.setattr(registry, "_obj_map", dict(registry._obj_map))
     known = set(sys.modules)
     yield tmp_path
-    for name in {"small_net_arch", "largest_error", "noisy_model"} - known:
+    made = ("small_net_arch", "largest_error", f"{measures.__name__}.largest_error", "noisy_model")
+    for name in {*made} - known:
         sys.modules.pop(name, None)
 
 
@@ -78,6 +80,14 @@ def test_a_metric(here, capsys):
         expected = np.abs(row.sr.read().astype(float) - row.gt.read()).max() / 255
         assert row.values["largest_error"] == pytest.approx(expected, abs=1e-6)
     assert "Largest error" in capsys.readouterr().out
+
+
+def test_a_metric_of_the_package_is_found_by_itself(here, monkeypatch):
+    entry = block("Add a metric").replace("register_metric(\n", "METRICS = [\n").rstrip().removesuffix(")") + "]\n"
+    (here / "largest_error.py").write_text(entry)
+    monkeypatch.setattr(measures, "__path__", [*measures.__path__, str(here)])
+    first, second, *others = catalogue.collect()
+    assert [first, second] == ["psnr", "ssim"] and others == sorted(others) and "largest_error" in others
 
 
 def test_a_data_set(here, capsys, monkeypatch):

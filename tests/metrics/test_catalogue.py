@@ -6,14 +6,14 @@ import torch
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.metrics.catalogue import CATALOGUE, find_metric
-from segsr_arch.metrics.lr_consistency import lr_of
+from segsr_arch.metrics.measures.lr_consistency import lr_of
 from tests.metrics.backbones import write_clip
 from tests.support import TINY_SEMANTICS, make_image
 
 CPU = torch.device("cpu")
 SCALE = 2
-NAMES = ["psnr", "ssim", "lpips", "dists", "ergas", "sam", "scc", "uqi", "kid"]
-NAMES += ["clip_iqa", "lr_consistency", "clip_cosine"]
+NAMES = ["psnr", "ssim", "clip_cosine", "clip_iqa", "dists", "ergas", "kid", "lpips", "lr_consistency"]
+NAMES += ["sam", "scc", "uqi"]
 IMAGE_METRICS = [name for name in NAMES if name != "kid"]
 
 

@@ -9,8 +9,8 @@ import transformers
 from PIL import Image
 
 from segsr_arch.errors import DependencyError, WeightsError
-from segsr_arch.metrics import clip_iqa
 from segsr_arch.metrics.catalogue import find_metric
+from segsr_arch.metrics.measures import clip_iqa
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.feature_extraction import SemanticFeatureExtraction
 from tests.metrics.backbones import write_clip

@@ -9,7 +9,7 @@ from basicsr.utils.registry import METRIC_REGISTRY
 from segsr_arch.errors import ConfigError, DataError, WeightsError
 from segsr_arch.metrics import entries
 from segsr_arch.metrics.catalogue import CATALOGUE, find_metric
-from segsr_arch.metrics.lr_consistency import lr_of
+from segsr_arch.metrics.measures.lr_consistency import lr_of
 from tests.metrics.backbones import write_clip
 from tests.support import TINY_SEMANTICS, make_image
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.metrics.fidelity import luma, measure_fidelity, psnr, ssim
+from segsr_arch.metrics.measures.fidelity import luma, measure_fidelity, psnr, ssim
 from segsr_arch.metrics.protocols import PROTOCOLS, Protocol
 from tests.support import make_image
 

@@ -8,8 +8,8 @@ import torchmetrics
 from torchmetrics.image.kid import KernelInceptionDistance
 
 from segsr_arch.errors import ConfigError, DataError, DependencyError
-from segsr_arch.metrics import kid
 from segsr_arch.metrics.catalogue import find_metric
+from segsr_arch.metrics.measures import kid
 from segsr_arch.metrics.metric import plain
 from segsr_arch.metrics.running_set import RunningSet
 from tests.support import make_image

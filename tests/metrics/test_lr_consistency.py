@@ -6,7 +6,7 @@ from basicsr.utils.matlab_functions import imresize
 
 from segsr_arch.degradations.bicubic import make_lr
 from segsr_arch.errors import DataError
-from segsr_arch.metrics.lr_consistency import lr_consistency, lr_of
+from segsr_arch.metrics.measures.lr_consistency import lr_consistency, lr_of
 from tests.support import make_image
 
 

@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from segsr_arch.metrics.spectral import ergas, sam, scc, uqi
+from segsr_arch.metrics.measures.spectral import ergas, sam, scc, uqi
 from tests.support import make_image
 
 

@@ -9,8 +9,8 @@ from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.figures.choosing import contenders, is_bicubic
 from segsr_arch.evaluation.figures.regions import Region, find_region
 from segsr_arch.evaluation.image_checks import Images, check_images
-from segsr_arch.metrics.fidelity import measure_fidelity
 from segsr_arch.metrics.images import data_range
+from segsr_arch.metrics.measures.fidelity import measure_fidelity
 from segsr_arch.metrics.protocols import PROTOCOLS
 from segsr_arch.results.record import Column, EvaluationRecord, ImageRow
 

@@ -5,7 +5,7 @@ import numpy as np
 from matplotlib.text import Text
 
 from segsr_arch.degradations.bicubic import make_lr
-from segsr_arch.metrics.fidelity import psnr
+from segsr_arch.metrics.measures.fidelity import psnr
 from segsr_arch.results.record import Column, Cost, EvaluationRecord, ImageRow
 from segsr_arch.results.references import ImageReference
 from segsr_arch.results.writing import write_record

@@ -11,7 +11,7 @@ from segsr_arch.evaluation.figures.comparison_figure import compare_methods
 from segsr_arch.evaluation.figures.regions import Region
 from segsr_arch.evaluation.figures.style import WIDTH
 from segsr_arch.evaluation.saved_evaluations import find_methods
-from segsr_arch.metrics.fidelity import psnr
+from segsr_arch.metrics.measures.fidelity import psnr
 from tests.evaluation.figures.records import PSNR, all_text, texts, write_evaluation
 from tests.support import make_image, write_image
 

@@ -5,8 +5,8 @@ import numpy as np
 
 from segsr_arch.degradations.bicubic import make_lr, mod_crop, reduce_exactly
 from segsr_arch.errors import DataError
-from segsr_arch.metrics.fidelity import decibels
 from segsr_arch.metrics.images import check_depths, data_range, size_text
+from segsr_arch.metrics.measures.fidelity import decibels
 from segsr_arch.metrics.metric import Metric, plain
 
 
