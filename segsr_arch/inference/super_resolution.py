@@ -7,6 +7,7 @@ from torch import Tensor
 
 from segsr_arch.capabilities import size_rule_of
 from segsr_arch.errors import DataError
+from segsr_arch.inference.blending import BlendingWeights
 from segsr_arch.inference.tiles import TileOptions, blend, super_resolve_windows
 from segsr_arch.padding import crop, pad_to_multiple
 from segsr_arch.windows import WindowGrid
@@ -40,10 +41,12 @@ def super_resolve(
         return run(lq)
     padded = pad_to_multiple(lq, rule.multiple, minimum=rule.minimum)  # the grid of tiles fits if a tile's side does
     height, width = padded.shape[-2:]
+    grid = WindowGrid(height=height, width=width, size=tile.size, overlap=tile.overlap)
     tiles = super_resolve_windows(
         lambda together, _windows: run(together),
         lambda window: padded[(...,) + window.slices],
-        WindowGrid(height=height, width=width, size=tile.size, overlap=tile.overlap),
+        grid,
+        weights=BlendingWeights(grid, scale=scale),
         scale=scale,
         batch=tile.batch,
     )

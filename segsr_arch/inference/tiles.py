@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.inference.blending import BlendingWeights
 from segsr_arch.option_fields import OptionGroup, option
-from segsr_arch.windows import Window, WindowGrid
+from segsr_arch.windows import Window
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class Tile:
     Attributes:
         window: Its place in the SR image.
         sr: Its pixels (B, C, height, width), float32.
-        weights: Their weights (height, width), above zero: a pixel of the image is the weighted mean of its tiles.
+        weights: Their weights (height, width): those of all tiles of an image sum to one at every pixel.
     """
 
     window: Window
@@ -66,66 +67,65 @@ class Tile:
 def super_resolve_windows(
     network: Callable[[Tensor, Sequence[Window]], Tensor],
     read: Callable[[Window], Tensor],
-    windows: WindowGrid,
+    windows: Iterable[Window],
     *,
+    weights: BlendingWeights,
     scale: int,
     batch: int = 1,
 ) -> Iterator[Tile]:
     """Run a network window by window, and hand out each tile as soon as it is there.
 
-    Once a row of windows is through, the rows above the next one of ``windows.tops`` are complete: who writes a raster
+    Once a row of windows is through, the rows above the next one of a grid's ``tops`` are complete: who writes a raster
     needs to hold no more than that.
 
     Args:
         network: Maps tiles (N, C, h, w) and their places in the LR image, N / B windows of B images each, to (N, C,
             scale * h, scale * w). Its errors are passed on: there is never a hole. It may do what it likes with them.
         read: Gives the pixels (B, C, h, w) of a window of the LR images.
-        windows: The windows.
+        windows: A grid of windows, or some of one.
+        weights: Those of the whole grid.
         scale: Scale of the network.
         batch: For how many windows it is called at once.
 
     Yields:
         The tiles, in the order of their windows.
     """
-    weights = None
     remaining = iter(windows)
     while places := list(itertools.islice(remaining, batch)):  # all of one size
         parts = [read(window) for window in places]
         together = network(torch.cat(parts), places).float()
-        if weights is None:
-            weights = blending_weights(together, overlap=windows.overlap * scale)
         for window, sr in zip(places, together.chunk(len(places)), strict=True):
-            yield Tile(window=window.scaled(scale), sr=sr, weights=weights)
+            yield Tile(window=window.scaled(scale), sr=sr, weights=weights.at(window).to(sr.device))
 
 
-def blending_weights(tiles: Tensor, *, overlap: int) -> Tensor:
-    """Weights (height, width) of the pixels of tiles (..., height, width): they rise over ``overlap`` pixels."""
-    rows, columns = (_ramp(length, overlap, tiles) for length in tiles.shape[-2:])
-    return rows[:, None] * columns[None, :]
+def add_tile(canvas: Tensor, place: Window, tile: Tile) -> None:
+    """Add the part of a tile, times its weights, that lies in a part of the SR image.
 
-
-def _ramp(length: int, overlap: int, like: Tensor) -> Tensor:
-    """Weights (length,) that rise over ``overlap`` cells and fall again, all above zero."""
-    position = torch.arange(length, device=like.device, dtype=torch.float32)
-    distance = torch.minimum(position, length - 1 - position) + 0.5
-    return (distance / max(overlap, 0.5)).clamp(max=1)
+    Args:
+        canvas: Sums (B, C, height, width) of that part; changed in place.
+        place: Where the canvas lies in the SR image.
+        tile: The tile.
+    """
+    shared = tile.window.intersection(place)
+    if shared is None:
+        return
+    inside, within = (shared.relative_to(outer).slices for outer in (tile.window, place))
+    canvas[(..., *within)] += tile.sr[(..., *inside)].to(canvas.dtype) * tile.weights[inside]
 
 
 def blend(tiles: Iterable[Tile], *, size: Sequence[int]) -> Tensor:
     """Put an image together: every pixel is the weighted mean of the tiles that cover it.
 
     Args:
-        tiles: Tiles that cover it.
+        tiles: All tiles of the image.
         size: Sizes of the result, (B, C, height, width).
 
     Returns:
         The images, float32, where the tiles are.
     """
-    total = weight_sum = torch.zeros(())
-    for place, tile in enumerate(tiles):
-        if place == 0:
-            total, weight_sum = (tile.sr.new_zeros(*sizes, *size[-2:]) for sizes in (size[:-2], (1, 1)))
-        rows, columns = tile.window.slices
-        total[..., rows, columns] += tile.sr * tile.weights
-        weight_sum[..., rows, columns] += tile.weights
-    return total / weight_sum
+    canvas = torch.zeros(())
+    for count, tile in enumerate(tiles):
+        if count == 0:
+            canvas = tile.sr.new_zeros(tuple(size))
+        add_tile(canvas, Window(height=size[-2], width=size[-1]), tile)
+    return canvas

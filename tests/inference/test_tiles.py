@@ -1,4 +1,3 @@
-from dataclasses import replace
 
 import pytest
 import torch
@@ -7,6 +6,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.inference.blending import BlendingWeights, axis_weights
 from segsr_arch.inference.super_resolution import super_resolve
 from segsr_arch.inference.tiles import Tile, TileOptions, blend, super_resolve_windows
 from segsr_arch.windows import Window, WindowGrid
@@ -95,6 +95,7 @@ def test_tiles_come_row_by_row_and_a_writer_needs_to_hold_no_more_than_a_row_of_
         lambda tiles, _windows: enlarge(2)(tiles) + 0.1 * torch.rand(tiles.shape[0], 1, 1, 1),
         lambda window: lq[(..., *window.slices)],
         windows,
+        weights=BlendingWeights(windows, scale=2),
         scale=2,
         batch=4,
     )
@@ -118,20 +119,33 @@ def test_tiles_come_row_by_row_and_a_writer_needs_to_hold_no_more_than_a_row_of_
     assert torch.equal(torch.cat(written, dim=-2), blend(tiles, size=(1, 3, 100, 68)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=60)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), size=st.integers(1, 20), data=st.data())
-def test_weights_are_above_zero_and_sum_to_one_once_they_are_divided_by_their_sum(height, width, size, data):
+def test_weights_sum_to_one_exactly_whatever_the_order_of_the_tiles(height, width, size, data):
     windows = WindowGrid(height=height, width=width, size=size, overlap=data.draw(st.integers(0, size - 1)))
-    read = torch.zeros(1, 1, height, width)
-    tiles = list(super_resolve_windows(lambda t, _: t, lambda w: read[(..., *w.slices)], windows, scale=1))
-    total = blend([replace(tile, weights=tile.weights * 0 + 1, sr=tile.weights[None, None]) for tile in tiles],
-                  size=(1, 1, height, width))  # fmt: skip
-    count = blend([replace(tile, weights=tile.weights * 0 + 1, sr=torch.ones_like(tile.sr)) for tile in tiles],
-                  size=(1, 1, height, width))  # fmt: skip
-    assert all((tile.weights > 0).all() for tile in tiles)
-    assert total.min() > 0 and torch.equal(count, torch.ones_like(count))
-    ones = blend([replace(tile, sr=torch.ones_like(tile.sr)) for tile in tiles], size=(1, 1, height, width))
-    torch.testing.assert_close(ones, torch.ones_like(ones))
+    scale = data.draw(st.integers(1, 4))
+    weights = BlendingWeights(windows, scale=scale)
+    places = data.draw(st.permutations(list(windows)))
+    total = torch.zeros(height * scale, width * scale)
+    for window in places:
+        total[window.scaled(scale).slices] += weights.at(window)
+    assert torch.equal(total, torch.ones_like(total))
+
+
+def test_weights_rise_from_the_edge_of_a_window_over_the_overlap():
+    first, last = axis_weights((0, 6), 10, 4)
+    assert first.tolist() == [1024] * 6 + [896, 640, 384, 128]
+    assert last.tolist() == [128, 384, 640, 896] + [1024] * 6
+    assert axis_weights((0,), 3, 2)[0].tolist() == [1024] * 3  # a real edge of the image
+
+
+@settings(max_examples=40)
+@given(level=st.floats(0, 1, width=32), size=st.integers(1, 20), data=st.data())
+def test_a_constant_stays_the_same_number(level, size, data):
+    lq = torch.full((1, 3, data.draw(st.integers(1, 40)), data.draw(st.integers(1, 40))), level)
+    tile = TileOptions(size=size, overlap=data.draw(st.integers(0, size - 1)))
+    blended = super_resolve(enlarge(2), lq, scale=2, tile=tile)
+    torch.testing.assert_close(blended, torch.full_like(blended, level), rtol=2e-7, atol=0)
 
 
 def test_a_guided_network_is_told_where_its_tiles_lie_and_guides_them_by_the_whole_image():
@@ -147,7 +161,9 @@ def test_a_guided_network_is_told_where_its_tiles_lie_and_guides_them_by_the_who
         signals = network.signals(lq)
         whole = network(lq)
         windows = WindowGrid(height=64, width=64, size=48, overlap=32)
-        tiles = super_resolve_windows(told, lambda window: lq[(..., *window.slices)], windows, scale=2, batch=3)
+        weights = BlendingWeights(windows, scale=2)
+        read = lambda window: lq[(..., *window.slices)]  # noqa: E731
+        tiles = super_resolve_windows(told, read, windows, weights=weights, scale=2, batch=3)
         blended = blend(tiles, size=whole.shape)
         alone = super_resolve(network, lq, scale=2, tile=TileOptions(size=48, overlap=32))
     assert seen == list(windows)
