@@ -12,7 +12,7 @@ from speed_networks import build, make_inference, make_training_step
 from training_throughput import loading_rate, prepare
 
 from segsr_arch.inference.super_resolution import super_resolve
-from segsr_arch.inference.tiles import TileOptions
+from segsr_arch.inference.tile_options import TileOptions
 
 _LOADED_IMAGES, _LOADED_SIDE, _LOADED_BATCHES = 24, 256, 50  # drawn HR images, their side in pixels, batches of four
 

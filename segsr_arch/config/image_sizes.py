@@ -11,7 +11,7 @@ from segsr_arch.config.mappings import section_of
 from segsr_arch.config.problems import Problems
 from segsr_arch.config.sections import is_known_code
 from segsr_arch.inference.size_trial import SizeTrial
-from segsr_arch.inference.tiles import TileOptions
+from segsr_arch.inference.tile_options import TileOptions
 from segsr_arch.inference.window_sizes import window_size_of
 from segsr_arch.metrics.registered import describe as describe_metric
 from segsr_arch.option_keys import is_whole

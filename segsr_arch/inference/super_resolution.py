@@ -8,7 +8,8 @@ from torch import Tensor
 from segsr_arch.capabilities import size_rule_of
 from segsr_arch.errors import DataError
 from segsr_arch.inference.blending import BlendingWeights
-from segsr_arch.inference.tiles import TileOptions, blend, super_resolve_windows
+from segsr_arch.inference.tile_options import TileOptions
+from segsr_arch.inference.tiles import blend, super_resolve_windows
 from segsr_arch.padding import crop, pad_to_multiple
 from segsr_arch.windows import WindowGrid
 

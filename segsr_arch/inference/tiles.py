@@ -1,52 +1,14 @@
 """Super-resolution of images in overlapping tiles that are blended without holes or seams."""
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from segsr_arch.errors import ConfigError
 from segsr_arch.inference.blending import BlendingWeights
-from segsr_arch.option_fields import OptionGroup, option
 from segsr_arch.windows import Window
-
-
-@dataclass(frozen=True, kw_only=True)
-class TileOptions(OptionGroup):
-    """Size of tiles and of their overlap, in LR pixels, and how many at once (top-level key ``tile:`` of option files).
-
-    Raises:
-        ConfigError: If the overlap is not smaller than the tile, or a value is no whole number.
-    """
-
-    section = "tile"
-
-    size: int = option(
-        64, help="side of a tile; best the size that the network was trained on", unit="LR pixels", minimum=1
-    )
-    overlap: int = option(
-        16, help="width of the band that neighbouring tiles share and blend in", unit="LR pixels", minimum=0
-    )
-    batch: int = option(1, help="tiles at once: more are faster, and need as much more memory", unit="tiles", minimum=1)
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.overlap >= self.size:
-            raise ConfigError(
-                f"tile: overlap: must be from 0 to size - 1; got size {self.size} and overlap {self.overlap}."
-            )
-
-    @classmethod
-    def from_options(cls, options: Mapping[str, Any] | None) -> "TileOptions | None":
-        """Read the mapping of a YAML; ``None`` stays ``None`` (no tiles).
-
-        Raises:
-            ConfigError: If a key is not known or a value is out of range.
-        """
-        return None if options is None else cls.read(options)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,7 +72,7 @@ def add_tile(canvas: Tensor, place: Window, tile: Tile) -> None:
     if shared is None:
         return
     inside, within = (shared.relative_to(outer).slices for outer in (tile.window, place))
-    canvas[(..., *within)] += tile.sr[(..., *inside)].to(canvas.dtype) * tile.weights[inside]
+    canvas[(...,) + within] += tile.sr[(...,) + inside].to(canvas.dtype) * tile.weights[inside]
 
 
 def blend(tiles: Iterable[Tile], *, size: Sequence[int]) -> Tensor:

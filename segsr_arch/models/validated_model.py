@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader
 
 from segsr_arch.errors import SaveError
 from segsr_arch.inference.super_resolution import super_resolve
-from segsr_arch.inference.tiles import TileOptions
+from segsr_arch.inference.tile_options import TileOptions
 from segsr_arch.models.best_network import BestNetwork
 from segsr_arch.models.tensorboard_images import ValidationImages
 from segsr_arch.models.train_options import ValidationOptions

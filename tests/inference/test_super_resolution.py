@@ -3,7 +3,7 @@ from basicsr.archs import build_network
 
 from segsr_arch.capabilities import FOREIGN, Capabilities
 from segsr_arch.inference.super_resolution import super_resolve
-from segsr_arch.inference.tiles import TileOptions
+from segsr_arch.inference.tile_options import TileOptions
 
 RRDB = {"type": "RRDBNet", "num_in_ch": 3, "num_out_ch": 3, "num_feat": 4, "num_block": 1, "num_grow_ch": 4}
 

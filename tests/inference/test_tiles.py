@@ -1,4 +1,3 @@
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -8,7 +7,8 @@ from torch.nn import functional as F
 from segsr_arch.errors import ConfigError
 from segsr_arch.inference.blending import BlendingWeights, axis_weights
 from segsr_arch.inference.super_resolution import super_resolve
-from segsr_arch.inference.tiles import Tile, TileOptions, blend, super_resolve_windows
+from segsr_arch.inference.tile_options import TileOptions
+from segsr_arch.inference.tiles import Tile, blend, super_resolve_windows
 from segsr_arch.windows import Window, WindowGrid
 from tests.guiding.bases import build, images
 from tests.guiding.test_guided_network import shake

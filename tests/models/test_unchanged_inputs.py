@@ -14,7 +14,7 @@ from segsr_arch.guiding.units import entries
 from segsr_arch.inference.cost import measure_cost
 from segsr_arch.inference.form import to_inference_form
 from segsr_arch.inference.super_resolution import super_resolve
-from segsr_arch.inference.tiles import TileOptions
+from segsr_arch.inference.tile_options import TileOptions
 from segsr_arch.models.segsr_model import SeGSRModel
 from tests import networks
 from tests.networks import NETWORKS, SCALE

@@ -1,0 +1,89 @@
+"""What can be said of how a scene is upscaled, declared once: for the function, the command and the documentation."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from segsr_arch.errors import ConfigError
+from segsr_arch.inference.tile_options import TileOptions
+from segsr_arch.option_fields import OptionGroup, keys_of, option
+
+COMPRESSIONS = ("deflate", "zstd", "lzw", "none")
+RESTS = ("bicubic", "drop")
+CONTEXTS = ("tile", "scene")
+_TILES = keys_of(TileOptions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpscaleOptions(OptionGroup):
+    """How a scene is upscaled.
+
+    Raises:
+        ConfigError: If a value is wrong, or two exclude each other.
+    """
+
+    section = "upscale"
+
+    tile: int = option(_TILES["size"].default, help=_TILES["size"].help, unit="LR pixels", minimum=1)
+    overlap: int = option(_TILES["overlap"].default, help=_TILES["overlap"].help, unit="LR pixels", minimum=0)
+    batch: int = option(_TILES["batch"].default, help=_TILES["batch"].help, unit="tiles", minimum=1)
+    bands: Sequence[int] | None = option(
+        None,
+        help="the bands that the network gets as red, green and blue, counted from 1, or one, which it gets as grey; "
+        "without it those that the file calls so, or its only three, or its only one",
+    )
+    rest: str = option(
+        "bicubic",
+        help="what becomes of the other bands: enlarged by bicubic interpolation and marked so, or left out",
+        choices=RESTS,
+    )
+    value_range: Sequence[float] | None = option(
+        None,
+        help="the stored values that are 0 and 1 for the network; without it the file's scale and offset, or the range "
+        "of its type; floating-point values must lie in [0, 1]",
+    )
+    window: Sequence[int] | None = option(None, help="upscale this part only: its first column and row, width, height")
+    bounds: Sequence[float] | None = option(None, help="upscale this part only: its west, south, east and north end")
+    bounds_crs: str | None = option(
+        None, help="coordinate reference system of the bounds, such as EPSG:4326; without it that of the file"
+    )
+    ensemble: bool = option(
+        False,
+        help="mean over the eight flips and rotations, eight times the work; their spread is written beside the output "
+        "(NAME.spread.tif): where it is high, the network is unsure",
+    )
+    consistent: bool = option(
+        False,
+        help="change the output so that it gives the input again when it is reduced (bicubic, antialiased), to half a "
+        "unit of its type: radiometry stays what it was",
+    )
+    context: str = option(
+        "tile",
+        help="what a semantic guide looks at: each tile by itself, or the scene around it",
+        choices=CONTEXTS,
+    )
+    cog: bool = option(True, help="write a cloud-optimized GeoTIFF, with overviews")
+    compress: str = option("deflate", help="lossless compression of the output", choices=COMPRESSIONS)
+    overwrite: bool = option(
+        False, help="replace an output that is there, and begin anew what was begun with other options"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.overlap >= self.tile:
+            raise ConfigError(f"--overlap {self.overlap}: must be smaller than --tile, which is {self.tile}.")
+        if self.window is not None and self.bounds is not None:
+            raise ConfigError("--window and --bounds both say which part; give one of them.")
+        if self.bounds_crs is not None and self.bounds is None:
+            raise ConfigError("--bounds-crs belongs to --bounds W S E N; give that, too.")
+
+    @property
+    def results_depend_on(self) -> dict[str, object]:
+        """The options on which pixels or files depend: all but what is done where something is there already."""
+        names = [name for name in self.__dataclass_fields__ if name != "overwrite"]
+        return {name: getattr(self, name) for name in names}
+
+
+def spread_path(dst: Path) -> Path:
+    """Where the spread of an ensemble is written."""
+    return dst.with_name(f"{dst.stem}.spread.tif")
