@@ -90,6 +90,10 @@ class TrainedNetwork:
         Raises:
             DataError: If the network's output is not finite.
         """
+        return check_finite(self.run(lq))
+
+    def run(self, lq: Tensor) -> Tensor:
+        """As :meth:`__call__`, but whatever the network gives is returned."""
         return self._run({"lq": lq})
 
     def super_resolve(self, item: Mapping[str, Any]) -> Tensor:
@@ -102,14 +106,14 @@ class TrainedNetwork:
             (3, sH, sW), as :meth:`__call__` gives it.
         """
         batch = {key: value.unsqueeze(0) for key, value in item.items() if torch.is_tensor(value)}
-        return self._run({**batch, "lq_path": [item.get("lq_path", "")]})[0]
+        return check_finite(self._run({**batch, "lq_path": [item.get("lq_path", "")]}))[0]
 
     def _run(self, batch: Mapping[str, Any]) -> Tensor:
         # Copies: some model classes hand them to a network as they are, and some networks change what they get.
         self.model.feed_data({key: value.clone() if torch.is_tensor(value) else value for key, value in batch.items()})
         self.model.test()
         self.network.eval()  # some of BasicSR's models leave it in training mode
-        return check_finite(self.model.output.detach().float().cpu())
+        return self.model.output.detach().float().cpu()
 
     def guidance(self, item: Mapping[str, Any]) -> np.ndarray | None:
         """Compute the guidance maps of an image on the patch grid (SeG-SR eq. 8).

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from segsr_arch.capabilities import size_rule_of
-from segsr_arch.errors import DataError
+from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.inference.blending import BlendingWeights
 from segsr_arch.inference.tile_options import TileOptions
 from segsr_arch.inference.tiles import blend, super_resolve_windows
@@ -30,12 +30,21 @@ def super_resolve(
 
     Returns:
         SR images (B, C, scale * H, scale * W), not clipped, on the device of the input; float32 if there are tiles.
+
+    Raises:
+        ConfigError: If the scale of what the network gives is another.
     """
     rule = size_rule_of(network)
 
     def run(images: Tensor) -> Tensor:
         padded = pad_to_multiple(images, rule.multiple, minimum=rule.minimum)
         sr = network(padded.clone() if padded is images else padded)
+        expected = tuple(scale * side for side in padded.shape[-2:])
+        if tuple(sr.shape[-2:]) != expected:  # cut to size, it would be the corner of an image of another scale
+            raise ConfigError(
+                f"the network gives {tuple(sr.shape)} for images {tuple(padded.shape)}; expected {expected} for height "
+                f"and width, {scale} times theirs."
+            )
         return crop(sr, *(scale * side for side in images.shape[-2:]))
 
     if tile is None:

@@ -1,7 +1,9 @@
+import pytest
 import torch
 from basicsr.archs import build_network
 
 from segsr_arch.capabilities import FOREIGN, Capabilities
+from segsr_arch.errors import ConfigError
 from segsr_arch.inference.super_resolution import super_resolve
 from segsr_arch.inference.tile_options import TileOptions
 
@@ -43,3 +45,10 @@ def test_tiles_that_are_no_multiple_of_the_grid_lie_where_they_belong(monkeypatc
     lq = torch.rand(1, 3, 20, 22)
     tiled = super_resolve(network, lq, scale=2, tile=TileOptions(size=15, overlap=7))
     torch.testing.assert_close(tiled, network(lq))
+
+
+@pytest.mark.parametrize("tile", [None, TileOptions(size=8, overlap=2)])
+@pytest.mark.parametrize("scale", [1, 3])
+def test_an_output_of_another_scale_is_refused_and_not_cut_to_size(tile, scale):
+    with pytest.raises(ConfigError, match=rf"expected \(\d+, \d+\) for height and width, {scale} times theirs"):
+        super_resolve(EvenSides(), torch.rand(1, 3, 8, 12), scale=scale, tile=tile)
