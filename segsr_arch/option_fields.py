@@ -25,7 +25,7 @@ from segsr_arch.known_names import nearest_hint
 from segsr_arch.option_keys import KIND_OF_TYPE, NO_DEFAULT, Key
 
 _Group = TypeVar("_Group", bound="OptionGroup")
-_Function = TypeVar("_Function", bound=Callable[..., None])
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _KEY = "key"
 
 
@@ -88,7 +88,9 @@ def takes_fields_of(group: type) -> Callable[[_Function], _Function]:
         ]
         known: Any = function
         known.__signature__ = signature.replace(parameters=[*own, *taken])
-        known.__annotations__ = {p.name: p.annotation for p in (*own[1:], *taken)} | {"return": None}
+        keywords = next(p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD)
+        shown = {name: hint for name, hint in known.__annotations__.items() if name != keywords}
+        known.__annotations__ = shown | {p.name: p.annotation for p in taken}
         return function
 
     return show

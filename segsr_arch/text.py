@@ -137,3 +137,9 @@ def read_lines(path: str | os.PathLike[str], what: str) -> list[str]:
     """
     lines = _LINE_END.split(read_text(path, what))
     return lines[:-1] if lines[-1] == "" else lines
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"

@@ -92,6 +92,18 @@ def test_a_function_shows_the_fields_that_it_hands_on():
         Sharpener(widht=4)
 
 
+def test_a_function_keeps_the_types_of_its_own_parameters_and_of_its_result():
+    @takes_fields_of(Blending)
+    def sharpen(path: str, *, strength: float = 1, **blending: Any) -> int:
+        return Blending(**blending).width
+
+    hints = typing.get_type_hints(sharpen)
+    assert hints["path"] is str and hints["strength"] is float and hints["return"] is int
+    assert "blending" not in hints and hints["limit"] == float | None
+    assert list(inspect.signature(sharpen).parameters) == ["path", "strength", *keys_of(Blending)]
+    assert sharpen("x", width=3) == 3
+
+
 def test_keys_of_the_check_come_from_the_fields():
     keys = keys_of(Blending)
     assert keys["width"] == Key("int", nullable=False, minimum=1, help="of the seam", default=8, unit="LR pixels")

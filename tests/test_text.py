@@ -9,6 +9,7 @@ from segsr_arch.text import (
     composed,
     csv_cell,
     decode,
+    duration,
     listed_name,
     printable,
     read_lines,
@@ -117,3 +118,12 @@ def test_names_are_compared_composed():
 def test_listed_names_are_found_again_from_their_line(name, listed):
     assert listed_name(name) == listed
     assert listed_name(listed) == listed
+
+
+def test_durations():
+    assert [duration(seconds) for seconds in (0, 59.6, 3599.4, 100 * 3600.0)] == [
+        "0:00:00",
+        "0:01:00",
+        "0:59:59",
+        "100:00:00",
+    ]

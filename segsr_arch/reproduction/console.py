@@ -14,11 +14,12 @@ from segsr_arch.reproduction.outcome import PSNR, SSIM, Measured, Outcome, colle
 from segsr_arch.reproduction.plan import Plan, Run
 from segsr_arch.reproduction.prepared_data import PreparedData
 from segsr_arch.reproduction.table_figure import draw_outcome
-from segsr_arch.reproduction.table_files import duration, printed, table_name, write_outcome
+from segsr_arch.reproduction.table_files import printed, table_name, write_outcome
 from segsr_arch.reproduction.timing import STEPS, Pace, measure_pace, remaining_seconds, total_seconds
 from segsr_arch.reproduction.workplace import Workplace
 from segsr_arch.results.tables import Cell, Table, to_text
 from segsr_arch.running.progress import progress
+from segsr_arch.text import duration
 
 _WRITING_SHARE = 0.05  # of the time may go into tables that are not whole yet
 

@@ -21,6 +21,7 @@ from segsr_arch.reproduction.table_caption import (
 )
 from segsr_arch.results.record import Cost
 from segsr_arch.results.tables import Cell, Table, mean_cell, to_markdown, to_text
+from segsr_arch.text import duration
 
 COLUMNS = (PSNR, SSIM, "psnr_rgb-crop", "ssim_rgb-crop")
 _FORMAT = 1
@@ -34,12 +35,6 @@ def table_name(plan: Plan) -> str:
     if len(plan.rows) < len(table.rows):
         parts.append("rows" + "-".join(str(row.number) for row in plan.rows))
     return "_".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Write seconds as h:mm:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes // 60}:{minutes % 60:02d}:{rest:02d}"
 
 
 def _spread(spread: Spread | None, *, signed: bool = False) -> Cell:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.inference.tile_options import TileOptions
@@ -82,8 +81,3 @@ class UpscaleOptions(OptionGroup):
         """The options on which pixels or files depend: all but what is done where something is there already."""
         names = [name for name in self.__dataclass_fields__ if name != "overwrite"]
         return {name: getattr(self, name) for name in names}
-
-
-def spread_path(dst: Path) -> Path:
-    """Where the spread of an ensemble is written."""
-    return dst.with_name(f"{dst.stem}.spread.tif")

@@ -8,7 +8,7 @@ from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.plan import make_plan
 from segsr_arch.reproduction.prepared_data import PreparedData
 from segsr_arch.reproduction.presets import FULL
-from segsr_arch.reproduction.table_files import duration, printed, table_cells, table_name, write_outcome
+from segsr_arch.reproduction.table_files import printed, table_cells, table_name, write_outcome
 from segsr_arch.reproduction.workplace import Workplace
 from tests.reproduction.made import TRAINED, leave_run, make_settings
 
@@ -157,12 +157,3 @@ def test_a_perfect_network_can_be_written(place):
 )
 def test_names(key, given, name):
     assert table_name(make(key, **given)) == name
-
-
-def test_durations():
-    assert [duration(seconds) for seconds in (0, 59.6, 3599.4, 100 * 3600.0)] == [
-        "0:00:00",
-        "0:01:00",
-        "0:59:59",
-        "100:00:00",
-    ]
