@@ -162,7 +162,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise
     finally:
         _unfinished.discard(partial.name)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
 
 
 def _refusal(path: Path, existed: bool, error: OSError) -> str:
@@ -177,8 +177,12 @@ def _refusal(path: Path, existed: bool, error: OSError) -> str:
     )
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in this folder survive a power cut."""
+def sync_folder(folder: Path) -> None:
+    """Make a rename in this folder survive a power cut.
+
+    Raises:
+        SaveError: If the operating system refuses.
+    """
     if os.name == "nt":  # folders cannot be opened there, and the file system keeps a journal of names
         return
     try:
