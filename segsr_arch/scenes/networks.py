@@ -1,5 +1,6 @@
 """Networks and other callables as models of scenes."""
 
+import contextlib
 import functools
 import hashlib
 import itertools
@@ -38,6 +39,7 @@ class NetworkModel:
         channels: C; each of the three channels alone is an image where it is 1.
         one_by_one: Whether it is given one image at a time.
         notes: Sentences for whoever uses it.
+        module: The torch network behind it, on its device, if it is one.
     """
 
     extra = 0
@@ -54,10 +56,11 @@ class NetworkModel:
         channels: int = 3,
         one_by_one: bool = False,
         notes: tuple[str, ...] = (),
+        module: nn.Module | None = None,
     ) -> None:
         self.network = network
         self.name, self.scale, self.identity, self.notes = name, scale, identity, notes
-        self.device, self.dtype = device, dtype
+        self.device, self.dtype, self.module = device, dtype, module
         self._channels, self._one_by_one = channels, one_by_one
 
     def for_scene(self, read: Callable[[Window], Tensor], *, height: int, width: int) -> SceneModel:
@@ -71,9 +74,13 @@ class NetworkModel:
             return torch.cat(channels, dim=1)
         return self._run(tiles)
 
+    def computing(self) -> contextlib.AbstractContextManager[Any]:
+        """What its network is run in: no gradients."""
+        return torch.no_grad()
+
     def _run(self, images: Tensor) -> Tensor:
         parts = torch.split(images, 1) if self._one_by_one else (images,)
-        with torch.no_grad():
+        with self.computing():
             done = [
                 super_resolve(self.network, part.to(self.device, self.dtype), scale=self.scale).float().cpu()
                 for part in parts
@@ -130,6 +137,8 @@ def _of_trained(trained: TrainedNetwork, name: str | None, identity: Mapping[str
         name=name or trained.name,
         scale=trained.scale,
         identity=identity or {"scale": trained.scale, **network_identity(trained.network)},
+        device=trained.device,
+        module=trained.network,
     )
 
 
@@ -182,7 +191,8 @@ def _of_callable(network: Any, name: str | None, scale: int | None, identity: Ma
     if scale < 1:
         raise ConfigError(f"{name}: scale: must be a whole number of at least 1, got {scale}")
     known_by = identity or {"scale": scale, **known_by}
-    return NetworkModel(network, name=name, scale=scale, identity=known_by, device=place)
+    module = network if isinstance(network, nn.Module) else None
+    return NetworkModel(network, name=name, scale=scale, identity=known_by, device=place, module=module)
 
 
 def _qualified_name(named: Any) -> str:

@@ -38,3 +38,19 @@ def place_before(part: Window, whole: Window, symmetry: int) -> Window:
     if symmetry >= 4:
         left = width - left - columns
     return Window(top=whole.top + top, left=whole.left + left, height=rows, width=columns)
+
+
+def place_after(part: Window, whole: Window, symmetry: int) -> Window:
+    """Find where a part of a tile lies when the tile is turned.
+
+    Args:
+        part: Place in the scene.
+        whole: Place of the tile in the scene, which holds the part.
+        symmetry: How it is turned.
+
+    Returns:
+        The part's place in the turned tile.
+    """
+    height, width = (whole.width, whole.height) if symmetry % 2 else (whole.height, whole.width)
+    undoing = symmetry if symmetry >= 4 else -symmetry % 4  # a mirrored turn undoes itself
+    return place_before(part.relative_to(whole), Window(height=height, width=width), undoing)

@@ -110,15 +110,38 @@ class SemanticGuide(nn.Module):
         Returns:
             Signals for :meth:`modulate`: (B, k, rows, columns) float32 with SLM, otherwise I_l (B, C, Hc, Wc).
         """
-        if self.localization is None:
-            local_features: Tensor = self.feature_extraction(lq)[1]
-            return local_features
-        signals = self.view(lq).maps
+        return self.refine(self.cells(*self.feature_extraction(lq)))
+
+    def cells(self, global_feature: Tensor, local_features: Tensor) -> Tensor:
+        """Compute signals on the patch grid from features that need not be of the same view of a scene (eq. 5-8).
+
+        The global feature says how patches are looked at, all of them alike (eq. 5); beside it a cell reads the token
+        of its own patch alone (eq. 8). So I_g may be that of a wider view than I_l, and cells of overlapping views may
+        be blended, before :meth:`refine`.
+
+        Args:
+            global_feature: I_g (B, C); without SLM it is not read.
+            local_features: I_l (B, C, Hc, Wc).
+
+        Returns:
+            Maps (B, k, Hc, Wc) float32 with SLM, otherwise I_l itself.
+        """
+        return local_features if self.localization is None else self.look(global_feature, local_features).maps
+
+    def refine(self, cells: Tensor) -> Tensor:
+        """Make signals for :meth:`modulate` of what :meth:`cells` gives: by the learned scale and upsampling, if any.
+
+        Args:
+            cells: (B, n, Hc, Wc).
+
+        Returns:
+            (B, n, rows, columns); a cell depends on its eight neighbours, too.
+        """
         if self.map_scale is not None:
-            signals = signals * self.map_scale.view(1, -1, 1, 1)
+            cells = cells * self.map_scale.view(1, -1, 1, 1)
         if self.map_upsampling is not None:
-            signals = self.map_upsampling(signals).float()
-        return signals
+            cells = self.map_upsampling(cells).float()
+        return cells
 
     def view(self, lq: Tensor) -> GuideView:
         """Compute the maps with all that they are made of (SeG-SR eq. 1-8).
@@ -132,9 +155,16 @@ class SemanticGuide(nn.Module):
         Raises:
             ConfigError: If this guide has no localization, and so no maps.
         """
+        return self.look(*self.feature_extraction(lq))
+
+    def look(self, global_feature: Tensor, local_features: Tensor) -> GuideView:
+        """As :meth:`view`, from the features I_g (B, C) and I_l (B, C, Hc, Wc) (SeG-SR eq. 5-8).
+
+        Raises:
+            ConfigError: If this guide has no localization, and so no maps.
+        """
         if self.localization is None:
             raise ConfigError(f"semantics: modules: {self.config.modules} has no maps; only sfem+slm+lmm has.")
-        global_feature, local_features = self.feature_extraction(lq)
         embeddings = self.localization(global_feature)
         return GuideView(
             global_feature=global_feature,
@@ -148,9 +178,18 @@ class SemanticGuide(nn.Module):
         extraction = self.feature_extraction
         return stride * extraction.scale / extraction.patch_size
 
-    def resize(self, maps: Tensor, size: tuple[int, int], *, stride: float = 1) -> Tensor:
-        """Resize maps (B, n, Hc, Wc) to a grid (B, n, height, width) whose cells are ``stride`` LR pixels wide."""
-        return resize_maps(maps, size, step=self._step(stride))
+    def resize(
+        self, maps: Tensor, size: tuple[int, int], *, stride: float = 1, start: tuple[float, float] = (0, 0)
+    ) -> Tensor:
+        """Resize maps (B, n, Hc, Wc) to a grid (B, n, height, width) whose cells are ``stride`` LR pixels wide.
+
+        Args:
+            maps: On the patch grid of an image.
+            size: Height and width of the grid.
+            stride: Side of its cells, in LR pixels.
+            start: Row and column where it begins in the image, in its own cells.
+        """
+        return resize_maps(maps, size, step=self._step(stride), start=start)
 
     def modulate(self, unit: int, features: Tensor, signals: Tensor | Signals, *, stride: float = 1) -> Tensor:
         """Modulate a unit's features by its signal (SeG-SR eq. 9).

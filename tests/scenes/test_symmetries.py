@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from segsr_arch.scenes.symmetries import COUNT, place_before, turned, turned_back
+from segsr_arch.scenes.symmetries import COUNT, place_after, place_before, turned, turned_back
 from segsr_arch.windows import Window
 
 SCENE = torch.arange(20 * 30).reshape(20, 30)
@@ -22,3 +22,12 @@ def test_a_part_of_a_turned_tile_is_found_in_the_scene(symmetry):
     part = Window(top=1, left=2, height=4, width=3)
     place = place_before(part, WHOLE, symmetry)
     assert torch.equal(turned(SCENE[place.slices], symmetry), tile[part.slices])
+
+
+@pytest.mark.parametrize("symmetry", range(COUNT))
+def test_a_part_of_a_scene_is_found_in_the_turned_tile(symmetry):
+    part = Window(top=4, left=8, height=3, width=6)
+    place = place_after(part, WHOLE, symmetry)
+    tile = turned(SCENE[WHOLE.slices], symmetry)
+    assert torch.equal(tile[place.slices], turned(SCENE[part.slices], symmetry))
+    assert place_before(place, WHOLE, symmetry) == part

@@ -229,3 +229,32 @@ def test_half_precision_is_close(options):
     whole = module.modulate(1, features.bfloat16(), module(lq.bfloat16()))
     assert whole.dtype == torch.bfloat16
     assert (whole - expected).abs().max() < 0.06 * expected.abs().max()
+
+
+@pytest.mark.parametrize("options", [{}, ALONE, {"learned_map_scale": True, "map_upsampling": "learned"}], ids=str)
+def test_signals_in_two_parts_are_the_signals(options):
+    module = shake(guide(**options))
+    lq = torch.rand(2, 3, 13, 9)
+    with torch.no_grad():
+        global_feature, local_features = module.feature_extraction(lq)
+        cells = torch.cat([module.cells(global_feature[i : i + 1], local_features[i : i + 1]) for i in range(2)])
+        assert torch.equal(module.refine(module.cells(global_feature, local_features)), module(lq))
+        torch.testing.assert_close(module.refine(cells), module(lq), atol=1e-6, rtol=1e-5)
+
+
+def test_another_global_feature_is_another_question_to_the_same_patches():
+    module = shake(guide())
+    with torch.no_grad():
+        own, local_features = module.feature_extraction(torch.rand(1, 3, 12, 12))
+        other = module.feature_extraction(torch.rand(1, 3, 20, 20))[0] + 1
+        cells, view = module.cells(other, local_features), module.look(other, local_features)
+        assert (cells - module.cells(own, local_features)).abs().max() > 1e-3
+        for unit, embedding in enumerate(module.localization(other)[0]):
+            expected = F.cosine_similarity(embedding.view(1, -1, 1, 1), local_features)
+            torch.testing.assert_close(cells[:, unit], expected, atol=1e-5, rtol=1e-5)
+        assert torch.equal(view.maps, cells) and torch.equal(view.global_feature, other)
+        # A cell reads the global feature and its own token alone.
+        part = module.cells(other, local_features[..., 1:3, 2:])
+        torch.testing.assert_close(part, cells[..., 1:3, 2:], atol=1e-6, rtol=0)
+    without = guide(**ALONE)
+    assert torch.equal(without.cells(other, local_features), local_features)
