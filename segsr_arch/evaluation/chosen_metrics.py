@@ -15,7 +15,7 @@ from segsr_arch.metrics.catalogue import find_metric
 from segsr_arch.metrics.measures.fidelity import measure_fidelity
 from segsr_arch.metrics.metric import LoadedMetric, Metric
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL, find_protocol
-from segsr_arch.results.record import Column, SetValue
+from segsr_arch.results.record import Column, SetValue, column_name
 
 _FIDELITY = ("psnr", "ssim")
 
@@ -99,7 +99,7 @@ class ChosenMetrics:
         for metric in chosen:
             options = {key: value for key, value in asked.get(metric.name, {}).items() if value is not None}
             for protocol in (each.name for each in self._protocols) if metric.per_protocol else (None,):
-                name = metric.name if protocol is None else f"{metric.name}_{protocol}"
+                name = column_name(metric.name, protocol)
                 loaded = metric.load(device=device, options=options if protocol is None else {"protocol": protocol})
                 self._loaded[name] = loaded
                 self.columns.append(
@@ -165,7 +165,7 @@ class ChosenMetrics:
             )
         except DataError:
             return {}
-        return {f"{name}_{protocol}": getattr(each, name) for protocol, each in found.items() for name in names}
+        return {column_name(name, protocol): getattr(each, name) for protocol, each in found.items() for name in names}
 
     def combine(self, measured: Sequence[Measured]) -> tuple[dict[str, SetValue], list[str]]:
         """Compute the values of the whole set; returns them by column, and why one is missing."""

@@ -60,15 +60,19 @@ def pairs_table(records: Sequence[EvaluationRecord], column: Column) -> Table:
     return Table(headers=("A against B", f"A - B, {column.title}", "A wins", "B wins"), rows=tuple(rows))
 
 
-def print_comparisons(records: Sequence[EvaluationRecord], *, out: Path, common: bool = False) -> None:
+def print_comparisons(records: Sequence[EvaluationRecord], *, out: Path, common: bool = False) -> bool:
     """Print means, classes and pairs of methods, and write the comparison of each data set.
 
     Args:
         records: Any evaluations; methods on one data set are compared if they measured the same images.
         out: The comparison of a data set is written to ``comparison/<data set>`` in this folder.
         common: Whether images that not every method has are left out; without, such methods are not compared.
+
+    Returns:
+        Whether all methods on each data set were compared.
     """
     print(summary_table(records))
+    compared = True
     for dataset, methods in by_dataset(records).items():
         try:
             if common:
@@ -79,6 +83,7 @@ def print_comparisons(records: Sequence[EvaluationRecord], *, out: Path, common:
         except ConfigError as error:
             hint = "" if common else " segsr compare --common compares on the images that all have."
             print(f"\n{dataset}: not compared. {error}{hint}")
+            compared = False
             continue
         for name in _computed_differently(methods):
             print(f"\n{dataset}: {name} is not compared, because it was not computed in the same way for every method.")
@@ -93,6 +98,7 @@ def print_comparisons(records: Sequence[EvaluationRecord], *, out: Path, common:
             with locked(folder):
                 files = write_comparison(folder, methods)
             print(f"\nComparison: {files[-1].parent}/")
+    return compared
 
 
 def _on_common_images(methods: Sequence[EvaluationRecord]) -> Sequence[EvaluationRecord]:
@@ -110,5 +116,5 @@ def _computed_differently(methods: Sequence[EvaluationRecord]) -> list[str]:
         name
         for name in first.column_names
         if all(name in record.column_names for record in methods)
-        and any(record.column(name) != first.column(name) for record in methods)
+        and not all(record.column(name).is_same_figure(first.column(name)) for record in methods)
     ]

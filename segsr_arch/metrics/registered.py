@@ -21,6 +21,7 @@ from segsr_arch.compat import registration
 from segsr_arch.errors import ConfigError, DataError, first_line
 from segsr_arch.metrics.entries import MetricEntry
 from segsr_arch.metrics.metric import Better, Compute, Metric, Needs
+from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
 
 _GIVEN = ("img", "img2", "scale", "better")
 # Of BasicSR's own. The short and long side are those that crop_border must leave: SSIM needs a window, NIQE two blocks.
@@ -51,6 +52,33 @@ def describe(options: Mapping[str, Any], *, name: str | None = None) -> Metric:
     if isinstance(registered, MetricEntry):
         return registered.describe(options).with_options(options)
     return _describe_function(name or options["type"], registered, options)
+
+
+def protocol_of(options: Mapping[str, Any], *, scale: int) -> str | None:
+    """Name the protocol under which an entry of ``val: metrics:`` measures.
+
+    Args:
+        options: The entry, as for :func:`describe`.
+        scale: Upscaling factor of the network.
+
+    Returns:
+        The protocol of one of this package's metrics, or the one that the options of BasicSR's own PSNR and SSIM amount
+        to; ``None`` if there is none, or the border is that of another scale.
+    """
+    registered = registration.find(METRIC_REGISTRY, options["type"])
+    if isinstance(registered, MetricEntry):
+        own = registered.describe(options).per_protocol and options.get("scale") == scale
+        return str(options.get("protocol", DEFAULT_PROTOCOL)) if own else None
+    if not _is_stock(registered) or options["type"] not in ("calculate_psnr", "calculate_ssim"):
+        return None
+    luma, border = bool(options.get("test_y_channel", False)), options.get("crop_border")
+    if luma and border == scale:
+        return "y-crop"
+    return "rgb" if not luma and border == 0 and options["type"] == "calculate_psnr" else None
+
+
+def _is_stock(function: Callable[..., Any]) -> bool:
+    return function.__name__ in _STOCK and function.__module__.split(".")[0] == "basicsr"
 
 
 def own_metrics() -> dict[str, str]:
@@ -112,7 +140,7 @@ def _describe_function(name: str, function: Callable[..., Any], options: Mapping
         smallest_side=getattr(function, "smallest_side", 1),
         loader=load,
     )
-    if function.__name__ not in _STOCK or function.__module__.split(".")[0] != "basicsr":
+    if not _is_stock(function):
         return metric
     known = dict(_STOCK[function.__name__])
     short, long = (2 * options.get("crop_border", 0) + side for side in known.pop("sides"))

@@ -4,26 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
-from segsr_arch.metrics.registered import describe
+from segsr_arch.metrics.registered import describe, protocol_of
 from segsr_arch.models.validation import ValidationResult
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.record import Column, EvaluationRecord
-
-
-def _protocol(options: Mapping[str, Any], scale: int) -> str | None:
-    """Name of the protocol that options of BasicSR's PSNR and SSIM amount to, if it has one."""
-    luma, border = bool(options.get("test_y_channel", False)), options.get("crop_border")
-    if luma and border == scale:
-        return "y-crop"
-    return "rgb" if not luma and border == 0 and options["type"] == "calculate_psnr" else None
 
 
 def describe_metrics(metrics: Mapping[str, Mapping[str, Any]], scale: int) -> tuple[Column, ...]:
     """Describe the metrics of ``val: metrics:``.
 
     Args:
-        metrics: Options by name; the names become those of the columns.
+        metrics: Options by name; the names are those of the columns.
         scale: Upscaling factor.
 
     Returns:
@@ -33,14 +24,10 @@ def describe_metrics(metrics: Mapping[str, Mapping[str, Any]], scale: int) -> tu
     for name, options in metrics.items():
         metric = describe(options, name=name)
         listed = ", ".join(f"{key} {value}" for key, value in options.items() if key not in ("type", "better"))
-        if metric.per_protocol:
-            protocol = options.get("protocol", DEFAULT_PROTOCOL)
-        else:
-            protocol = _protocol(options, scale) if metric.name in ("psnr", "ssim") else None
         columns.append(
             metric.column(
                 name=name,
-                protocol=protocol,
+                protocol=protocol_of(options, scale=scale),
                 better=options.get("better", metric.better),
                 backend=f"{options['type']} ({listed})" if listed else options["type"],
             )
@@ -61,10 +48,10 @@ def make_record(
         vlm: The vision-language model and its weights, for people.
 
     Returns:
-        The record, its images in the order of their names.
+        The record, its images in the order of their names, its columns named as ``segsr evaluate`` names them.
     """
     rows = sorted((image.row for image in result.images), key=lambda row: row.name)
-    return EvaluationRecord(
+    record = EvaluationRecord(
         method=opt["name"],
         dataset=dataset,
         scale=opt["scale"],
@@ -80,6 +67,7 @@ def make_record(
             vlm=vlm,
         ),
     )
+    return record.named_by_protocols()
 
 
 def record_folder(opt: Mapping[str, Any], dataset: str, iteration: int | None) -> Path:

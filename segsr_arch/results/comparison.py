@@ -112,7 +112,7 @@ def common_columns(records: Sequence[EvaluationRecord]) -> list[str]:
     names = [
         column.name
         for column in records[0].columns
-        if all(column.name in record.column_names and record.column(column.name) == column for record in records)
+        if all(any(column.is_same_figure(other) for other in record.columns) for record in records)
     ]
     if not names:
         listed = "; ".join(f"{record.method}: {', '.join(record.column_names) or 'nothing'}" for record in records)
@@ -150,7 +150,7 @@ def compare_records(a: EvaluationRecord, b: EvaluationRecord, *, column: str) ->
     """
     check_comparable(a, b)
     common_columns([a, b])
-    if a.column(column) != b.column(column):
+    if not a.column(column).is_same_figure(b.column(column)):
         raise ConfigError(
             f"{column}: was not computed in the same way for {a.method} and {b.method}: {a.column(column)} against "
             f"{b.column(column)}."

@@ -195,7 +195,8 @@ def read_record(folder: str | os.PathLike[str]) -> EvaluationRecord:
         folder: As :func:`~segsr_arch.results.writing.write_record` wrote it.
 
     Returns:
-        The record; its image references can be read from anywhere.
+        The record; its image references can be read from anywhere. Columns are named by their protocols, which earlier
+        versions did not do in validations.
 
     Raises:
         DataError: If the folder holds no evaluation, one of another format, or one that is not whole; the file and
@@ -222,4 +223,5 @@ def read_record(folder: str | os.PathLike[str]) -> EvaluationRecord:
     found = _read_json(path, read)
     columns = {column.name for column in found["columns"]}
     rows = _read_json(folder / "images.json", partial(_rows, folder=folder, columns=columns))
-    return EvaluationRecord(**found, images=rows, options=_read_options(folder / "options.yml"))
+    record = EvaluationRecord(**found, images=rows, options=_read_options(folder / "options.yml"))
+    return record.named_by_protocols()

@@ -1,7 +1,7 @@
 """One method on one data set: the values of each image, and what is computed from them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -40,6 +40,11 @@ class Column:
         label = self.label or self.metric.upper()
         protocol = f" ({self.protocol})" if self.protocol else ""
         return f"{label}{protocol}{', ' + self.unit if self.unit else ''}"
+
+    def is_same_figure(self, other: "Column") -> bool:
+        """Whether both are one figure, computed in the same way: a protocol says all of that, the backend otherwise."""
+        ways = [column.protocol or (column.backend,) for column in (self, other)]
+        return (self.name, self.metric, self.better) == (other.name, other.metric, other.better) and ways[0] == ways[1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +109,11 @@ class Cost:
     device: str
 
 
+def column_name(metric: str, protocol: str | None) -> str:
+    """Name a column in files: ``psnr_y-crop``, or ``lpips``, which has no protocol."""
+    return metric if protocol is None else f"{metric}_{protocol}"
+
+
 def scale_title(scale: int | None, *, sign: str = "x") -> str:
     """Name a scale for people: ``x4``; that of others' images may be unknown."""
     return "scale unknown" if scale is None else f"{sign}{scale}"
@@ -149,6 +159,25 @@ class EvaluationRecord:
             if column.name == name:
                 return column
         raise KeyError(f"{name} is no column of {self.method} on {self.dataset}; there are {self.column_names}")
+
+    def named_by_protocols(self) -> "EvaluationRecord":
+        """Name the columns of a protocol by it, whatever ``val: metrics:`` calls them.
+
+        Returns:
+            The same values as ``psnr_y-crop`` and the like; the record itself where two columns would have one name.
+        """
+        names = {
+            each.name: column_name(each.metric, each.protocol) if each.protocol else each.name for each in self.columns
+        }
+        if len(set(names.values())) < len(names):
+            return self
+        return replace(
+            self,
+            columns=tuple(replace(each, name=names[each.name]) for each in self.columns),
+            images=tuple(
+                replace(row, values={names[name]: value for name, value in row.values.items()}) for row in self.images
+            ),
+        )
 
     @property
     def column_names(self) -> list[str]:

@@ -10,6 +10,8 @@ from scipy import stats
 
 LEVEL = 0.95
 RESAMPLES = 10_000
+ROUNDING = 1e-9
+"""Relative difference below which two values are equal: what two implementations of one figure may differ by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +91,8 @@ def compare_pairs(a: Sequence[float], b: Sequence[float], *, better: str, seed: 
         seed: Of the bootstrap.
 
     Returns:
-        Mean difference with its interval, shares won and lost. Two infinite values of one image count as a tie.
+        Mean difference with its interval, shares won and lost. Two infinite values of one image count as a tie, and so
+        do values that differ by less than :data:`ROUNDING` of them.
 
     Raises:
         ValueError: If the lengths differ, there is no value, or one is NaN.
@@ -100,7 +103,7 @@ def compare_pairs(a: Sequence[float], b: Sequence[float], *, better: str, seed: 
     if np.isnan(first).any() or np.isnan(second).any():
         raise ValueError("paired values hold NaN")
     differences = np.zeros_like(first)
-    np.subtract(first, second, out=differences, where=first != second)  # inf - inf is a tie
+    np.subtract(first, second, out=differences, where=~np.isclose(first, second, rtol=ROUNDING, atol=0))
     gains = differences if better == "higher" else -differences
     finite = differences[np.isfinite(differences)]
     return PairedComparison(

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from basicsr.metrics import calculate_psnr
 
+from segsr_arch.cli import basicsr
 from segsr_arch.cli.segsr import main
 from segsr_arch.results.reading import read_record
 from tests.evaluation.test_trained_network import write_test_options
@@ -184,13 +185,26 @@ def test_a_trained_network_is_run_measured_and_its_cost_counted(tmp_path, monkey
     assert "two option files have the same name" in capsys.readouterr().err
 
 
+def test_what_basicsr_test_has_written_is_compared_with_what_segsr_evaluate_has(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    path = str(write_test_options(tmp_path))
+    assert basicsr.main(["test", "-opt", path]) == 0, capsys.readouterr().err
+    assert main(["evaluate", "-opt", path, "--no-cost", "--out", "other"]) == 0, capsys.readouterr().err
+    tested, evaluated = read_record("results/tiny/evaluation/made"), read_record("other/tiny/evaluation/made")
+    assert tested.column_names == ["psnr_y-crop"] and evaluated.column_names == ["psnr_y-crop", "ssim_y-crop"]
+    capsys.readouterr()
+    assert main(["compare", "results", "other", "--out", "compared"]) == 0
+    (line,) = (line for line in capsys.readouterr().out.splitlines() if line.startswith("tiny against tiny (2)"))
+    assert abs(float(line.split()[4])) < 1e-4 and line.split()[-2:] == ["0.0%", "0.0%"]
+
+
 def test_stored_evaluations_are_compared_and_on_common_images_if_asked(here, capsys):
     assert main(["evaluate", "--sr", "good", "--gt", "gt", "--scale", "4"]) == 0
     (here / "bad/river02.png").unlink()
     assert main(["evaluate", "--sr", "bad", "--gt", "gt", "--scale", "4", "--allow-missing"]) == 0
     capsys.readouterr()
     runs = ["results/good", "results/bad"]
-    assert main(["compare", *runs]) == 0
+    assert main(["compare", *runs]) == 1
     out = capsys.readouterr().out
     assert "not compared" in out and "1 only in good (river02)" in out and "--common" in out
     assert main(["compare", "--common", *runs]) == 0

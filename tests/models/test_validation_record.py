@@ -54,13 +54,13 @@ def test_a_validation_writes_each_image_each_class_and_the_mean_that_is_logged(t
     assert [row.name for row in record.images] == ["forest01", "forest02", "river1", "river2"]
     for row in record.images:
         expected = calculate_psnr(row.sr.read(), row.gt.read(), crop_border=2, test_y_channel=True)
-        assert row.values["psnr"] == pytest.approx(expected, abs=1e-9)
+        assert row.values["psnr_y-crop"] == pytest.approx(expected, abs=1e-9)
         assert row.lq.read().shape == (16, 16, 3)
-    assert record.summary["psnr"].mean == pytest.approx(model.metric_results["psnr"], abs=1e-12)
+    assert record.summary["psnr_y-crop"].mean == pytest.approx(model.metric_results["psnr"], abs=1e-12)
     with open(folder / "classes.csv", newline="") as file:
         table = {line["class"]: line for line in csv.DictReader(file)}
-    forest = [record.images[0].values["psnr"], record.images[1].values["psnr"]]
-    assert table["forest"]["images"] == "2" and float(table["forest"]["psnr"]) == pytest.approx(np.mean(forest))
+    forest = [record.images[0].values["psnr_y-crop"], record.images[1].values["psnr_y-crop"]]
+    assert table["forest"]["images"] == "2" and float(table["forest"]["psnr_y-crop"]) == pytest.approx(np.mean(forest))
     assert table["mean"]["images"] == "4"
     provenance = json.loads((folder / "evaluation.json").read_text())["provenance"]
     assert "random" in provenance["vlm"] and len(provenance["data_digest"]) == 64 and provenance["seed"] == 0
@@ -151,7 +151,7 @@ def test_a_training_with_a_guide_without_maps_leaves_its_record(tmp_path, monkey
     assert run_here(["train", "-opt", path], monkeypatch, tmp_path) == 0
     record = read_record(tmp_path / "experiments/tiny/validation/few/00000002")
     assert len(record.images) == 8 and record.problems == () and record.iteration == 2
-    assert "random(0)" in record.provenance["vlm"] and record.summary["psnr"].n == 8
+    assert "random(0)" in record.provenance["vlm"] and record.summary["psnr_rgb"].n == 8
     assert list((tmp_path / "tb_logger/tiny").glob("events.*"))
     saved = torch.load(tmp_path / "experiments/tiny/models/net_g_latest.pth", weights_only=True)
     parts = {name.split(".")[1] for name in saved["params"] if name.startswith("guide.")}
@@ -181,7 +181,11 @@ def test_a_training_outlives_a_disk_that_is_full_when_figures_are_written(tmp_pa
     assert (tmp_path / "models/net_g_best.pth").is_file()
 
 
-def test_metrics_are_described_with_the_protocol_that_they_amount_to():
+def test_metrics_are_described_with_the_protocol_that_they_amount_to(monkeypatch):
+    def psnr_of_others(img, img2, crop_border, test_y_channel):
+        """Something else."""
+
+    monkeypatch.setitem(METRIC_REGISTRY._obj_map, "psnr", psnr_of_others)
     psnr = {"type": "calculate_psnr", "crop_border": 4, "test_y_channel": True}
     columns = describe_metrics(
         {
@@ -190,10 +194,12 @@ def test_metrics_are_described_with_the_protocol_that_they_amount_to():
             "rgb": {"type": "calculate_psnr", "crop_border": 0},
             "sam": {"type": "calculate_sam"},
             "mine": {"type": "calculate_protocol_ssim", "protocol": "rgb-crop", "scale": 4},
+            "of x2": {"type": "calculate_protocol_ssim", "protocol": "rgb-crop", "scale": 2},
+            "psnr of others": {**psnr, "type": "psnr"},
         },
         4,
     )
-    assert [column.protocol for column in columns] == ["y-crop", None, "rgb", None, "rgb-crop"]
+    assert [column.protocol for column in columns] == ["y-crop", None, "rgb", None, "rgb-crop", None, None]
     assert [column.title for column in columns[:2]] == ["PSNR (y-crop), dB", "PSNR, dB"]
     assert columns[3].better == "lower" and columns[3].unit == "rad"
     assert "crop_border 4" in columns[0].backend
@@ -221,7 +227,7 @@ def test_an_image_of_nan_is_not_measured_as_if_it_were_black(tmp_path, caplog):
         logger.removeHandler(caplog.handler)
     record = read_record(tmp_path / "validation/made_val/00000001")
     assert record.problems == (f"{broken}: the network gives NaN or infinity in 3 of 3072 values",)
-    assert broken in caplog.text and broken not in record.values("psnr") and record.summary["psnr"].n == 4
+    assert broken in caplog.text and broken not in record.values("psnr_y-crop") and record.summary["psnr_y-crop"].n == 4
     assert not (tmp_path / f"visualization/{broken}").exists()
 
 

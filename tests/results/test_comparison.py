@@ -11,7 +11,7 @@ from segsr_arch.results.comparison import (
     compare_records,
     restrict_to_common,
 )
-from tests.results.made import PSNR, make_record
+from tests.results.made import PSNR, SAM, make_record
 
 A = {"forest1": 30.0, "forest2": 32.0, "river1": 25.0}
 B = {"forest1": 29.0, "forest2": 33.0, "river1": 24.0}
@@ -53,9 +53,32 @@ def test_what_was_not_measured_on_the_same_images_is_not_compared(other, message
 
 
 def test_figures_that_were_computed_in_another_way_are_not_compared():
-    other = dataclasses.replace(make_record("b", psnr=B), columns=(dataclasses.replace(PSNR, backend="another"),))
+    other = dataclasses.replace(make_record("b", psnr=B), columns=(dataclasses.replace(PSNR, protocol="rgb"),))
     with pytest.raises(ConfigError, match="No figure was computed in the same way .*psnr_y-crop"):
         common_columns([make_record("a", psnr=A), other])
+
+
+def test_a_protocol_says_how_a_figure_was_computed_and_where_there_is_none_the_backend():
+    assert PSNR.is_same_figure(dataclasses.replace(PSNR, backend="another", decimals=1, label="ratio"))
+    for change in ({"protocol": "rgb"}, {"protocol": None}, {"better": "lower"}, {"metric": "ssim"}, {"name": "psnr"}):
+        assert not PSNR.is_same_figure(dataclasses.replace(PSNR, **change))
+    assert SAM.is_same_figure(SAM) and not SAM.is_same_figure(dataclasses.replace(SAM, backend="another"))
+
+
+def test_columns_are_named_by_their_protocols_but_two_of_one_name():
+    sam = dict.fromkeys(A, 0.5)
+    old = make_record("a", psnr=A, sam=sam)
+    columns = tuple(dataclasses.replace(each, name=f"my {each.metric}") for each in old.columns)
+    rows = tuple(
+        dataclasses.replace(row, values={f"my {name[:4].strip('_')}": each for name, each in row.values.items()})
+        for row in old.images
+    )
+    old = dataclasses.replace(old, columns=columns, images=rows)
+    named = old.named_by_protocols()
+    assert named.column_names == ["psnr_y-crop", "my sam"]
+    assert named.values("psnr_y-crop") == A and named.values("my sam") == sam
+    twice = dataclasses.replace(old, columns=(*columns, dataclasses.replace(PSNR, name="again")))
+    assert twice.named_by_protocols() is twice
 
 
 def test_methods_can_be_restricted_to_the_images_that_all_have():

@@ -60,6 +60,15 @@ def test_what_was_written_is_read(folder):
     assert record.problems == ("a line",) and record.columns == (PSNR,)
 
 
+def test_validations_of_earlier_versions_are_read_with_the_names_of_columns_of_today(folder):
+    for name in ("evaluation.json", "images.json"):
+        path = folder / name
+        path.write_text(path.read_text().replace('"psnr_y-crop"', '"psnr"'))
+    record = read_record(folder)
+    assert record.column_names == ["psnr_y-crop"]
+    assert record.values("psnr_y-crop") == {"a1": 30.0, "a2": float("inf")}
+
+
 CHANGES = [
     ("evaluation.json", ["method"], ..., "evaluation.json: is not what segsr evaluate writes (method is missing)"),
     ("evaluation.json", ["method"], ["x"], "(method: expected text, found ['x'])"),

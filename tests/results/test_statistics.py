@@ -50,6 +50,11 @@ def test_pairs_count_wins_losses_and_ties():
     assert (other.won, other.lost) == (0.5, 0.5)
 
 
+def test_values_that_differ_by_rounding_are_equal():
+    pair = compare_pairs([30.0, 30.0, 0.1], [30.0 + 1e-12, 30.0 + 1e-6, 0.1 - 1e-12], better="higher")
+    assert (pair.won, pair.lost) == (0, pytest.approx(1 / 3)) and pair.difference.low == pytest.approx(-1e-6)
+
+
 def test_pairs_are_narrower_than_the_methods_themselves():
     random = np.random.default_rng(3)
     base = random.normal(30, 5, 100)

@@ -4,11 +4,19 @@ import runpy
 import signal
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from segsr_arch.running import processes
-from segsr_arch.running.processes import WorkerOfThis, child_variables, end_with_parent, heed_parent, is_running
+from segsr_arch.running.processes import (
+    WorkerOfThis,
+    available_cores,
+    child_variables,
+    end_with_parent,
+    heed_parent,
+    is_running,
+)
 from tests.support import runs
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
@@ -89,6 +97,26 @@ def test_workers_of_a_loader_begin_as_they_did_and_end_with_who_made_it(gone):
 
 def test_running(gone):
     assert is_running(os.getpid()) and is_running(1) and not is_running(gone) and not is_running(2**40)
+
+
+def test_a_process_of_another_user_runs(monkeypatch):
+    def refuse(pid, signum):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", refuse)
+    assert is_running(1)
+
+
+def test_where_the_system_does_not_tell_more_a_process_that_can_be_signalled_runs(monkeypatch):
+    monkeypatch.setattr(processes, "Path", lambda text: Path("/nowhere"))
+    assert is_running(os.getpid())
+
+
+def test_cores_are_those_that_this_process_may_use(monkeypatch):
+    assert available_cores() == len(os.sched_getaffinity(0))
+    monkeypatch.delattr(os, "sched_getaffinity")  # macOS and Windows
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert available_cores() == 1
 
 
 def test_it_can_be_imported_where_there_is_no_sigkill(monkeypatch):

@@ -68,8 +68,8 @@ class Section:
 
     def comparable(self, column: Column) -> bool:
         """Whether all methods have this column, of the same images, computed in the same way."""
-        same = all(column in record.columns and column.name in record.summary for record in self.records)
-        return same and not self.obstacles
+        same = all(any(column.is_same_figure(other) for other in record.columns) for record in self.records)
+        return same and all(column.name in record.summary for record in self.records) and not self.obstacles
 
     @cached_property
     def image_names(self) -> tuple[str, ...]:

@@ -84,7 +84,7 @@ def test_pairs_have_the_better_method_first_with_shares():
 
 def test_a_figure_that_was_computed_differently_is_not_compared_and_the_reason_is_given():
     a = make_record("A", {"x": 2.0})
-    b = make_record("B", {"x": 1.0}, columns=(replace(PSNR, backend="another"),))
+    b = make_record("B", {"x": 1.0}, columns=(replace(PSNR, protocol="rgb"),))
     table, reasons = pair_table(section_of(a, b), PSNR)
     assert table is None
     assert "A and B" in reasons[0] or "A: " in reasons[0]

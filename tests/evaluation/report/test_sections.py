@@ -49,7 +49,7 @@ def test_methods_on_different_images_are_not_comparable_and_the_reason_is_kept()
 def test_a_figure_that_one_method_lacks_or_computes_differently_has_no_best_method():
     both = (PSNR, LPIPS)
     a = make_record("A", {"x": {"psnr_y-crop": 1.0, "lpips": 0.1}}, columns=both)
-    b = make_record("B", {"x": 2.0}, columns=(replace(PSNR, backend="other"),))
+    b = make_record("B", {"x": 2.0}, columns=(replace(PSNR, protocol="rgb"),))
     (section,) = group_records([a, b])
     assert [column.name for column in section.columns] == ["psnr_y-crop", "lpips"]
     assert not section.comparable(PSNR)
