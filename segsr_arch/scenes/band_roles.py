@@ -1,7 +1,6 @@
 """Which bands the network gets, which are enlarged otherwise, and which are left out."""
 
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from rasterio.enums import ColorInterp, MaskFlags
@@ -11,14 +10,13 @@ from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.scenes.radiometry import TYPES
 from segsr_arch.scenes.scene import Band, Role
 
-Rest = Literal["bicubic", "drop"]
 _COLOURS = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
 _SAYS_NOTHING = (ColorInterp.undefined, ColorInterp.gray)
 _MOST_LISTED = 40
 
 
 def choose_bands(
-    dataset: DatasetReader, *, asked: Sequence[int] | None, rest: Rest
+    dataset: DatasetReader, *, asked: Sequence[int] | None, rest: str
 ) -> tuple[tuple[Band, ...], tuple[int, ...], tuple[str, ...]]:
     """Choose what becomes of each band.
 
@@ -74,7 +72,10 @@ def _asked_for(dataset: DatasetReader, asked: tuple[int, ...], colours: dict[int
         raise ConfigError(f"{words}: name three different bands for red, green and blue, or one for grey")
     for index in asked:
         if colours[index] == ColorInterp.alpha:
-            raise ConfigError(f"{words}: band {index} of {dataset.name} is alpha, which is no colour")
+            raise ConfigError(
+                f"{words}: band {index} of {dataset.name} is alpha, by what the file says; if it is a colour, let the "
+                f"file say so: gdal_edit.py -colorinterp_{index} undefined {dataset.name}"
+            )
     return asked
 
 

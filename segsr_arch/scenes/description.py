@@ -8,7 +8,7 @@ import numpy as np
 from rasterio.io import DatasetReader
 
 from segsr_arch.errors import DataError
-from segsr_arch.scenes.band_roles import Rest, choose_bands
+from segsr_arch.scenes.band_roles import choose_bands
 from segsr_arch.scenes.radiometry import Radiometry, state_radiometry
 from segsr_arch.scenes.rasters import check_whole, is_local, open_raster
 from segsr_arch.scenes.reader import BandReader
@@ -23,8 +23,8 @@ def describe_scene(
     src: str | os.PathLike[str],
     *,
     bands: Sequence[int] | None = None,
-    rest: Rest = "bicubic",
-    value_range: tuple[float, float] | None = None,
+    rest: str = "bicubic",
+    value_range: Sequence[float] | None = None,
     window: Sequence[int] | None = None,
     bounds: Sequence[float] | None = None,
     bounds_crs: str | None = None,
@@ -35,7 +35,7 @@ def describe_scene(
         src: Anything that GDAL opens: a file, ``/vsizip/...``, ``s3://...``, ``NETCDF:"file":variable``.
         bands: Numbers, from 1, of the three bands that the network gets as red, green and blue, or of the one that it
             gets as grey; see :func:`segsr_arch.scenes.band_roles.choose_bands` for what is chosen without.
-        rest: Whether further bands are enlarged bicubically or left out.
+        rest: What becomes of further bands: ``bicubic`` or ``drop``.
         value_range: The stored values that are 0 and 1 to the network; see
             :func:`segsr_arch.scenes.radiometry.state_radiometry`.
         window: COL ROW W H of the part that is upscaled, in pixels.

@@ -21,6 +21,8 @@ _ELSEWHERE = re.compile(r"/vsi|[A-Za-z][\w+.-]+:")  # /vsizip/..., s3://..., NET
 _WHOLE_FILES = frozenset(("GTiff", "JPEG", "PNG", "WEBP", "BMP", "GIF"))
 """GDAL's drivers of one file a raster that says of itself how it is turned and whether it is whole."""
 _MOST_LISTED = 20
+CACHE_BYTES = 64_000_000
+"""Memory for blocks that GDAL has decoded; left alone, it takes a twentieth of the machine's."""
 _opening = threading.Lock()  # the filters of warnings belong to the process
 
 
@@ -51,6 +53,11 @@ def open_raster(path: str) -> DatasetReader:
             return rasterio.open(path)
         except (RasterioError, OSError) as error:
             raise DataError(f"{path}: GDAL opens no raster there ({_gdal_words(error)})") from error
+
+
+def bounded_cache() -> rasterio.Env:
+    """Bound the memory that GDAL takes for decoded blocks, in all threads, as long as the context lasts."""
+    return rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES)
 
 
 @contextmanager
@@ -110,7 +117,6 @@ def check_whole(path: str, dataset: DatasetReader) -> None:
         raise DataError(str(error)) from error
     if orientation != 1:
         raise DataError(
-            f"{path} is stored turned or mirrored (EXIF orientation {orientation}), and GDAL reads it as stored; turn "
-            f'its pixels first: python -c "from PIL import Image, ImageOps; '
-            f"ImageOps.exif_transpose(Image.open('{path}')).save('upright.png')\""
+            f"{path} is stored turned or mirrored (EXIF orientation {orientation}), and GDAL reads it as it is stored; "
+            f"write it upright first, with ImageOps.exif_transpose of Pillow for instance"
         )

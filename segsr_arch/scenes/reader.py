@@ -13,6 +13,8 @@ from segsr_arch.scenes.scene import Band, Pixels, Scene
 from segsr_arch.scenes.value_checks import check_unit_range
 from segsr_arch.windows import Window
 
+_NEAR = 2.0**-16  # relative to a no-data value: GDAL takes floats for it that are much nearer
+
 
 class BandReader:
     """Reads some bands of an open raster, and no mask that says nothing.
@@ -33,25 +35,19 @@ class BandReader:
         self._floats = np.dtype(dataset.dtypes[bands[0].index - 1]).kind == "f"
         self._alpha = [position for position, band in enumerate(bands) if band.role == "alpha"]
         self._opaque = [position for position, band in enumerate(bands) if band.role != "alpha"]
-        flags = {position: dataset.mask_flag_enums[bands[position].index - 1] for position in self._opaque}
-        by_value = {position: bands[position].nodata for position in self._opaque}
-        self._values = {
-            position: value for position, value in by_value.items() if value is not None and not self._floats
-        }
-        # GDAL takes floats that are nearly the no-data value for it; NaN is found with the other values that are none
-        self._near_values = [
-            position for position, value in by_value.items() if value is not None and self._floats and value == value
-        ]
-        self._masked = [
-            position
-            for position, each in flags.items()
-            if MaskFlags.per_dataset in each and not (MaskFlags.alpha in each and self._alpha)
-        ]
+        nodata = {position: bands[position].nodata for position in self._opaque}
+        self._nodata = {position: value for position, value in nodata.items() if value is not None and value == value}
+        masks = (position for position in self._opaque if MaskFlags.per_dataset in self._flags(position))
+        self._masked = [each for each in masks if not (self._alpha and MaskFlags.alpha in self._flags(each))]
+
+    def _flags(self, position: int) -> list[MaskFlags]:
+        flags: list[MaskFlags] = self._dataset.mask_flag_enums[self._indexes[position] - 1]
+        return flags
 
     @property
     def may_be_invalid(self) -> bool:
         """Whether any pixel could be invalid."""
-        return bool(self._floats or self._alpha or self._values or self._masked)
+        return bool(self._floats or self._alpha or self._nodata or self._masked)
 
     @property
     def block(self) -> tuple[int, int]:
@@ -74,27 +70,34 @@ class BandReader:
         Raises:
             DataError: If it cannot be read; the message names the file and the place.
         """
-        place = RasterWindow(window.left, window.top, window.width, window.height)
-        shape = [side if longest_side is None else min(side, longest_side) for side in (window.height, window.width)]
+        longest = longest_side or max(window.height, window.width)
+        height, width = min(window.height, longest), min(window.width, longest)
+        part = {"window": RasterWindow(window.left, window.top, window.width, window.height)}
         with reading(self._path, window):
-            values: np.ndarray = self._dataset.read(self._indexes, window=place, out_shape=[len(self._indexes), *shape])
+            shape = (len(self._indexes), height, width)
+            values: np.ndarray = self._dataset.read(self._indexes, out_shape=shape, **part)
             if not self.may_be_invalid:
                 return Pixels(values=values, valid=np.broadcast_to(np.True_, values.shape))
             valid = np.isfinite(values) if self._floats else np.ones(values.shape, bool)
-            if self._near_values:
-                numbers = [self._indexes[position] for position in self._near_values]
-                valid[self._near_values] &= (
-                    self._dataset.read_masks(numbers, window=place, out_shape=[len(numbers), *shape]) != 0
-                )
+            for position, nodata in self._nodata.items():
+                if not self._floats:
+                    np.not_equal(values[position], values.dtype.type(nodata), out=valid[position])
+                elif _may_hold(values[position], nodata):  # which floats are near enough is GDAL's to say
+                    mask = self._dataset.read_masks(self._indexes[position], out_shape=shape[1:], **part)
+                    valid[position] &= mask != 0
             if self._masked:  # one mask for all
-                mask = self._dataset.read_masks(self._indexes[self._masked[0]], window=place, out_shape=shape)
+                mask = self._dataset.read_masks(self._indexes[self._masked[0]], out_shape=shape[1:], **part)
                 valid[self._masked] &= mask != 0
-        for position, nodata in self._values.items():
-            valid[position] &= values[position] != values.dtype.type(nodata)
         for position in self._alpha:
             valid[self._opaque] &= values[position] != 0
             valid[position] = True
         return Pixels(values=values, valid=valid)
+
+
+def _may_hold(values: np.ndarray, nodata: float) -> bool:
+    """Whether floats could be the no-data value, which is cheaper to tell than where; NaN makes it possible."""
+    margin = _NEAR * abs(nodata)
+    return not (values.min() > nodata + margin or values.max() < nodata - margin)
 
 
 class SceneReader:

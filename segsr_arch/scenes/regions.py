@@ -27,7 +27,7 @@ def region_of(
 
     Args:
         dataset: The raster.
-        window: COL ROW W H, in its pixels.
+        window: COL ROW W H, in its pixels; goes before bounds.
         bounds: W S E N; every pixel that they touch is taken.
         bounds_crs: What the bounds are in; the raster's own coordinates if ``None``.
 
@@ -38,10 +38,6 @@ def region_of(
         ConfigError: If what is asked for is no region, or not one of this raster.
     """
     whole = Window(height=dataset.height, width=dataset.width)
-    if window is not None and bounds is not None:
-        raise ConfigError("--window and --bounds: give one of them")
-    if bounds_crs is not None and bounds is None:
-        raise ConfigError("--bounds-crs says what --bounds are in; give both")
     if window is not None:
         return _of_pixels(dataset, window, whole), ()
     if bounds is not None:
@@ -107,7 +103,7 @@ def _in_raster(dataset: DatasetReader, bounds: tuple[float, ...], bounds_crs: st
     try:
         inside = tuple(float(each) for each in transform_bounds(crs, dataset.crs, *bounds, densify_pts=_STEPS))
     except RasterioError as error:
-        raise ConfigError(f"{asked} cannot be transformed from {bounds_crs} to {dataset.crs}") from error
+        raise ConfigError(f"{asked} in {bounds_crs} cannot be transformed to {dataset.crs}") from error
     if not all(map(math.isfinite, inside)):
-        raise ConfigError(f"{asked}: {dataset.crs} has no place for all of them in {bounds_crs}")
+        raise ConfigError(f"{asked}: these are no coordinates in {bounds_crs} that have a place in {dataset.crs}")
     return inside

@@ -71,8 +71,10 @@ def _move_away(values: np.ndarray, nodata: float) -> None:
     if np.isnan(nodata):
         return
     if values.dtype.kind != "f":
-        lowest = np.iinfo(values.dtype).min
-        values[values == int(nodata)] = int(nodata) + (1 if nodata == lowest else -1)
+        if nodata == np.iinfo(values.dtype).min:
+            np.maximum(values, values.dtype.type(nodata + 1), out=values)
+        else:
+            values[values == int(nodata)] = int(nodata) - 1
     elif np.isinf(nodata):
         values[values == nodata] = np.copysign(np.finfo(values.dtype).max, nodata)
     elif nodata == 0:

@@ -76,7 +76,7 @@ def check_range(
 
 def _dark_note(values: np.ndarray, radiometry: Radiometry) -> tuple[str, ...]:
     """Say that an image of a type of 16 bits uses little of it, and which range it seems to mean."""
-    low, high = np.percentile(values, _NEARLY_ALL)
+    low, high = map(int, np.percentile(values, _NEARLY_ALL, method="nearest"))
     limits = np.iinfo(radiometry.dtype)
     if not 0 < high - low < _DARK * (int(limits.max) - int(limits.min)):
         return ()
