@@ -9,6 +9,7 @@ from rasterio.io import DatasetReader
 
 from segsr_arch.errors import DataError
 from segsr_arch.scenes.band_roles import choose_bands
+from segsr_arch.scenes.metadata import read_metadata
 from segsr_arch.scenes.radiometry import Radiometry, state_radiometry
 from segsr_arch.scenes.rasters import check_whole, is_local, open_raster
 from segsr_arch.scenes.reader import BandReader
@@ -68,6 +69,7 @@ def describe_scene(
             bands=chosen,
             network_bands=network,
             radiometry=radiometry,
+            metadata=read_metadata(dataset, region=region, bands=[band.index for band in chosen]),
             identity=_identity(path, region, chosen, network, radiometry),
             notes=(*_place_notes(path, dataset), *region_notes, *band_notes, *seen_notes),
         )

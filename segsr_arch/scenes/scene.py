@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from segsr_arch.scenes.metadata import SceneMetadata
 from segsr_arch.scenes.radiometry import Radiometry
 from segsr_arch.windows import Window
 
@@ -59,6 +60,7 @@ class Scene:
         network_bands: Positions in ``bands`` of what the network gets as red, green and blue; one position is grey,
             which it gets as all three.
         radiometry: What stored values are to the network; its bands are ``bands``.
+        metadata: What the source says about the region and these bands.
         identity: What tells this scene from others and from an older state of the same file; fit for JSON.
         notes: Sentences that a user should read.
     """
@@ -69,6 +71,7 @@ class Scene:
     bands: tuple[Band, ...]
     network_bands: tuple[int, ...]
     radiometry: Radiometry
+    metadata: SceneMetadata
     identity: Mapping[str, Any]
     notes: tuple[str, ...] = ()
 

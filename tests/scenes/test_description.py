@@ -3,12 +3,13 @@ import pickle
 
 import numpy as np
 import pytest
+from affine import Affine
 from rasterio.enums import ColorInterp
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.scenes.description import describe_scene
 from segsr_arch.windows import Window
-from tests.scenes.rasters import shared_raster, write_raster
+from tests.scenes.rasters import PLACE, shared_raster, write_raster
 from tests.support import make_image
 
 RGB = make_image(1, 40, 56).transpose(2, 0, 1)
@@ -25,6 +26,7 @@ def test_a_raster_is_described(tmp_path):
     assert (scene.path, scene.region, scene.dtype) == (path, Window(height=40, width=56), "uint8")
     assert roles(scene) == [(1, "network"), (2, "network"), (3, "network")] and scene.network_bands == (0, 1, 2)
     assert scene.radiometry.words == "uint8, 0 to 255: range of the type" and scene.notes == ()
+    assert scene.metadata.transform == PLACE and scene.metadata.is_rgb
     assert pickle.loads(pickle.dumps(scene)) == scene
     assert describe_scene(path) == scene
 
@@ -84,3 +86,10 @@ def test_bands_that_cannot_be_told_are_listed():
     ):
         describe_scene(shared_raster("naip_4band.tif"))
     assert describe_scene(shared_raster("naip_4band.tif"), bands=[3, 2, 1]).network_bands == (2, 1, 0)
+
+
+def test_metadata_are_those_of_the_region_and_of_the_bands_that_are_kept(tmp_path):
+    path = write_raster(tmp_path / "s.tif", make_image(1, 20, 20, 4).transpose(2, 0, 1), colours=ALPHA)
+    metadata = describe_scene(path, bands=[2], rest="drop", window=(3, 4, 5, 6)).metadata
+    assert metadata.colours == (ColorInterp.green, ColorInterp.alpha)
+    assert metadata.transform == PLACE @ Affine.translation(3, 4)
