@@ -18,7 +18,7 @@ import torch
 from segsr_arch.errors import ConfigError, SegsrError
 from segsr_arch.reproduction.plan import Run
 from segsr_arch.reproduction.workplace import Workplace
-from segsr_arch.running.processes import available_cores, child_variables
+from segsr_arch.running.processes import child_variables, threads_each
 
 _ITERATION = re.compile(r"\biter:\s*([\d,]+)")  # not total_iter, among the options that BasicSR prints
 _TAIL_LINES = 12
@@ -53,8 +53,7 @@ class Slot:
 
 def cpu_slots(jobs: int) -> list[Slot]:
     """Share the cores among so many runs; none has more threads than ``OMP_NUM_THREADS``, where that is set."""
-    threads, given = max(1, available_cores() // jobs), os.environ.get("OMP_NUM_THREADS", "")
-    return [Slot(threads=min(threads, int(given)) if given.isdigit() else threads) for _ in range(jobs)]
+    return [Slot(threads=threads_each(jobs)) for _ in range(jobs)]
 
 
 def gpu_slots(numbers: Sequence[int]) -> list[Slot]:

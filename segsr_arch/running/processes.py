@@ -1,9 +1,11 @@
 """Processes: the cores they may use, whether one still runs, and children that end with their parent."""
 
 import ctypes
+import multiprocessing
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,12 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def threads_each(processes: int) -> int:
+    """Share the cores among so many processes; none gets more threads than ``OMP_NUM_THREADS``, where that is set."""
+    threads, given = max(1, available_cores() // processes), os.environ.get("OMP_NUM_THREADS", "")
+    return min(threads, int(given)) if given.isdigit() and int(given) else threads
 
 
 def is_running(pid: int) -> bool:
@@ -57,6 +65,23 @@ def end_with_parent(parent: int, *, signum: int | None = None) -> bool:
     if os.getppid() != parent and not is_running(parent):
         os.kill(os.getpid(), signum)
     return True
+
+
+def serve_parent() -> None:
+    """Let a process that ``multiprocessing`` has started end with the one that wanted it, and leave Ctrl-C to that."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    # The kernel would watch over a fork server, which stays as long as a process of its own does.
+    is_child = parent.pid is not None and os.getppid() == parent.pid
+    if not is_child or not end_with_parent(os.getppid()):
+        threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not as the command, which a forked worker is a copy of
+
+
+def _leave_with(parent: Any) -> None:
+    parent.join()
+    os._exit(1)  # the parent was killed: nobody is left to clean up for
 
 
 class WorkerOfThis:

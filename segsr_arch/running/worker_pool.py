@@ -2,10 +2,7 @@
 
 import functools
 import multiprocessing
-import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -14,7 +11,7 @@ from typing import Any, Generic, TypeVar
 import cv2
 
 from segsr_arch.errors import DataError
-from segsr_arch.running.processes import end_with_parent
+from segsr_arch.running.processes import serve_parent
 
 Worker = TypeVar("Worker")
 Result = TypeVar("Result")
@@ -23,18 +20,8 @@ _worker: Any = None  # what the tasks of this process are given
 
 def _set_up(make: Callable[[], Any]) -> None:
     global _worker
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    if parent.pid is None or not end_with_parent(parent.pid):
-        threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # not as the command, which a forked worker is a copy of
+    serve_parent()
     _worker = make()
-
-
-def _leave_with(parent: Any) -> None:
-    parent.join()
-    os._exit(1)  # the parent was killed: nobody is left to clean up for
 
 
 def _call(function: Callable[..., Result], task: tuple[Any, ...]) -> Result:

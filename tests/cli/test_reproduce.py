@@ -207,7 +207,7 @@ def test_devices(work, data, monkeypatch, capsys):
         ((), "CPU, 2 at a time with 1 thread each"),
         (("--jobs", 1), "CPU, 1 at a time with 2 threads each"),
     ):
-        monkeypatch.setattr("segsr_arch.reproduction.execution.available_cores", lambda: 2)
+        monkeypatch.setattr("segsr_arch.running.processes.available_cores", lambda: 2)
         assert run(*arguments, *given) == 0 and words in capsys.readouterr().out
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)

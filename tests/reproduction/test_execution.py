@@ -187,7 +187,7 @@ def test_an_unforeseen_error_is_not_swallowed(place):
 
 
 def test_slots(monkeypatch):
-    monkeypatch.setattr("segsr_arch.reproduction.execution.available_cores", lambda: 6)
+    monkeypatch.setattr("segsr_arch.running.processes.available_cores", lambda: 6)
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     assert [slots[0].threads for slots in (cpu_slots(1), cpu_slots(6))] == [2, 1]
     monkeypatch.delenv("OMP_NUM_THREADS")
