@@ -1,8 +1,9 @@
 """Seams: are the borders of windows steeper than the rest of the output?
 
 The measure is the mean absolute difference of neighbouring pixels across the borders of windows, where one begins or
-ends, over that of all other neighbours: 1 where borders cannot be told from the rest. It is computed from sums, which
-are added over pieces of a scene.
+ends, over that across all other borders of LR pixels: 1 where windows cannot be told from the rest. Neighbours within
+an LR pixel do not count, because windows never begin there, and outputs differ less there (that of the nearest
+neighbour not at all). It is computed from sums, which are added over pieces of a scene.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from segsr_arch.windows import Window, WindowGrid
 
 @dataclass(frozen=True, kw_only=True)
 class Seams:
-    """Sums of absolute differences of neighbouring pixels; those of two pieces are added.
+    """Sums of absolute differences of neighbours across borders of LR pixels; those of two pieces are added.
 
     Attributes:
         across: Sum of those across borders of windows.
@@ -90,34 +91,35 @@ def measure_seams(
     result = Seams()
     axes = ((1, windows.tops, windows.height, place.top), (2, windows.lefts, windows.width, place.left))
     for axis, starts, length, first in axes:
-        begins = (place.left if axis == 1 else place.top) > 0
-        along = np.moveaxis(sr, axis, -1)
+        borders = border_positions(starts, min(windows.size, length), length, scale)
+        positions = np.arange(scale * (first // scale + 1), first + sr.shape[axis], scale)
         # Pairs along this axis lie in rows or columns of which the first is another piece's.
-        along = along[:, 1:] if begins else along
-        known = None if valid is None else np.moveaxis(valid, axis, -1)[:, 1 if begins else 0 :]
-        borders = border_positions(starts, min(windows.size, length), length, scale) - first
-        result += _measure_axis(along, known, borders[(borders > 0) & (borders < sr.shape[axis])])
+        begins = int((place.left if axis == 1 else place.top) > 0)
+        pairs = _pairs(sr, axis, positions - first, begins)
+        known = None if valid is None else _pairs(valid, axis, positions - first, begins)
+        result += _sums(pairs, known, np.isin(positions, borders))
     return result
 
 
-def _measure_axis(along: NDArray[Any], known: NDArray[np.bool_] | None, borders: NDArray[np.intp]) -> Seams:
-    """Measure pairs along the last axis of (C, N, L); a border lies before pixel b."""
-    is_border = np.zeros(max(along.shape[-1] - 1, 0), np.bool_)
-    is_border[borders - 1] = True
-    across = elsewhere = 0.0
-    across_count = elsewhere_count = 0
-    for band in range(len(along)):
-        values = along[band].astype(np.float32 if along.dtype.itemsize == 1 else np.float64)
-        steps = np.abs(np.diff(values, axis=-1))
-        counts = np.full(steps.shape[-1], steps.shape[0])
-        if known is not None:
-            both = known[band % len(known)]
-            both = both[:, 1:] & both[:, :-1]
-            steps = np.where(both, steps, 0)
-            counts = both.sum(axis=0)
-        sums = steps.sum(axis=0, dtype=np.float64)
-        across += float(sums[is_border].sum())
-        elsewhere += float(sums[~is_border].sum())
-        across_count += int(counts[is_border].sum())
-        elsewhere_count += int(counts[~is_border].sum())
-    return Seams(across=across, across_count=across_count, elsewhere=elsewhere, elsewhere_count=elsewhere_count)
+def _pairs(image: NDArray[Any], axis: int, positions: NDArray[np.intp], begins: int) -> tuple[NDArray[Any], ...]:
+    """The pixels before and behind borders, twice (C, positions, N)."""
+    along = np.moveaxis(image, axis, 1)[:, :, begins:]
+    return along[:, positions - 1], along[:, positions]
+
+
+def _sums(
+    pairs: tuple[NDArray[Any], ...], known: tuple[NDArray[np.bool_], ...] | None, is_border: NDArray[np.bool_]
+) -> Seams:
+    """Sum up pairs; ``is_border`` tells which positions are borders of windows."""
+    before, behind = (each.astype(np.float64) for each in pairs)
+    steps = np.abs(behind - before)
+    counted = np.broadcast_to(True if known is None else known[0] & known[1], steps.shape)
+    if known is not None:
+        steps = np.where(counted, steps, 0)
+    sums, counts = steps.sum(axis=(0, 2)), counted.sum(axis=(0, 2))
+    return Seams(
+        across=float(sums[is_border].sum()),
+        across_count=int(counts[is_border].sum()),
+        elsewhere=float(sums[~is_border].sum()),
+        elsewhere_count=int(counts[~is_border].sum()),
+    )
