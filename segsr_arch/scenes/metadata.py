@@ -20,6 +20,9 @@ from segsr_arch.windows import Window
 Tags: TypeAlias = Mapping[str, Mapping[str, str]]
 """Tags by name space, ``""`` the usual one."""
 
+XMP = "xml:XMP"
+"""Name space of a document that cameras and programs write; it is a tag of TIFF, not of GDAL."""
+
 # How the file stores its pixels, what is kept as something else, and what counts in the pixels of a file of its own.
 _STRUCTURAL = {
     "IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "COLOR_PROFILE", "rio_creation_kwds", "RPC", "GEOLOCATION",
@@ -87,6 +90,11 @@ class SceneMetadata:
         return self.colours.index(ColorInterp.alpha) if ColorInterp.alpha in self.colours else None
 
     @property
+    def xmp(self) -> str | None:
+        """The document of XMP; ``None`` without one."""
+        return self.tags.get(XMP, {}).get(XMP)
+
+    @property
     def colours(self) -> tuple[ColorInterp, ...]:
         """What the bands are shown as."""
         return tuple(band.colour for band in self.bands)
@@ -135,7 +143,7 @@ class SceneMetadata:
         )
 
     def apply_to(self, dataset: DatasetWriter) -> None:
-        """Write all of it to a raster that is open for writing, but for the mask and nodata values that differ.
+        """Write it to a raster that is open for writing, but for the mask, XMP, and nodata values that differ.
 
         Args:
             dataset: A raster of as many bands; changed.
@@ -204,7 +212,7 @@ def _band(dataset: DatasetReader, index: int) -> BandMetadata:
 
 
 def _tags(dataset: DatasetReader, index: int) -> dict[str, dict[str, str]]:
-    spaces = ("", *(space for space in dataset.tag_namespaces(index) if space and space not in _STRUCTURAL))
+    spaces = ("", *(space for space in dataset.tag_namespaces(index) if space and _is_kept(space)))
     found = {}
     for space in spaces:
         tags = dataset.tags(index, ns=space or None)
@@ -213,9 +221,15 @@ def _tags(dataset: DatasetReader, index: int) -> dict[str, dict[str, str]]:
     return found
 
 
+def _is_kept(space: str) -> bool:
+    # Whole documents are no tags; those of JPEG 2000 say where the source lies.
+    return space == XMP or not space.startswith(("xml:", "json:")) and space not in _STRUCTURAL
+
+
 def _update_tags(dataset: DatasetWriter, index: int, tags: Tags) -> None:
     for space, items in tags.items():
-        dataset.update_tags(index, ns=space or None, **items)
+        if space != XMP:
+            dataset.update_tags(index, ns=space or None, **items)
 
 
 def _moved(point: GroundControlPoint, row: float, column: float) -> GroundControlPoint:

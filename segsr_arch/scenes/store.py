@@ -5,8 +5,6 @@ file, byte for byte, as if it had never been killed.
 """
 
 import contextlib
-import hashlib
-import json
 import logging
 import os
 import shutil
@@ -22,10 +20,10 @@ from numpy.typing import NDArray
 from segsr_arch.errors import ConfigError, DataError, SaveError
 from segsr_arch.files.atomic import hidden_name, sync_folder
 from segsr_arch.files.locking import locked
-from segsr_arch.files.text_files import write_json
 from segsr_arch.scenes.formats import check_destination, finished_files
 from segsr_arch.scenes.journal import Journal, as_json, differences
 from segsr_arch.scenes.raster_spec import RasterFiles, RasterSpec
+from segsr_arch.scenes.sidecar import Sidecar
 from segsr_arch.scenes.tiled_file import TiledFile
 
 _SYNC_SECONDS = 5.0
@@ -85,12 +83,9 @@ class SceneStore:
         self._files = [RasterFiles.of(self.dst, spec.suffix) for spec in rasters]
         for files, spec in zip(self._files, rasters, strict=True):
             check_destination(files.final, spec, sources=sources)
-        self._identity = as_json({**identity, "output": {spec.name: spec.identity for spec in rasters}})
-        text = json.dumps(self._identity, sort_keys=True)
-        self._digest = hashlib.sha256(text.encode()).hexdigest()
+        output = {spec.name: spec.identity for spec in rasters}
+        self._sidecar = Sidecar(self.dst, {**identity, "output": output})
         self._overwrite = overwrite
-        self._sidecar = self.dst.with_name(f"{self.dst.name}.json")
-        self._hidden_sidecar = self.dst.with_name(hidden_name(self._sidecar.name, ".aside"))
         self._journal_path = self.dst.with_name(hidden_name(self.dst.name, ".journal"))
         self.done = False
         self.notes: list[dict[str, Any]] = []
@@ -116,8 +111,7 @@ class SceneStore:
     @property
     def report(self) -> dict[str, Any]:
         """What was told to :meth:`finish` by whoever made the raster that is there."""
-        report: dict[str, Any] = self._made().get("report", {})
-        return report
+        return self._sidecar.report
 
     def commit(self, blocks: Sequence[Sequence[Block]], note: Mapping[str, Any]) -> None:
         """Add a step. Once this returns it outlives the process, and the machine's power some seconds later.
@@ -156,10 +150,10 @@ class SceneStore:
             for spec, files, tiled in zip(self._specs, self._files, self._tiled, strict=True):
                 if missing := tiled.table.missing():
                     raise SaveError(f"{files.final}: {missing} of its blocks were never given; it is not made.")
-                tiled.complete(rgb=spec.said.is_rgb, alpha=spec.said.alpha, mask=spec.mask)
+                tiled.complete(spec.said, mask=spec.mask)
                 named[:0] = finished_files(files, spec)
-            made = {"digest": self._digest, "identity": self._identity, "report": report}
-            named.insert(0, (write_json(self._hidden_sidecar, made), self._sidecar))
+            self._sidecar.write_hidden(report)
+            named.insert(0, (self._sidecar.hidden, self._sidecar.path))
             # From here on the rasters are whole: whoever comes next gives them their names.
             names = [(hidden.name, final.name) for hidden, final in named]
             self._journal.append({"named": names})
@@ -168,7 +162,7 @@ class SceneStore:
 
     def _find(self, stack: contextlib.ExitStack) -> None:
         journal = self._open_journal(stack)
-        differs = [] if journal is None else differences(journal.identity, self._identity)
+        differs = [] if journal is None else differences(journal.identity, self._sidecar.identity)
         if journal is not None and differs and self._overwrite:
             self._clear(journal.identity)
             journal, differs = None, []
@@ -176,7 +170,8 @@ class SceneStore:
             self._publish(named)
             return
         if os.path.lexists(self.dst) and not self._overwrite:
-            self._keep_destination()
+            self._sidecar.check()
+            self.done = True
             return
         if differs:
             raise ConfigError(
@@ -197,31 +192,14 @@ class SceneStore:
         stack.callback(journal.close)
         return journal
 
-    def _keep_destination(self) -> None:
-        """See that the raster that is there is the one that would be made."""
-        made = self._made()
-        if made.get("digest") != self._digest:
-            differs = "; ".join(differences(made.get("identity", {}), self._identity)) if made else ""
-            raise ConfigError(
-                f"{self.dst} exists ({differs or 'nothing tells how it was made'}). Choose another name, or replace it "
-                f"with --overwrite."
-            )
-        self.done = True
-
-    def _made(self) -> dict[str, Any]:
-        """What the small file beside the raster says; nothing if there is none that says it."""
-        with contextlib.suppress(OSError, ValueError):
-            made = json.loads(self._sidecar.read_text("utf-8"))
-            if isinstance(made, dict) and isinstance(made.get("identity"), dict):
-                return made
-        return {}
-
     def _begin(self, stack: contextlib.ExitStack, journal: Journal | None) -> None:
         """Open everything for the next step."""
         stack.callback(self._remove_if_nothing_was_done)
         if journal is None:
             self._clear({})
-            journal = stack.enter_context(contextlib.closing(Journal.create(self._journal_path, self._identity)))
+            journal = stack.enter_context(
+                contextlib.closing(Journal.create(self._journal_path, self._sidecar.identity))
+            )
         self._journal = journal
         self._tiled = []
         for spec, files in zip(self._specs, self._files, strict=True):
@@ -277,7 +255,7 @@ class SceneStore:
         suffixes = {output["suffix"] for output in identity.get("output", {}).values()}
         for files in (*self._files, *(RasterFiles.of(self.dst, suffix) for suffix in sorted(suffixes))):
             files.remove_hidden()
-        self._hidden_sidecar.unlink(missing_ok=True)
+        self._sidecar.hidden.unlink(missing_ok=True)
         self._journal_path.unlink(missing_ok=True)
 
     def _remove_if_nothing_was_done(self) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
+from segsr_arch.scenes.metadata import SceneMetadata
 from segsr_arch.scenes.raster_spec import MaskSource
 from segsr_arch.scenes.tiff_directory import HEADER_SIZE, TileTable, directories, header, image_tags, mask_tags
 from segsr_arch.scenes.tile_coding import TileCoding
@@ -111,21 +112,21 @@ class TiledFile:
         """
         os.fsync(self._file.fileno())
 
-    def complete(self, *, rgb: bool, alpha: int | None, mask: MaskSource | None) -> None:
+    def complete(self, said: SceneMetadata, *, mask: MaskSource | None) -> None:
         """Make it a TIFF: behind the tiles those of the mask, if there is one, and the directories.
 
         It can be done again, with the same result.
 
         Args:
-            rgb: Whether the first three bands are red, green and blue.
-            alpha: Position of the band that is alpha, from 0; ``None`` without one.
+            said: What the raster says about its pixels; of that the colours of bands, and XMP.
             mask: Which pixels are valid; it is asked for window by window.
 
         Raises:
             OSError: If the operating system refuses.
         """
         self.cut_back()
-        images, end = [image_tags(self.table, self._coding, rgb=rgb, alpha=alpha)], self.size
+        image = image_tags(self.table, self._coding, rgb=said.is_rgb, alpha=said.alpha, xmp=said.xmp)
+        images, end = [image], self.size
         if mask is not None:
             table, end = self._append_mask(mask)
             images.append(mask_tags(table))
