@@ -61,6 +61,7 @@ class Capabilities:
         precisions: Those of :data:`PRECISIONS` in which it can be run, its weights cast once.
         exportable: Whether it can become a program for images of any size: nothing in it depends on numbers that hold
             for one size alone.
+        learns: Whether it has weights, without which it is of no use.
         units: Paths of the ``ModuleList`` or ``Sequential`` whose entries may be guided, in the order in which the
             network runs them; a path of any other module is an entry by itself. Entries of another class than the first
             at the end, such as the convolution that closes the body of many networks, do not count.
@@ -73,6 +74,7 @@ class Capabilities:
     trial_size: tuple[int, int] | None = None
     precisions: tuple[str, ...] = tuple(PRECISIONS)
     exportable: bool = True
+    learns: bool = True
     units: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
 
