@@ -21,7 +21,7 @@ class Bicubic(nn.Module):
         upscale: Whole scale.
     """
 
-    capabilities = Capabilities(takes_any_size=True, exportable=False, learns=False)
+    capabilities = Capabilities(takes_any_size=True, learns=False)
 
     def __init__(self, *, upscale: int = 4) -> None:
         super().__init__()

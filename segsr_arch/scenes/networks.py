@@ -5,7 +5,7 @@ import functools
 import hashlib
 import itertools
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from segsr_arch.capabilities import SizeRule, size_rule_of
 from segsr_arch.errors import ConfigError, first_line
 from segsr_arch.evaluation.trained_network import TrainedNetwork
 from segsr_arch.inference.super_resolution import super_resolve
+from segsr_arch.models.train_options import AMP_DTYPES
 from segsr_arch.scenes.checked_model import CheckedModel
 from segsr_arch.scenes.memory import is_out_of_memory
 from segsr_arch.scenes.scene_model import SceneModel
@@ -40,6 +41,7 @@ class NetworkModel:
         one_by_one: Whether it is given one image at a time.
         notes: Sentences for whoever uses it.
         module: The torch network behind it, on its device, if it is one.
+        amp: ``bf16`` or ``fp16`` for autocast, ``None`` for none.
     """
 
     extra = 0
@@ -57,9 +59,12 @@ class NetworkModel:
         one_by_one: bool = False,
         notes: tuple[str, ...] = (),
         module: nn.Module | None = None,
+        amp: str | None = None,
     ) -> None:
         self.network = network
-        self.name, self.scale, self.identity, self.notes = name, scale, identity, notes
+        self.name, self.scale, self.notes = name, scale, notes
+        self.identity = identity if amp is None else {**identity, "amp": amp}
+        self._autocast = None if amp is None else AMP_DTYPES[amp]
         self.device, self.dtype, self.module = device, dtype, module
         self._channels, self._one_by_one = channels, one_by_one
 
@@ -74,9 +79,12 @@ class NetworkModel:
             return torch.cat(channels, dim=1)
         return self._run(tiles)
 
-    def computing(self) -> contextlib.AbstractContextManager[Any]:
-        """What its network is run in: no gradients."""
-        return torch.no_grad()
+    @contextlib.contextmanager
+    def computing(self) -> Iterator[None]:
+        """What its network is run in: no gradients, and autocast if that is wanted."""
+        wanted = self._autocast is not None
+        with torch.no_grad(), torch.autocast(self.device.type, dtype=self._autocast, enabled=wanted):
+            yield
 
     def _run(self, images: Tensor) -> Tensor:
         parts = torch.split(images, 1) if self._one_by_one else (images,)
@@ -89,7 +97,12 @@ class NetworkModel:
 
 
 def as_scene_model(
-    model: Any, *, name: str | None = None, scale: int | None = None, identity: Mapping[str, Any] | None = None
+    model: Any,
+    *,
+    name: str | None = None,
+    scale: int | None = None,
+    identity: Mapping[str, Any] | None = None,
+    amp: str | None = None,
 ) -> SceneModel:
     """Make a model of scenes of what makes SR images.
 
@@ -102,6 +115,7 @@ def as_scene_model(
         identity: What JSON can hold and tells it from other models, so that a job that was stopped goes on with the
             same one. ``None`` takes a digest of the weights of a network; of any other callable there is but the name
             of the class or function, and of a lambda hardly that.
+        amp: ``bf16`` or ``fp16`` runs a network within autocast; ``None`` as it is. A model of scenes knows by itself.
 
     Returns:
         The model, each output of which is checked.
@@ -116,10 +130,10 @@ def as_scene_model(
     if not callable(model):
         raise ConfigError(f"model: expected a callable from (B, 3, h, w) to (B, 3, sh, sw), got {type(model).__name__}")
     if isinstance(model, TrainedNetwork):
-        return CheckedModel(_of_trained(model, name, identity))
+        return CheckedModel(_of_trained(model, name, identity, amp))
     if _is_descriptor(model):
-        return CheckedModel(_of_descriptor(model, name, identity))
-    return CheckedModel(_of_callable(model, name, scale, identity))
+        return CheckedModel(_of_descriptor(model, name, identity, amp))
+    return CheckedModel(_of_callable(model, name, scale, identity, amp))
 
 
 def network_identity(network: nn.Module) -> dict[str, Any]:
@@ -131,7 +145,9 @@ def network_identity(network: nn.Module) -> dict[str, Any]:
     return {"class": _qualified_name(type(network)), "weights": digest.hexdigest()}
 
 
-def _of_trained(trained: TrainedNetwork, name: str | None, identity: Mapping[str, Any] | None) -> NetworkModel:
+def _of_trained(
+    trained: TrainedNetwork, name: str | None, identity: Mapping[str, Any] | None, amp: str | None
+) -> NetworkModel:
     return NetworkModel(
         trained.run,  # copies, pads and moves by itself, as the test loop does
         name=name or trained.name,
@@ -139,6 +155,7 @@ def _of_trained(trained: TrainedNetwork, name: str | None, identity: Mapping[str
         identity=identity or {"scale": trained.scale, **network_identity(trained.network)},
         device=trained.device,
         module=trained.network,
+        amp=amp,
     )
 
 
@@ -151,7 +168,9 @@ def _is_descriptor(model: Any) -> bool:
     return isinstance(model, (spandrel.ImageModelDescriptor, spandrel.MaskedImageModelDescriptor))
 
 
-def _of_descriptor(descriptor: Any, name: str | None, identity: Mapping[str, Any] | None) -> NetworkModel:
+def _of_descriptor(
+    descriptor: Any, name: str | None, identity: Mapping[str, Any] | None, amp: str | None
+) -> NetworkModel:
     name = name or descriptor.architecture.name
     channels = descriptor.input_channels, descriptor.output_channels
     if channels not in ((1, 1), (3, 3)) or descriptor.purpose == "Inpainting":
@@ -168,10 +187,14 @@ def _of_descriptor(descriptor: Any, name: str | None, identity: Mapping[str, Any
         dtype=descriptor.dtype,
         channels=channels[0],
         one_by_one=True,  # spandrel promises it for one image
+        module=descriptor.model,
+        amp=amp,
     )
 
 
-def _of_callable(network: Any, name: str | None, scale: int | None, identity: Mapping[str, Any] | None) -> NetworkModel:
+def _of_callable(
+    network: Any, name: str | None, scale: int | None, identity: Mapping[str, Any] | None, amp: str | None
+) -> NetworkModel:
     place = _CPU
     if isinstance(network, nn.Module):
         network.eval()
@@ -192,7 +215,7 @@ def _of_callable(network: Any, name: str | None, scale: int | None, identity: Ma
         raise ConfigError(f"{name}: scale: must be a whole number of at least 1, got {scale}")
     known_by = identity or {"scale": scale, **known_by}
     module = network if isinstance(network, nn.Module) else None
-    return NetworkModel(network, name=name, scale=scale, identity=known_by, device=place, module=module)
+    return NetworkModel(network, name=name, scale=scale, identity=known_by, device=place, module=module, amp=amp)
 
 
 def _qualified_name(named: Any) -> str:
