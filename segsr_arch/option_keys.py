@@ -10,7 +10,7 @@ import operator
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 EXPECTED = {
     "text": "text",
@@ -37,6 +37,7 @@ KIND_OF_TYPE: dict[Any, str] = {
     int: "int",
     float: "number",
     str: "text",
+    Literal: "text",  # all of them are
     bool: "bool",
     list: "list",
     tuple: "list",

@@ -90,7 +90,7 @@ def super_resolved_steps(
     start: int = 0,
     batch: int = 1,
     dtype: torch.dtype = torch.float32,
-    advance: Callable[[int], None] = lambda _pixels: None,
+    advance: Callable[[int], object] = lambda _pixels: None,
 ) -> Iterator[tuple[Step, Tensor]]:
     """Run a network over a scene from one step on; the next rows of windows are read while it computes.
 
@@ -120,7 +120,7 @@ def super_resolved_steps(
                 for first in range(0, len(row.windows), batch):
                     windows = row.windows[first : first + batch]
                     sr = network(torch.from_numpy(np.stack(row.tiles[first : first + batch])), windows)
-                    for window, one in zip(windows, sr.split(1), strict=True):
+                    for window, one in zip(windows, torch.split(sr, 1), strict=True):
                         canvas.add(Tile(window=window.scaled(layout.scale), sr=one, weights=weights.at(window)))
                     part = pixels * (done - 1 + (first + len(windows)) / len(row.windows)) / len(rows)
                     advance(int(part) - told)

@@ -10,12 +10,10 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.scenes.checked_model import CheckedModel
 from segsr_arch.scenes.networks import NetworkModel
+from segsr_arch.scenes.options import CONTEXTS
 from segsr_arch.scenes.scene_model import ModelAround, SceneModel
 from segsr_arch.scenes.scene_signals import SceneSignals, Views
 from segsr_arch.windows import Window
-
-CONTEXTS = ("tile", "scene")
-"""What guides a tile: what is in it alone, or the scene around it."""
 
 
 def with_context(model: SceneModel, context: str, *, views: Views | None = None) -> SceneModel:

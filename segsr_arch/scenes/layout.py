@@ -86,11 +86,9 @@ class SceneLayout:
 
     @cached_property
     def strips(self) -> tuple[Window, ...]:
-        """The strips, as even as blocks allow."""
-        side = self.block // self.scale
-        blocks = -(-self.width // side)
-        count = -(-blocks // STRIP_BLOCKS)
-        edges = [min(blocks * part // count * side, self.width) for part in range(count + 1)]
+        """The strips, all but the last as wide as they may be: wide scenes take as much memory as wider ones."""
+        side = STRIP_BLOCKS * self.block // self.scale
+        edges = [*range(0, self.width, side), self.width]
         return tuple(
             Window(left=left, height=self.height, width=right - left)
             for left, right in zip(edges, edges[1:], strict=False)

@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.inference.tile_options import TileOptions
 from segsr_arch.option_fields import OptionGroup, keys_of, option
 
-COMPRESSIONS = ("deflate", "zstd", "lzw", "none")
-RESTS = ("bicubic", "drop")
+Compression = Literal["deflate", "zstd", "lzw", "none"]
+Rest = Literal["bicubic", "drop"]
+COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
+RESTS: tuple[Rest, ...] = get_args(Rest)
 CONTEXTS = ("tile", "scene")
+"""What a guide looks at: what is in a tile alone, or the scene around it."""
 _TILES = keys_of(TileOptions)
 
 
@@ -31,7 +35,7 @@ class UpscaleOptions(OptionGroup):
         help="the bands that the network gets as red, green and blue, counted from 1, or one, which it gets as grey; "
         "without it those that the file calls so, or its only three, or its only one",
     )
-    rest: str = option(
+    rest: Rest = option(
         "bicubic",
         help="what becomes of the other bands: enlarged by bicubic interpolation and marked so, or left out",
         choices=RESTS,
@@ -62,7 +66,7 @@ class UpscaleOptions(OptionGroup):
         choices=CONTEXTS,
     )
     cog: bool = option(True, help="write a cloud-optimized GeoTIFF, with overviews")
-    compress: str = option("deflate", help="lossless compression of the output", choices=COMPRESSIONS)
+    compress: Compression = option("deflate", help="lossless compression of the output", choices=COMPRESSIONS)
     overwrite: bool = option(
         False, help="replace an output that is there, and begin anew what was begun with other options"
     )

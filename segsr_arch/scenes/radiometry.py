@@ -86,8 +86,8 @@ class Radiometry:
         Returns:
             (C, h, w) of the stored type: whole numbers rounded half to even, clipped to the type, never to the range.
         """
-        low, span, unchanged = self._of(bands)
         dtype = np.dtype(self.dtype)
+        low, span, unchanged = self._of(bands)
         if unchanged:
             return np.asarray(unit, dtype)
         stored = np.empty(unit.shape, dtype)
@@ -101,6 +101,21 @@ class Radiometry:
                 np.clip(part, limits.min, limits.max, out=part)
             stored[:, top : top + rows] = part
         return stored
+
+    def to_stored(self, unit: np.ndarray, bands: Sequence[int]) -> np.ndarray:
+        """Give values as a network returns them in the units of the stored ones, neither rounded nor clipped.
+
+        Args:
+            unit: (C, h, w), floats.
+            bands: Positions of the C bands in ``low`` and ``high``.
+
+        Returns:
+            (C, h, w), floats; the same array where nothing changes.
+        """
+        low, span, unchanged = self._of(bands)
+        if unchanged:
+            return unit
+        return np.asarray(unit * span + low)
 
     def _of(self, bands: Sequence[int]) -> tuple[np.ndarray, np.ndarray, bool]:
         """Zero and span of bands, (C, 1, 1), of the type to compute in; whether floats are what the network takes."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from segsr_arch.files.atomic import hidden_name
 from segsr_arch.scenes.metadata import BandMetadata, SceneMetadata
-from segsr_arch.scenes.tile_coding import Compression, TileCoding
+from segsr_arch.scenes.options import Compression
+from segsr_arch.scenes.tile_coding import TileCoding
 from segsr_arch.windows import Window
 
 MaskSource: TypeAlias = Callable[[Window], NDArray[np.bool_]]

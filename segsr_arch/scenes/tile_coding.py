@@ -2,16 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
 from segsr_arch.errors import ConfigError
-
-Compression = Literal["deflate", "zstd", "lzw", "none"]
-COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
+from segsr_arch.scenes.options import COMPRESSIONS, Compression
 
 SAMPLE_TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 """Types of pixels, by their names in numpy."""

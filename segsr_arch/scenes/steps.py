@@ -1,0 +1,75 @@
+"""Does the steps of a scene that are not done yet: the network in one thread, what follows in another."""
+
+import collections
+import itertools
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import torch
+
+from segsr_arch.running.progress import progress
+from segsr_arch.scenes.engine import Network, super_resolved_steps
+from segsr_arch.scenes.layout import SceneLayout, Step
+from segsr_arch.scenes.pieces import Piece
+from segsr_arch.scenes.scene import Scene
+from segsr_arch.scenes.store import SceneStore
+
+_PENDING = 2  # steps that may wait for being finished: more would cost memory and gain nothing
+
+
+def run_steps(
+    scene: Scene,
+    network: Network,
+    layout: SceneLayout,
+    store: SceneStore,
+    finish: Callable[[Step, np.ndarray], Piece],
+    *,
+    channels: int,
+    batch: int,
+    shown: bool,
+) -> None:
+    """Do the steps of a scene that are not done, and commit each.
+
+    Args:
+        scene: The scene.
+        network: Maps tiles and their windows to ``channels`` channels; called from this thread.
+        layout: How the scene is cut.
+        store: Where steps are committed, and which are done. Notes get the ``seconds`` that a step took.
+        finish: Makes blocks of what the network gave for a step; called from another thread, step after step.
+        channels: Channels that the network gives.
+        batch: Windows for which the network is called at once.
+        shown: Whether progress is shown on stderr.
+    """
+    start = len(store.notes)
+    done = sum(step.inner.height * step.inner.width for step in itertools.islice(layout.steps(), start))
+    total, name = scene.height * scene.width, store.dst.name
+    last = time.monotonic()
+
+    def finish_and_commit(step: Step, given: np.ndarray) -> None:
+        nonlocal last
+        piece = finish(step, given)
+        before, last = last, time.monotonic()
+        store.commit(piece.blocks, {**piece.note, "seconds": last - before})
+
+    pending: collections.deque[Future[None]] = collections.deque()
+    with (
+        progress(total=total, initial=done, unit="px", what=name, abbreviated=True, shown=shown) as bar,
+        ThreadPoolExecutor(1, "finish") as writer,
+    ):
+        for step, given in super_resolved_steps(
+            scene,
+            network,
+            layout,
+            channels=channels,
+            start=start,
+            batch=batch,
+            dtype=torch.float64 if np.dtype(scene.dtype).kind == "f" else torch.float32,
+            advance=bar.update,
+        ):
+            if len(pending) == _PENDING:
+                pending.popleft().result()
+            pending.append(writer.submit(finish_and_commit, step, given.numpy()))
+        for future in pending:
+            future.result()

@@ -1,0 +1,137 @@
+"""Upscales one scene: a raster in, one of the same place, type and meaning out."""
+
+import contextlib
+import os
+from typing import Any
+
+import numpy as np
+
+from segsr_arch.option_fields import takes_fields_of
+from segsr_arch.scenes.engine import SceneTiles
+from segsr_arch.scenes.job import SceneJob, prepare_job
+from segsr_arch.scenes.maps import write_maps
+from segsr_arch.scenes.options import UpscaleOptions
+from segsr_arch.scenes.pieces import StepFinisher
+from segsr_arch.scenes.preview import draw_preview
+from segsr_arch.scenes.reader import SceneReader
+from segsr_arch.scenes.report import SceneReport, report_of
+from segsr_arch.scenes.steps import run_steps
+from segsr_arch.scenes.store import SceneStore
+from segsr_arch.windows import Window
+
+
+@takes_fields_of(UpscaleOptions)
+def upscale(
+    src: str | os.PathLike[str],
+    dst: str | os.PathLike[str],
+    model: Any,
+    *,
+    maps: str | os.PathLike[str] | None = None,
+    preview: str | os.PathLike[str] | None = None,
+    shown: bool = False,
+    **options: Any,
+) -> SceneReport:
+    """Upscale a scene of any size; memory does not depend on it. What was interrupted goes on where it was.
+
+    .. code-block:: python
+
+        from segsr_arch.scenes import upscale
+
+        report = upscale("scene.tif", "scene_x4.tif", network, tile=64, overlap=16)
+        print(report.line())
+
+    Args:
+        src: What GDAL opens: a path, ``/vsizip/...``, ``s3://...``, ``NETCDF:"file":variable``.
+        dst: Output, ``.tif``, ``.png`` or ``.jpg``. It appears when it is whole.
+        model: Any callable from (B, 3, h, w) float32 in [0, 1], RGB, to (B, 3, s h, s w); a torch module; an
+            ``ImageModelDescriptor`` of spandrel; a trained network of this package.
+        maps: GeoTIFF of the guidance maps to write, see :func:`segsr_arch.scenes.maps.write_maps`.
+        preview: PNG to draw: input, bicubic interpolation and output of the liveliest part.
+        shown: Whether progress is shown on stderr.
+        options: The fields of :class:`~segsr_arch.scenes.options.UpscaleOptions`.
+
+    Returns:
+        What was done, and how well the output agrees with the input.
+
+    Raises:
+        ConfigError: If an option is wrong, or what is asked for does not fit the scene or the model.
+        DataError: If the scene cannot be read or is none that can be upscaled, or the model gives NaN.
+        InUseError: If another process writes the same output.
+        SaveError: If the output cannot be written; what was done is kept, and the same call goes on.
+    """
+    job = prepare_job(src, model, UpscaleOptions(**options))
+    report = run_job(job, dst, shown=shown)
+    if maps is not None:
+        write_maps(job, maps, shown=shown)
+    if preview is not None:
+        draw_preview(job.scene, report, preview)
+    return report
+
+
+def run_job(job: SceneJob, dst: str | os.PathLike[str], *, shown: bool = False) -> SceneReport:
+    """Carry out a job, or what is left of it.
+
+    Args:
+        job: The job.
+        dst: Output.
+        shown: Whether progress is shown on stderr.
+
+    Raises:
+        SegsrError: What :func:`upscale` raises.
+    """
+    with contextlib.ExitStack() as stack:
+        mask = _Mask(stack.enter_context(SceneReader(job.scene)), job) if job.scene.metadata.has_mask else None
+        specs = job.rasters(mask)
+        store = SceneStore(dst, specs, identity=job.identity, overwrite=job.options.overwrite, sources=[job.scene.path])
+        stack.enter_context(store)
+        if store.done:
+            return SceneReport.from_json(store.report)
+        notes = _run_steps(job, store, shown=shown)
+        report = report_of(
+            job.scene,
+            dst=str(dst),
+            scale=job.layout.scale,
+            model=job.model.name,
+            notes=(*job.scene.notes, *notes),
+            steps=store.notes,
+        )
+        store.finish(report.as_json())
+        return report
+
+
+def _run_steps(job: SceneJob, store: SceneStore, *, shown: bool) -> tuple[str, ...]:
+    """Do the steps that are not done; returns what the model has to say."""
+    scene, spread = job.scene, job.model.extra > 0
+    with (
+        contextlib.closing(SceneTiles(scene)) as around,
+        StepFinisher(scene, job.layout, consistent=job.options.consistent, spread=spread) as finisher,
+    ):
+        model = job.model.for_scene(around.read, height=scene.height, width=scene.width)
+        run_steps(
+            scene,
+            model,
+            job.layout,
+            store,
+            finisher.finish,
+            channels=3 + model.extra,
+            batch=job.options.batch,
+            shown=shown,
+        )
+        return model.notes
+
+
+class _Mask:
+    """Which pixels of the output are valid: those of valid pixels of the scene."""
+
+    def __init__(self, reader: SceneReader, job: SceneJob) -> None:
+        self._reader, self._scale = reader, job.layout.scale
+
+    def __call__(self, window: Window) -> np.ndarray:
+        """Validity (h, w) of a window of the output."""
+        scale = self._scale
+        top, left = window.top // scale, window.left // scale
+        bottom, right = -(-window.bottom // scale), -(-window.right // scale)
+        known = self._reader.read(Window(top=top, left=left, height=bottom - top, width=right - left)).valid.any(axis=0)
+        enlarged = known.repeat(scale, axis=0).repeat(scale, axis=1)
+        rows, columns = window.top - top * scale, window.left - left * scale
+        return np.asarray(enlarged[rows : rows + window.height, columns : columns + window.width])
