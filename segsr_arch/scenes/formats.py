@@ -11,6 +11,7 @@ from segsr_arch.scenes.aside import write_aside
 from segsr_arch.scenes.cog import overview_factors, write_cog
 from segsr_arch.scenes.geotiff import CACHE_BYTES, add_overviews, describe_pixels, gdal_writes
 from segsr_arch.scenes.raster_spec import RasterFiles, RasterSpec
+from segsr_arch.scenes.rasters import is_local, open_raster
 
 _GEOTIFF = (".tif", ".tiff")
 _IMAGES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -24,10 +25,12 @@ def check_destination(path: Path, spec: RasterSpec, *, sources: Sequence[str]) -
     Args:
         path: Its file.
         spec: The raster.
-        sources: Files that are read for it.
+        sources: What GDAL reads for it.
 
     Raises:
-        ConfigError: If the ending means no format, the format has no such pixels, or it is one of the sources.
+        ConfigError: If the ending means no format, the format has no such pixels, or it is one of the files of the
+            sources.
+        DataError: If a source cannot be read.
     """
     ending = path.suffix.lower()
     if ending not in (*_GEOTIFF, *_IMAGES):
@@ -38,9 +41,16 @@ def check_destination(path: Path, spec: RasterSpec, *, sources: Sequence[str]) -
         raise ConfigError(f"{path}: {problem}; choose the ending .tif.")
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; name a file in it.")
-    for source in sources:
-        if os.path.exists(source) and os.path.exists(path) and os.path.samefile(source, path):
-            raise ConfigError(f"{path} is what is read; choose another name for the result.")
+    if os.path.exists(path) and any(_consists_of(source, path) for source in sources):
+        raise ConfigError(f"{path} is what is read; choose another name for the result.")
+
+
+def _consists_of(source: str, path: Path) -> bool:
+    """Whether a raster is a file, or is put together of it, as virtual ones are."""
+    if not is_local(source):
+        return False
+    with open_raster(source) as dataset:
+        return any(os.path.exists(file) and os.path.samefile(file, path) for file in dataset.files)
 
 
 def format_note(path: Path) -> str | None:

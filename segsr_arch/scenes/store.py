@@ -18,7 +18,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from segsr_arch.errors import ConfigError, DataError, SaveError
-from segsr_arch.files.atomic import hidden_name, sync_folder
+from segsr_arch.files.atomic import hidden_name, remove_left_over, sync_folder
 from segsr_arch.files.locking import locked
 from segsr_arch.scenes.formats import check_destination, finished_files
 from segsr_arch.scenes.journal import Journal, as_json, differences
@@ -73,10 +73,11 @@ class SceneStore:
             rasters: What is written, the main one first.
             identity: What tells the job from others, for JSON: whatever changes the result.
             overwrite: Whether a raster that is there, or an unfinished job of another identity, is replaced.
-            sources: Files that the job reads.
+            sources: What the job reads, as GDAL opens it.
 
         Raises:
             ConfigError: If the destination is not one.
+            DataError: If a source cannot be read.
         """
         self.dst = Path(os.path.abspath(dst))
         self._specs = tuple(rasters)
@@ -161,6 +162,9 @@ class SceneStore:
             self._publish(names)
 
     def _find(self, stack: contextlib.ExitStack) -> None:
+        """See what is there, and begin, go on, or have nothing to do."""
+        for path in (self._journal_path, self._sidecar.hidden, *(files.aside for files in self._files)):
+            remove_left_over(path)
         journal = self._open_journal(stack)
         differs = [] if journal is None else differences(journal.identity, self._sidecar.identity)
         if journal is not None and differs and self._overwrite:

@@ -8,6 +8,7 @@ import os
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 
 from segsr_arch.errors import ConfigError, DataError, InUseError, SaveError
 from segsr_arch.files import locking
@@ -275,3 +276,7 @@ def test_destinations_that_are_none_are_refused(tmp_path, values):
     for name in ("src.tif", "linked.tif", "hard.tif"):
         with pytest.raises(ConfigError, match="is what is read"):
             SceneStore(tmp_path / name, [spec], identity={}, sources=[str(tmp_path / "src.tif")], overwrite=True)
+    rasterio.shutil.copy(tmp_path / "src.tif", tmp_path / "virtual.vrt", driver="VRT")
+    with pytest.raises(ConfigError, match=r"src\.tif is what is read"):
+        SceneStore(tmp_path / "src.tif", [spec], identity={}, sources=[str(tmp_path / "virtual.vrt")], overwrite=True)
+    SceneStore(tmp_path / "other.tif", [spec], identity={}, sources=[str(tmp_path / "virtual.vrt")])
