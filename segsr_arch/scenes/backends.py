@@ -1,6 +1,7 @@
 """Which of torch, onnxruntime and OpenVINO runs a network: as it is said, or as it is fastest on this machine."""
 
 import contextlib
+import copy
 import hashlib
 import importlib.metadata
 import json
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from segsr_arch.errors import ConfigError, SaveError, SegsrError
 from segsr_arch.export.program import TOLERANCE, export_program
-from segsr_arch.files.text_files import write_json
+from segsr_arch.files.text_files import make_folder, write_json
 from segsr_arch.inference.cost import seconds_of
 from segsr_arch.inference.tile_options import TileOptions
 from segsr_arch.scenes.checked_model import CheckedModel
@@ -63,7 +64,7 @@ def with_backend(model: SceneModel, backend: str, *, tile: TileOptions) -> Scene
     elif inner.device.type != "cpu":
         obstacle = f"it is on {inner.device}, and the others are for the CPU"
     elif "amp" in inner.identity:
-        obstacle = "of --amp: the others run it in float32"
+        obstacle = "the others know no --amp"
     elif backend != AUTO:
         check_backend(backend)
     elif not installed_backends():
@@ -75,6 +76,8 @@ def with_backend(model: SceneModel, backend: str, *, tile: TileOptions) -> Scene
         return CheckedModel(BackendChoice(inner, reference=TORCH, others=names, make=make, wanted=backend, tile=tile))
     if backend != AUTO:
         raise ConfigError(f"--backend {backend}: cannot run {model.name}, since {obstacle}. Leave it out.")
+    if isinstance(inner, NetworkModel):
+        inner.notes = (*inner.notes, f"{model.name}: backend torch, since {obstacle}.")
     return model
 
 
@@ -170,13 +173,16 @@ class BackendChoice(ModelAround):
         except SegsrError as error:
             if self._wanted != AUTO:
                 raise ConfigError(f"--backend {self._wanted}: {error}") from error
-            return self._run_by(self._reference, None, f"backend {self._reference}, since {error}")
+            why = f"backend {self._reference}, since {error}"
+            if isinstance(error, ConfigError):  # which stays; a full disk does not
+                _remember(memory, self._reference, why)
+            return self._run_by(self._reference, None, why)
         if known:
             return self._run_by(wanted, runners[wanted], known["why"])
         return self._fastest(runners, tiles, memory)
 
     def _fastest(self, runners: Mapping[str, Runner], tiles: Sequence[Tensor], memory: Path) -> SceneModel:
-        models = {self._reference: self._first, **{name: self._model_of(name, run) for name, run in runners.items()}}
+        models = {self._reference: self._first, **{name: self._run_by(name, run, "") for name, run in runners.items()}}
         seconds, differences = _try(models, tiles, self._reference)
         for name, difference in differences.items():
             if not difference <= TOLERANCE:
@@ -196,18 +202,14 @@ class BackendChoice(ModelAround):
             _remember(memory, chosen, why)
         return self._run_by(chosen, runners.get(chosen), why)
 
-    def _model_of(self, backend: str, run: Runner | None, *notes: str) -> NetworkModel:
-        return NetworkModel(
-            run or self._first.network,
-            name=self.name,
-            scale=self.scale,
-            identity={**self._first.identity, "backend": backend},
-            notes=(*self._first.notes, *notes),
-            module=None if run else self._first.module,
-        )
-
     def _run_by(self, backend: str, run: Runner | None, why: str) -> NetworkModel:
-        return self._model_of(backend, run, f"{self.name}: {why}.")
+        if run is None:
+            model = copy.copy(self._first)
+        else:
+            known_by = {**self._first.identity, "backend": backend}
+            model = NetworkModel(run, name=self.name, scale=self.scale, identity=known_by, notes=self._first.notes)
+        model.notes = (*model.notes, f"{self.name}: {why.removesuffix('.')}.")
+        return model
 
 
 def _try(
@@ -249,4 +251,5 @@ def _recall(memory: Path) -> dict[str, str]:
 
 def _remember(memory: Path, backend: str, why: str) -> None:
     with contextlib.suppress(SaveError):  # it is chosen anew then
+        make_folder(memory.parent)
         write_json(memory, {"backend": backend, "why": why})
