@@ -84,12 +84,14 @@ def _look(
     radiometry: Radiometry,
 ) -> tuple[str, ...]:
     """Refuse what some blocks show to be wrong, and say what they show to be doubtful."""
-    reader = BandReader(dataset, path, bands)
+    looked_at = [bands[each] for each in network] + [band for band in bands if band.role == "alpha"]
+    reader = BandReader(dataset, path, looked_at)
     any_value_will_do = radiometry.dtype == "uint8" and all(radiometry.origins[band] == "type" for band in network)
     if any_value_will_do and not reader.may_be_invalid:
         return ()  # nothing could be found
-    seen = look(reader, region, network)
-    if not any(values.size for values in seen) and not has_valid_pixel(reader, region, network):
+    positions = range(len(network))
+    seen = look(reader, region, positions)
+    if not any(values.size for values in seen) and not has_valid_pixel(reader, region, positions):
         raise DataError(f"{path}: every pixel is invalid (no-data, masked, transparent or NaN): nothing to upscale")
     if radiometry.assumed(network):
         check_unit_range(path, np.concatenate(seen), "in the blocks that were looked at")

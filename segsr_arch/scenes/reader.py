@@ -134,9 +134,9 @@ class SceneReader:
         pixels = self._bands.read(place)
         network = list(self._scene.network_bands)
         if self._scene.radiometry.assumed(network):
-            check_unit_range(
-                self._scene.path, pixels.values[network][pixels.valid[network]], f"in {place_words(place)}"
-            )
+            values = pixels.values[network]
+            values = values if pixels.all_valid else values[pixels.valid[network]]
+            check_unit_range(self._scene.path, values, f"in {place_words(place)}")
         return pixels
 
     def close(self) -> None:

@@ -10,7 +10,7 @@ from segsr_arch.windows import Window
 _MOST_BLOCKS = 64
 _LONGEST_SIDE = 128  # of what is looked at of a block
 _OVERVIEW_SIDE = 1024
-_PIXELS_AT_ONCE = 1 << 22
+_PIXELS_AT_ONCE = 1 << 20
 
 
 def look(reader: BandReader, region: Window, positions: Sequence[int]) -> list[np.ndarray]:
@@ -40,8 +40,8 @@ def _spread_blocks(region: Window, block: tuple[int, int]) -> Iterator[Window]:
     columns = min(available_columns, _MOST_BLOCKS // rows)
     for row in range(rows):
         for column in range(columns):
-            top = region.top + row * (available_rows // rows) * height
-            left = region.left + column * (available_columns // columns) * width
+            top = region.top + row * available_rows // rows * height
+            left = region.left + column * available_columns // columns * width
             found = Window(top=top, left=left, height=height, width=width).intersection(region)
             if found is not None:
                 yield found

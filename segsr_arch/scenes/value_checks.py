@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from segsr_arch.errors import DataError
-from segsr_arch.scenes.radiometry import Radiometry
+from segsr_arch.scenes.radiometry import FARTHEST, Radiometry
 
 _DARK = 0.2
 """Part of the range of its type; a scene that uses less probably means another range."""
@@ -68,6 +68,12 @@ def check_range(
         return (
             f"{part} of the values that were looked at ({low:.7g} to {high:.7g}) lie outside of the range "
             f"({radiometry.words}); they are not clipped",
+        )
+    farthest = max(abs(float(each) - radiometry.low[position]) for each in (low, high) for position in network)
+    if np.dtype(radiometry.dtype).kind in "iu" and farthest >= FARTHEST:
+        return (
+            f"values from {low} to {high} are so far from {radiometry.low[network[0]]:.7g}, which is 0 to the network, "
+            f"that it does not tell all of them apart: float32 does not",
         )
     if radiometry.dtype in ("uint16", "int16") and origins == {"type"}:
         return _dark_note(np.concatenate(seen), radiometry)

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.scenes.radiometry import state_radiometry
+from segsr_arch.scenes.radiometry import FARTHEST, state_radiometry
 
 WHOLE_TYPES = ("uint8", "int8", "uint16", "int16")
 
@@ -44,6 +44,14 @@ def test_all_whole_numbers_come_back_whatever_the_range(dtype, low, span):
     assert np.array_equal(there_and_back(stated(dtype, value_range=(low, low + span)), values), values)
 
 
+@given(low=st.integers(-(2**30), 2**30), span=st.floats(1, 2**24), seed=st.integers(0, 99))
+def test_large_whole_numbers_come_back_as_far_as_float32_tells_them_apart(low, span, seed):
+    away = np.random.default_rng(seed).integers(1 - FARTHEST, FARTHEST, (1, 4, 256), dtype=np.int64)
+    away[0, 0, :2] = 1 - FARTHEST, FARTHEST - 1
+    values = (low + away).astype(np.int32)
+    assert np.array_equal(there_and_back(stated("int32", value_range=(low, low + span)), values), values)
+
+
 @given(scale=st.floats(1e-5, 10), offset=st.floats(-10, 10))
 def test_all_whole_numbers_come_back_whatever_scale_and_offset(scale, offset):
     values = every_value("uint16")
@@ -67,7 +75,7 @@ def test_floats_without_a_range_are_what_the_network_gets_and_come_back(values):
 def test_floats_of_another_range_come_back_to_within_a_unit_in_the_last_place(value, low, span, dtype):
     values = np.array([[[value]]], dtype)
     back = there_and_back(stated(dtype, value_range=(low, low + span)), values)
-    assert abs(float(back[0, 0, 0]) - value) <= 2.0**-23 * max(abs(value), abs(value - low))
+    assert abs(float(back[0, 0, 0]) - value) <= 2.0**-23 * max(abs(value), abs(value - low)) + 1e-38
 
 
 def test_scale_and_offset_say_which_values_are_zero_and_one():

@@ -65,3 +65,13 @@ def test_bands_are_held_against_ranges_of_their_own(tmp_path):
 
 def test_a_mosaic_of_16_bits_is_not_dark():
     assert len(describe_scene(shared_raster("mosaic_uint16.tif")).notes) == 1  # on its bands
+
+
+def test_whole_numbers_that_float32_does_not_tell_apart_are_said(tmp_path):
+    values = np.linspace(0, 2**23, 4096).astype(np.int32).reshape(64, 64)
+    (note,) = notes(tmp_path, values, asked=(0, 2**24))
+    assert note.startswith(
+        "values from 0 to 8388608 are so far from 0, which is 0 to the network, that it does not tell"
+    )
+    assert notes(tmp_path, values, asked=(1, 2**24))[0].startswith("a few of the values")
+    assert notes(tmp_path, values[:63], asked=(0, 2**24)) == ()
