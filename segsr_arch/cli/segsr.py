@@ -16,6 +16,7 @@ from segsr_arch.cli.arguments import (
     report,
     reproduce,
     schema,
+    upscale,
 )
 from segsr_arch.cli.failures import EXPLAINED, ended_as_interrupted, flushed, tell_failure, told_once
 from segsr_arch.cli.start import import_whole_package
@@ -23,7 +24,7 @@ from segsr_arch.cli.terminal import escaped_output
 from segsr_arch.running.processes import heed_parent
 from segsr_arch.version import __version__
 
-_SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, reproduce, export, schema, demo)
+_SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, reproduce, export, upscale, schema, demo)
 _NOTHING_HALF_WRITTEN = "Nothing is half written; the same command starts anew."
 
 

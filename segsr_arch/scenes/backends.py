@@ -33,7 +33,6 @@ from segsr_arch.windows import Window, WindowGrid
 logger = logging.getLogger(__name__)
 
 AUTO, TORCH = "auto", "torch"
-BACKENDS = (TORCH, "onnxruntime", "openvino", AUTO)
 _REPEATS = 5
 _TILES = 3
 _CPU = torch.device("cpu")

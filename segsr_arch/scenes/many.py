@@ -6,7 +6,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import torch
 from tqdm import tqdm
@@ -16,20 +16,18 @@ from segsr_arch.running.processes import threads_each
 from segsr_arch.running.progress import progress
 from segsr_arch.running.worker_team import Lost, WorkerTeam
 from segsr_arch.scenes.jobs import SceneTask
+from segsr_arch.scenes.options import Engine
 
-Engine = Literal["processes", "ray"]
 RETRIES = 2
 """How often a scene is begun again whose process has ended."""
 
 
 class Report(Protocol):
-    """What is taken of the report of one scene.
+    """What is taken of the report of one scene."""
 
-    Attributes:
-        skipped: Whether it was done before, in the same way.
-    """
-
-    skipped: bool
+    @property
+    def skipped(self) -> bool:
+        """Whether it was done before, in the same way."""
 
     def line(self) -> str:
         """Say in one line what was done."""

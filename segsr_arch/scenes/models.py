@@ -12,10 +12,11 @@ from segsr_arch.export import ENDINGS
 from segsr_arch.inference.tile_options import TileOptions
 from segsr_arch.models.train_options import AMP_DTYPES
 from segsr_arch.models.validated_model import ValidatedModel
-from segsr_arch.scenes.backends import BACKENDS, choose_for_onnx, with_backend
+from segsr_arch.scenes.backends import choose_for_onnx, with_backend
 from segsr_arch.scenes.devices import find_device
 from segsr_arch.scenes.named_models import build_named
 from segsr_arch.scenes.networks import as_scene_model
+from segsr_arch.scenes.options import BACKENDS
 from segsr_arch.scenes.programs import load_torch_program
 from segsr_arch.scenes.scene_model import SceneModel
 from segsr_arch.scenes.weights_files import load_weights_file, option_file_beside

@@ -14,6 +14,11 @@ COMPRESSIONS: tuple[Compression, ...] = get_args(Compression)
 RESTS: tuple[Rest, ...] = get_args(Rest)
 CONTEXTS = ("tile", "scene")
 """What a guide looks at: what is in a tile alone, or the scene around it."""
+BACKENDS = ("torch", "onnxruntime", "openvino", "auto")
+"""What runs a network on a CPU; the last is the fastest of the others on the machine at hand."""
+Engine = Literal["processes", "ray"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+"""What does many scenes: processes of this machine, or tasks of Ray."""
 _TILES = keys_of(TileOptions)
 
 
@@ -65,7 +70,7 @@ class UpscaleOptions(OptionGroup):
         help="what a semantic guide looks at: each tile by itself, or the scene around it",
         choices=CONTEXTS,
     )
-    cog: bool = option(True, help="write a cloud-optimized GeoTIFF, with overviews")
+    cog: bool = option(True, help="write a cloud-optimized GeoTIFF, with overviews, which is the default")
     compress: Compression = option("deflate", help="lossless compression of the output", choices=COMPRESSIONS)
     overwrite: bool = option(
         False, help="replace an output that is there, and begin anew what was begun with other options"

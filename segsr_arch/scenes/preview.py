@@ -45,8 +45,7 @@ def draw_preview(scene: Scene, report: SceneReport, path: str | os.PathLike[str]
         ConfigError: If the name does not end with ``.png``.
         SaveError: If it cannot be written.
     """
-    path = Path(path)
-    check_preview(path)
+    path = check_preview(path)
     with SceneReader(scene) as reader:
         part = liveliest_part(scene, reader)
         lr = _unit(scene, reader, part)
@@ -69,14 +68,15 @@ def draw_preview(scene: Scene, report: SceneReport, path: str | os.PathLike[str]
     return path
 
 
-def check_preview(path: Path) -> None:
-    """Make sure that a preview can have a name.
+def check_preview(path: str | os.PathLike[str]) -> Path:
+    """Make sure that a preview can have a name; returns it.
 
     Raises:
         ConfigError: If it does not end with ``.png``.
     """
-    if path.suffix.lower() != ".png":
+    if Path(path).suffix.lower() != ".png":
         raise ConfigError(f"--preview {path}: is a picture in PNG; let its name end with .png.")
+    return Path(path)
 
 
 def liveliest_part(scene: Scene, reader: SceneReader) -> Window:

@@ -8,11 +8,12 @@ import numpy as np
 
 from segsr_arch.option_fields import takes_fields_of
 from segsr_arch.scenes.engine import SceneTiles
+from segsr_arch.scenes.guidance import maps_model
 from segsr_arch.scenes.job import SceneJob, prepare_job
 from segsr_arch.scenes.maps import write_maps
 from segsr_arch.scenes.options import UpscaleOptions
 from segsr_arch.scenes.pieces import StepFinisher
-from segsr_arch.scenes.preview import draw_preview
+from segsr_arch.scenes.preview import check_preview, draw_preview
 from segsr_arch.scenes.reader import SceneReader
 from segsr_arch.scenes.report import SceneReport, report_of
 from segsr_arch.scenes.steps import run_steps
@@ -59,7 +60,11 @@ def upscale(
         InUseError: If another process writes the same output.
         SaveError: If the output cannot be written; what was done is kept, and the same call goes on.
     """
+    if preview is not None:
+        check_preview(preview)
     job = prepare_job(src, model, UpscaleOptions(**options))
+    if maps is not None:
+        maps_model(job.model)  # a network without maps is refused now, not after hours
     report = run_job(job, dst, shown=shown)
     if maps is not None:
         write_maps(job, maps, shown=shown)

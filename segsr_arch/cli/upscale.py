@@ -1,0 +1,88 @@
+"""``segsr upscale``: rasters of any size, one or many."""
+
+import argparse
+import dataclasses
+import functools
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from segsr_arch.cli.arguments.upscale import OF_OPTION_FILES
+from segsr_arch.errors import ConfigError
+from segsr_arch.scenes.dry_run import forecast
+from segsr_arch.scenes.job import prepare_job
+from segsr_arch.scenes.jobs import SceneTask, find_tasks, parse_shard, shard_of
+from segsr_arch.scenes.many import run_tasks, summary_lines
+from segsr_arch.scenes.models import ResolvedModel, resolve_model
+from segsr_arch.scenes.options import UpscaleOptions
+from segsr_arch.scenes.preview import check_preview
+from segsr_arch.scenes.report import SceneReport
+from segsr_arch.scenes.upscaling import upscale
+
+FAILED = 1
+
+logger = logging.getLogger(__name__)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the subcommand; returns 0, or 1 if one of many scenes failed."""
+    given = {field.name: getattr(args, field.name) for field in dataclasses.fields(UpscaleOptions)}
+    options = {name: value for name, value in given.items() if value is not None}
+    UpscaleOptions(**options)  # what is wrong is said before anything is read
+    if args.preview is not None:
+        check_preview(args.preview)
+    tasks = find_tasks(args.src, args.dst, options=options)
+    if args.shard is not None:
+        tasks = shard_of(tasks, parse_shard(args.shard))
+    recipe = functools.partial(
+        resolve_model,
+        opt=args.opt,
+        model=args.model,
+        device=args.device,
+        amp=args.amp,
+        backend=args.backend,
+        force_yml=tuple(args.force_yml),
+    )
+    args.after_interruption = "What was done is kept; the same command goes on where it was."
+    if args.dry_run:
+        return _forecast(tasks, recipe())
+    if len(tasks) == 1 and args.workers == 1 and args.engine == "processes":
+        return _run_one(tasks[0], recipe(), args)
+    if args.preview is not None or args.maps is not None:
+        raise ConfigError("--preview and --maps are of one scene; leave them out, or give one SRC.")
+    workers = None if args.workers == 1 else args.workers
+    outcomes = run_tasks(tasks, recipe, workers=workers, engine=args.engine, run_one=run_task)
+    print(*summary_lines(outcomes), sep="\n")
+    return FAILED if any(outcome.error is not None for outcome in outcomes) else 0
+
+
+def run_task(task: SceneTask, resolved: ResolvedModel, **more: Any) -> SceneReport:
+    """Upscale one scene.
+
+    Args:
+        task: The scene, its destination, and options that were given.
+        resolved: The network, and what its option file says of tiles.
+        more: Further arguments of :func:`~segsr_arch.scenes.upscaling.upscale`.
+    """
+    return upscale(task.src, task.dst, resolved.model, **(_options(task, resolved) | more))
+
+
+def _options(task: SceneTask, resolved: ResolvedModel) -> dict[str, Any]:
+    tile = resolved.tile
+    said = {} if tile is None else dict(zip(OF_OPTION_FILES, (tile.size, tile.overlap, tile.batch), strict=True))
+    return said | dict(task.options)
+
+
+def _run_one(task: SceneTask, resolved: ResolvedModel, args: argparse.Namespace) -> int:
+    report = run_task(task, resolved, maps=args.maps, preview=args.preview, shown=True)
+    for note in report.notes:
+        logger.warning("%s.", note)
+    print(report.line())
+    return 0
+
+
+def _forecast(tasks: Sequence[SceneTask], resolved: ResolvedModel) -> int:
+    for task in tasks:
+        job = prepare_job(task.src, resolved.model, UpscaleOptions(**_options(task, resolved)))
+        print(*forecast(job, task.dst).lines(), sep="\n")
+    return 0
