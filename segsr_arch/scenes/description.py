@@ -11,11 +11,12 @@ from segsr_arch.errors import DataError
 from segsr_arch.scenes.band_roles import choose_bands
 from segsr_arch.scenes.metadata import read_metadata
 from segsr_arch.scenes.radiometry import Radiometry, state_radiometry
-from segsr_arch.scenes.rasters import check_whole, is_local, open_raster
+from segsr_arch.scenes.rasters import check_whole, open_raster
 from segsr_arch.scenes.reader import BandReader
 from segsr_arch.scenes.regions import region_of
 from segsr_arch.scenes.sampling import has_valid_pixel, look
 from segsr_arch.scenes.scene import Band, Scene
+from segsr_arch.scenes.source_names import is_local
 from segsr_arch.scenes.value_checks import check_range, check_unit_range
 from segsr_arch.windows import Window
 

@@ -11,12 +11,20 @@ from segsr_arch.scenes.aside import write_aside
 from segsr_arch.scenes.cog import overview_factors, write_cog
 from segsr_arch.scenes.geotiff import CACHE_BYTES, add_overviews, describe_pixels, gdal_writes
 from segsr_arch.scenes.raster_spec import RasterFiles, RasterSpec
-from segsr_arch.scenes.rasters import is_local, open_raster
+from segsr_arch.scenes.rasters import open_raster
+from segsr_arch.scenes.source_names import is_local
 
 _GEOTIFF = (".tif", ".tiff")
 _IMAGES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _OPTIONS: dict[str, dict[str, str]] = {"PNG": {}, "JPEG": {"QUALITY": "95"}}
 _LONGEST_JPEG = 65500
+
+
+def ending_problem(path: Path) -> str | None:
+    """Tell what is wrong with the ending of a destination, for a message; ``None`` if it means a format."""
+    if path.suffix.lower() in (*_GEOTIFF, *_IMAGES):
+        return None
+    return f"{path}: a raster is written as one of {', '.join((*_GEOTIFF, *_IMAGES))}; choose another ending"
 
 
 def check_destination(path: Path, spec: RasterSpec, *, sources: Sequence[str]) -> None:
@@ -32,11 +40,9 @@ def check_destination(path: Path, spec: RasterSpec, *, sources: Sequence[str]) -
             sources.
         DataError: If a source cannot be read.
     """
+    if problem := ending_problem(path):
+        raise ConfigError(f"{problem}.")
     ending = path.suffix.lower()
-    if ending not in (*_GEOTIFF, *_IMAGES):
-        raise ConfigError(
-            f"{path}: a raster is written as one of {', '.join((*_GEOTIFF, *_IMAGES))}; choose another ending."
-        )
     if problem := _image_problem(_IMAGES.get(ending), spec):
         raise ConfigError(f"{path}: {problem}; choose the ending .tif.")
     if path.is_dir():

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.scenes.formats import ending_problem
 from segsr_arch.scenes.manifest import read_manifest
 from segsr_arch.scenes.source_names import RASTER_SUFFIXES, is_local, is_raster, output_name
 from segsr_arch.sources.folder_walk import walk
@@ -80,7 +81,7 @@ def find_tasks(
     Raises:
         ConfigError: If ``dst`` does not fit to ``src``.
         DataError: If there is nothing to do; or, all in one message, if sources are missing, are their own or
-            another's destination, or if destinations are folders or occur twice.
+            another's destination, or if destinations are folders, have endings that mean no format, or occur twice.
     """
     text, kind = os.fspath(src), source_kind(src)
     problems: list[str] = []
@@ -179,13 +180,15 @@ def _refuse_feedback(src: str, base: str, dst: Path) -> None:
 
 def _problems(pairs: Sequence[tuple[str, Path]]) -> Iterator[str]:
     """A line for each pair that cannot be done."""
-    by_target: dict[str, list[str]] = defaultdict(list)
+    by_target: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for source, target in pairs:
-        by_target[os.path.realpath(target)].append(source)
+        by_target[os.path.realpath(target)].append((source, target))
     sources = {os.path.realpath(source): source for source, _ in pairs if is_local(source)}
     for source, target in pairs:
         if is_local(source) and not os.path.exists(source):
             yield f"{source}: no such file"
+        if problem := ending_problem(target):
+            yield problem
         place = os.path.realpath(target)
         if os.path.isdir(target):
             yield f"{source}: its destination {target} is a folder"
@@ -194,6 +197,6 @@ def _problems(pairs: Sequence[tuple[str, Path]]) -> Iterator[str]:
         elif place in sources:
             yield f"{source}: its destination {target} is a source"
     for same in by_target.values():
-        if len(same) > 1:
-            target = next(target for source, target in pairs if source == same[0])
-            yield f"{target}: the destination of {', '.join(same[:-1])} and {same[-1]}"
+        *others, last = (source for source, _ in same)
+        if others:
+            yield f"{same[0][1]}: the destination of {', '.join(others)} and {last}"

@@ -29,6 +29,10 @@ class Report(Protocol):
     def skipped(self) -> bool:
         """Whether it was done before, in the same way."""
 
+    @property
+    def notes(self) -> Sequence[str]:
+        """Sentences that a user should read."""
+
     def line(self) -> str:
         """Say in one line what was done."""
 
@@ -64,7 +68,8 @@ def run_tasks(
 ) -> list[SceneOutcome]:
     """Do tasks, and go on where one fails; those that were done before in the same way are passed over.
 
-    A bar counts the scenes, and names the one that was begun last; each has a line on stdout at its end.
+    A bar counts the scenes, and names the one that was begun last; each has a line on stdout at its end. What a report
+    has to say is written to stderr once, for the first scene of which it is true.
 
     Args:
         tasks: What is to be done.
@@ -87,6 +92,7 @@ def run_tasks(
         KeyboardInterrupt: After all processes have ended; the same call goes on.
     """
     outcomes: dict[int, SceneOutcome] = {}
+    told: set[str] = set()
     do = functools.partial(_attempt, run_one)
     with progress(total=len(tasks), unit="scene", what="upscale", shown=shown) as bar:
 
@@ -110,8 +116,17 @@ def run_tasks(
             outcomes[position] = outcome
             bar.update()
             if shown:
-                tqdm.write(outcome_line(outcome), file=sys.stdout)
+                _tell(outcome, told)
     return [outcomes[position] for position in range(len(tasks))]
+
+
+def _tell(outcome: SceneOutcome, told: set[str]) -> None:
+    """Write the line of a scene, and what its report has to say that was not said before of another."""
+    tqdm.write(outcome_line(outcome), file=sys.stdout)
+    for note in outcome.report.notes if outcome.report is not None and not outcome.report.skipped else ():
+        if note not in told:
+            told.add(note)
+            tqdm.write(f"{outcome.task.src}: {note}.", file=sys.stderr)
 
 
 def outcome_line(outcome: SceneOutcome) -> str:

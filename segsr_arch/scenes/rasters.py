@@ -1,7 +1,6 @@
 """How rasters are opened: anything that GDAL reads, with its warnings and errors in words of this package."""
 
 import os
-import re
 import threading
 import warnings
 from collections.abc import Iterator
@@ -15,20 +14,15 @@ from segsr_arch.errors import DataError, first_line
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.reading import read_header
 from segsr_arch.known_names import nearest
+from segsr_arch.scenes.source_names import is_local
 from segsr_arch.windows import Window
 
-_ELSEWHERE = re.compile(r"/vsi|[A-Za-z][\w+.-]+:")  # /vsizip/..., s3://..., NETCDF:...; no drive C:
 _WHOLE_FILES = frozenset(("GTiff", "JPEG", "PNG", "WEBP", "BMP", "GIF"))
 """GDAL's drivers of one file a raster that says of itself how it is turned and whether it is whole."""
 _MOST_LISTED = 20
 CACHE_BYTES = 64_000_000
 """Memory for blocks that GDAL has decoded; left alone, it takes a twentieth of the machine's."""
 _opening = threading.Lock()  # the filters of warnings belong to the process
-
-
-def is_local(path: str) -> bool:
-    """Whether a path is one of this machine's files or folders, or would be if it existed."""
-    return os.path.exists(path) or not _ELSEWHERE.match(path)
 
 
 def open_raster(path: str) -> DatasetReader:

@@ -14,7 +14,7 @@ _OF_GDAL = re.compile(r"/vsi|[A-Za-z][\w+.-]+:")  # two letters at least: a sing
 
 
 def is_local(src: str, *, folder: str | os.PathLike[str] = "") -> bool:
-    """Whether a source is the path of a file, and no name that only GDAL knows: a URL, ``/vsi...``, ``NETCDF:...``.
+    """Whether a source is the path of a file, or would be if it existed: no URL, ``/vsi...``, ``NETCDF:...``.
 
     Args:
         src: The source.

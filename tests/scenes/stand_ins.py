@@ -16,6 +16,7 @@ from segsr_arch.scenes.jobs import find_tasks
 class TextReport:
     name: str
     skipped: bool
+    notes: tuple = ("it is a text",)
 
     def line(self):
         return f"{self.name}: {'done before' if self.skipped else 'done'}"

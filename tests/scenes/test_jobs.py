@@ -154,7 +154,7 @@ def test_all_that_cannot_be_done_is_told_at_once(place):
     name = write_manifest(
         place,
         "src,dst\n../in/a.tif,one.tif\nnone.tif,two.tif\n../in/b.JP2,./one.tif\n../in/a.tif,link.tif\n"
-        "../in/deep/c.png,folder.tif\n../in/deep/er/d.tiff,../in/b.JP2\n",
+        "../in/deep/c.png,folder.tif\n../in/deep/er/d.tiff,../in/a.tif\n../in/b.JP2,x.jp2\n",
     )
     with pytest.raises(DataError) as caught:
         find_tasks(name, None)
@@ -163,8 +163,10 @@ def test_all_that_cannot_be_done_is_told_at_once(place):
         "  list/none.tif: no such file",
         "  list/../in/a.tif: is its own destination",
         "  list/../in/deep/c.png: its destination list/folder.tif is a folder",
-        "  list/../in/deep/er/d.tiff: its destination list/../in/b.JP2 is a source",
+        "  list/../in/deep/er/d.tiff: its destination list/../in/a.tif is a source",
+        "  list/x.jp2: a raster is written as one of .tif, .tiff, .png, .jpg, .jpeg; choose another ending",
         "  list/one.tif: the destination of list/../in/a.tif and list/../in/b.JP2",
+        "  list/link.tif: the destination of list/../in/a.tif and list/../in/deep/er/d.tiff",
     ]
 
 

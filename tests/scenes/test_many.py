@@ -47,6 +47,7 @@ def test_scenes_that_fail_are_listed_and_done_again_alone(tmp_path, capsys, dead
         *(f"s0{number}.tif: done" for number in (0, 1, 3, 5)),
     ]
     assert "6/6" in told.err.splitlines()[-1]
+    assert told.err.count(": it is a text.\n") == 1, "once is enough"
 
     (tmp_path / "in/s02.tif").write_text("good")
     (tmp_path / "in/s04.tif").write_text("as well")

@@ -29,18 +29,19 @@ def test_a_worker_of_ray_that_is_killed_loses_one_scene(tmp_path, capfd, deadlin
     pytest.importorskip("ray")
     handler = signal.getsignal(signal.SIGTERM)
     tasks = text_tasks(tmp_path, 40, s33="bad")
-    outcomes = run(tmp_path, tasks, killed=("s17.tif", "s20.tif"))
+    outcomes = run(tmp_path, tasks, killed=("s17.tif",))
     assert signal.getsignal(signal.SIGTERM) is handler
     assert summary_lines(outcomes)[:2] == ["40 scenes: 39 done, 1 failed", f"  {tmp_path}/in/s33.tif: its text is bad"]
     assert [outcome.task for outcome in outcomes] == tasks
     begun = noted(tmp_path / "notes", "begun")
-    assert sorted(begun) == sorted([*(f"s{number:02}.tif" for number in range(40)), "s17.tif", "s20.tif"])
+    assert sorted(begun) == sorted([*(f"s{number:02}.tif" for number in range(40)), "s17.tif"])
     assert written(tmp_path / "out") == {f"s{number:02}.tif": f"TEXT {number}" for number in range(40) if number != 33}
     makers = noted(tmp_path / "notes", "made")
-    assert 2 <= len(makers) <= 5 and len(set(makers)) == len(makers), "the network is made once a process"
+    assert 2 <= len(makers) <= 4 and len(set(makers)) == len(makers), "the network is made once a process"
     printed = capfd.readouterr()
     assert len(printed.out.splitlines()) == 40
-    assert {line.split(":")[0].split(" ")[0] for line in printed.err.splitlines()} == {"upscale"}, printed.err
+    told = [line for line in printed.err.splitlines() if not line.startswith("upscale ")]
+    assert len(told) == 1 and told[0].endswith(": it is a text."), "Ray itself is quiet"
 
 
 @pytest.mark.slow
