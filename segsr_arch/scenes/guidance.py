@@ -21,7 +21,7 @@ def with_context(model: SceneModel, context: str, *, views: Views | None = None)
 
     Args:
         model: What :func:`~segsr_arch.scenes.networks.as_scene_model` gives.
-        context: One of :data:`CONTEXTS`.
+        context: ``tile``: each tile is guided by what is in it; ``scene``: by the scene around it.
         views: What is seen of the scene; ``None`` for the default sizes.
 
     Returns:

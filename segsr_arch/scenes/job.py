@@ -16,6 +16,7 @@ from segsr_arch.scenes.pieces import needed_halo
 from segsr_arch.scenes.raster_spec import MaskSource, RasterSpec
 from segsr_arch.scenes.scene import Scene
 from segsr_arch.scenes.scene_model import SceneModel
+from segsr_arch.scenes.scene_signals import Views
 
 METHOD_TAG = "SUPER_RESOLUTION_METHOD"
 """Band tag that says how a band was enlarged: the name of the network, ``bicubic`` or ``nearest``."""
@@ -112,7 +113,7 @@ def prepare_job(src: str | os.PathLike[str], model: Any, options: UpscaleOptions
         bounds=options.bounds,
         bounds_crs=options.bounds_crs,
     )
-    scene_model = with_context(as_scene_model(model), options.context)
+    scene_model = with_context(as_scene_model(model), options.context, views=Views.like_tiles(options.tile))
     if options.ensemble:
         scene_model = Ensemble(scene_model)
     layout = SceneLayout(

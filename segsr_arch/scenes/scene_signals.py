@@ -17,7 +17,7 @@ from segsr_arch.scenes.symmetries import place_after, turned
 from segsr_arch.semantics import SemanticGuide, Signals
 from segsr_arch.windows import Window, WindowGrid
 
-_TOGETHER = 8  # views; always the same ones, since what else is in a batch may change the last bit
+_PIXELS_TOGETHER = 8 * 64**2  # of views; always the same ones, since what else is in a batch may change the last bit
 _MOST_KEPT = 128  # batches of views: several rows of them over a strip of the scene are fewer
 _MOST_BYTES = 2**28
 _MARGIN = 3  # cells beyond a tile that interpolation and learned upsampling may read
@@ -38,12 +38,17 @@ class Views:
     """
 
     size: int = 64
-    overlap: int = 32
+    overlap: int = 16
     neighbourhood: int = 256
 
     def __post_init__(self) -> None:
         if not 0 <= self.overlap < self.size <= self.neighbourhood:
             raise ConfigError(f"views: need 0 <= overlap < size <= neighbourhood, got {self}.")
+
+    @classmethod
+    def like_tiles(cls, tile: int) -> "Views":
+        """Views of the size of tiles, in LR pixels, of which there are as many then as of tiles at default overlaps."""
+        return cls(size=tile, overlap=tile // 4, neighbourhood=4 * tile)
 
 
 class SceneSignals:
@@ -82,6 +87,7 @@ class SceneSignals:
         self._weights = BlendingWeights(self._grid, scale=self._cells)
         self._lefts = self._grid.lefts
         self._view_size = (min(size, rows), min(size, columns))  # in units
+        self._together = max(1, _PIXELS_TOGETHER // (size * self._pixels) ** 2)
         self._neighbourhoods = Neighbourhoods(
             lambda image: extraction(image.to(self._device))[0],
             read,
@@ -91,7 +97,7 @@ class SceneSignals:
             seen=views.size,
         )
         self._channels: int = extraction.embed_dim if guide.localization is None else guide.localization.num_units
-        kept = _MOST_BYTES // (4 * _TOGETHER * self._channels * (size * self._cells) ** 2)
+        kept = _MOST_BYTES // (4 * self._together * self._channels * (size * self._cells) ** 2)
         self._batch = functools.lru_cache(min(max(kept, 1), _MOST_KEPT))(self._compute_batch)
 
     def at(self, windows: Sequence[Window], *, symmetry: int = 0) -> Signals:
@@ -165,13 +171,13 @@ class SceneSignals:
         tops = [top for top in self._grid.tops if frame.top - height <= top <= frame.bottom]
         numbers = [number for number, left in enumerate(self._lefts) if frame.left - width <= left <= frame.right]
         for top, number in itertools.product(tops, numbers):
-            batch, place = divmod(number, _TOGETHER)
+            batch, place = divmod(number, self._together)
             yield Window(top=top, left=self._lefts[number], height=height, width=width), self._batch(top, batch)[place]
 
     def _compute_batch(self, top: int, batch: int) -> list[Tensor]:
         """Cells (n, rows, columns) of some neighbouring views that begin in a row of units, whole units all of them."""
         height, width = self._view_size
-        lefts = self._lefts[batch * _TOGETHER : (batch + 1) * _TOGETHER]
+        lefts = self._lefts[batch * self._together : (batch + 1) * self._together]
         views = [Window(top=top, left=left, height=height, width=width).scaled(self._pixels) for left in lefts]
         seen = [shared for view in views if (shared := view.intersection(self._scene)) is not None]  # all of them
         found: list[Tensor] = []

@@ -173,3 +173,8 @@ def test_every_cell_has_one_value_whatever_tile_asks():
     ]
     assert torch.equal(frames[0][..., 2:, 3:], frames[1][..., :-2, :-3])  # they begin at cells (0, 0) and (2, 3)
     assert not torch.equal(frames[0], frames[1])
+
+
+def test_views_like_tiles():
+    assert Views.like_tiles(64) == Views()
+    assert Views.like_tiles(1) == Views(size=1, overlap=0, neighbourhood=4)
