@@ -50,7 +50,7 @@ class SemanticSR(GuidedNetwork):
         CheckpointError: If ``pretrain_base`` cannot be read or does not fit.
     """
 
-    nested_networks = ("base",)
+    nested_networks: tuple[str, ...] = ("base",)
 
     @classmethod
     def base_options(cls, options: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ class SourcedBytes(bytes):
     folder = ""
 
 
-def converting(cls: type) -> type:
+def converting(cls: Any) -> Any:
     """Let a data set class read images as ``value_range`` and ``bands`` of its options say, in place.
 
     Args:

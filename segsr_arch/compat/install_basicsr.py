@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 
@@ -45,7 +46,7 @@ except ModuleNotFoundError as error:
 """
 
 
-def repair_archive(folder):
+def repair_archive(folder: str | os.PathLike[str]) -> bool:
     """Replace the broken ``get_version`` in the setup.py of an unpacked basicsr archive, in place.
 
     Args:
@@ -71,7 +72,7 @@ def repair_archive(folder):
     return False
 
 
-def installed_version(name):
+def installed_version(name: str) -> str | None:
     """Version of a distribution that this interpreter sees, or None. Asked afresh at every call."""
     try:
         return metadata.version(name)
@@ -79,14 +80,14 @@ def installed_version(name):
         return None
 
 
-def run_pip(arguments, **options):
+def run_pip(arguments: Sequence[str], *, env: Mapping[str, str] | None = None) -> int:
     """Run ``python -m pip install`` with these arguments, output to the terminal; returns its exit code."""
     command = [sys.executable, "-m", "pip", "install", *arguments]
     print("+ " + subprocess.list2cmdline(command), flush=True)
-    return subprocess.run(command, check=False, **options).returncode
+    return subprocess.run(command, check=False, env=env).returncode
 
 
-def main(arguments):
+def main(arguments: Sequence[str]) -> int:
     """Install basicsr 1.4.2 into the running interpreter's environment.
 
     Args:

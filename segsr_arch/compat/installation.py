@@ -41,12 +41,15 @@ def find_installation() -> Installation:
     spec = importlib.util.find_spec("basicsr")
     if spec is None:
         raise DependencyError(f"The package basicsr ({VERSION}) is not installed. Install it with: {_how_to_install()}")
-    folder = Path(next(iter(spec.submodule_search_locations)))
-    if spec.origin is None:
+    folders = list(spec.submodule_search_locations or ())
+    if not folders or spec.origin is None:
+        reason = "it lacks __init__.py" if folders else "it is a file"
         raise DependencyError(
-            f"{folder} has the name of the package basicsr, but is none: it lacks __init__.py. Rename it, or start "
-            f"Python in another folder; if basicsr ({VERSION}) is not installed: {_how_to_install()}"
+            f"{folders[0] if folders else spec.origin} has the name of the package basicsr, but is none: {reason}. "
+            f"Rename it, or start Python in another folder; if basicsr ({VERSION}) is not installed: "
+            f"{_how_to_install()}"
         )
+    folder = Path(folders[0])
     return Installation(folder, _version(folder))
 
 
@@ -55,7 +58,7 @@ def _how_to_install() -> str:
 
 
 def _version(folder: Path) -> str | None:
-    loaded = getattr(sys.modules.get(VERSION_MODULE), "__version__", None)
+    loaded: str | None = getattr(sys.modules.get(VERSION_MODULE), "__version__", None)
     if loaded is not None:
         return loaded
     try:
@@ -79,7 +82,7 @@ def shadowed_by(used: Installation) -> Installation | None:
         The installed one, or ``None`` if that is the one in use, or there is none.
     """
     for installed in metadata.distributions(name="basicsr"):  # a copy of the source may bring its own entry
-        folder = Path(installed.locate_file("basicsr"))
+        folder = Path(str(installed.locate_file("basicsr")))
         if folder.is_dir() and folder.resolve() != used.folder.resolve():
             return Installation(folder, installed.version)
     return None

@@ -26,7 +26,7 @@ class Pipeline:
     def _clear(self) -> None:
         self.state: Mapping[str, Any] | None = None
         self.order: SampleOrder | None = None
-        self._val_loaders: list[DataLoader] = []
+        self._val_loaders: list[DataLoader[Any]] = []
         self._tb_logger: Any = None
 
     def begin(self, state: Mapping[str, Any] | None) -> None:
@@ -34,7 +34,7 @@ class Pipeline:
         self._clear()
         self._begun, self.state = True, state
 
-    def note_loader(self, loader: DataLoader, dataset: Dataset, phase: str) -> None:
+    def note_loader(self, loader: DataLoader[Any], dataset: Dataset[Any], phase: str) -> None:
         """Note a loader of images of ``dataset`` for training or validation."""
         if not self._begun:
             return

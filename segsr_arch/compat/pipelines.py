@@ -53,7 +53,8 @@ def complete_options(
 
     plain = ["basicsr", "-opt", os.fspath(source), *flags]
     with replaced(options, "ordered_yaml", lambda: (Loader, None)), replaced(sys, "argv", plain):
-        return parse(os.getcwd(), is_train)
+        parsed: tuple[dict[str, Any], argparse.Namespace] = parse(os.getcwd(), is_train)
+    return parsed
 
 
 @contextlib.contextmanager

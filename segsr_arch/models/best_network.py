@@ -68,7 +68,7 @@ class BestNetwork:
             dataset: Name of the data set.
             means: Mean of each metric.
         """
-        if dataset != self._dataset or math.isnan(means[self._metric]):
+        if dataset != self._dataset or self._metric is None or math.isnan(means[self._metric]):
             return False
         value = means[self._metric]
         return self._value is None or (value > self._value if self._higher else value < self._value)
@@ -83,6 +83,7 @@ class BestNetwork:
         Raises:
             SaveError: If the file cannot be written.
         """
+        assert self._metric is not None, "without a metric none is the best"
         self._value = means[self._metric]
         record = {"dataset": self._dataset, "metric": self._metric, "value": self._value, "iter": iteration}
         with atomic_write(self._file) as file:

@@ -57,6 +57,7 @@ class MovingAverage:
             decay: Weight of the old average; 0 copies.
         """
         if self._means:
-            get_ema_multi_avg_fn(decay)(self._means, self._trained, None)
+            average_all = get_ema_multi_avg_fn(decay)  # type: ignore[no-untyped-call]
+            average_all(self._means, self._trained, None)
         for average, network, name in self._buffers:
             getattr(average, name).copy_(getattr(network, name))

@@ -41,7 +41,7 @@ class SeGSRModel(TrainingModel):
         if opt["is_train"]:
             GuideTrainOptions.read(opt["train"])
 
-    @master_only
+    @master_only  # type: ignore[untyped-decorator]
     def print_network(self, net: nn.Module) -> None:
         """Log the name, the parameter counts and the vision-language model of a network."""
         super().print_network(net)

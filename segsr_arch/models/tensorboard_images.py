@@ -21,7 +21,8 @@ def map_strip(maps: Tensor) -> np.ndarray:
     low, high = maps.min(), maps.max()
     grey = ((maps - low) / (high - low).clamp_min(1e-12) * 255).round().to("cpu", torch.uint8).numpy()
     strip = np.concatenate(list(grey), axis=1)
-    return cv2.applyColorMap(strip, cv2.COLORMAP_VIRIDIS)[..., ::-1].copy()
+    coloured: np.ndarray = cv2.applyColorMap(strip, cv2.COLORMAP_VIRIDIS)[..., ::-1].copy()
+    return coloured
 
 
 class ValidationImages:

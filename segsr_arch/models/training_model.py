@@ -1,6 +1,8 @@
 """Training of any super-resolution network in BasicSR's loop."""
 
 import contextlib
+import functools
+import operator
 from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,7 +106,8 @@ class TrainingModel(ValidatedModel):
         with self.autocast():
             output = self.net_g(lq)
         self.output = output.detach()
-        return self.losses(output.float(), gt)
+        losses: OrderedDict[str, Tensor] = self.losses(output.float(), gt)
+        return losses
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """Make the groups of what ``optim_g`` trains.
@@ -148,11 +151,11 @@ class TrainingModel(ValidatedModel):
             wait = self.opt["dist"] and part < parts - 1
             with self.net_g.no_sync() if wait else contextlib.nullcontext():
                 losses = self.compute_losses(lq, gt)
-                self.scaler.scale(sum(losses.values()) / parts).backward()
+                torch.autograd.backward(self.scaler.scale(_sum_of(losses) / parts))
             for key, loss in losses.items():
                 sums[key] = sums.get(key, 0) + loss.detach() / parts
         stop_unless_finite(
-            sum(sums.values()),
+            _sum_of(sums),
             self._clip_gradients(),
             scaler=self.scaler,
             distributed=self.opt["dist"],
@@ -169,7 +172,8 @@ class TrainingModel(ValidatedModel):
 
     def get_current_log(self) -> "OrderedDict[str, float]":
         """Losses of the last step for the log, on rank 0 their means over all ranks; every rank has to ask at once."""
-        return self.reduce_loss_dict(self.step_losses)
+        means: OrderedDict[str, float] = self.reduce_loss_dict(self.step_losses)
+        return means
 
     def _clip_gradients(self) -> Tensor:
         """Clip the gradients if that is wanted; returns their norm before."""
@@ -196,4 +200,9 @@ class TrainingModel(ValidatedModel):
         if resume_state.get("scaler"):
             self.scaler.load_state_dict(resume_state["scaler"])
         self.trained_iter = resume_state["iter"]
-        self._best.resume(self.trained_iter)
+        if self._best is not None:
+            self._best.resume(resume_state["iter"])
+
+
+def _sum_of(losses: Mapping[str, Tensor]) -> Tensor:
+    return functools.reduce(operator.add, losses.values())

@@ -27,7 +27,7 @@ from segsr_arch.running.failures import naming_image
 _SHOWN_PROBLEMS = 3
 
 
-class ValidatedModel(SRModel):
+class ValidatedModel(SRModel):  # type: ignore[misc] # of a package without types
     """BasicSR's ``SRModel`` with what validating and testing any network needs.
 
     ``tile: {size, overlap}``; images of any size; validation shared among ranks, figures by image and class beside the
@@ -67,7 +67,7 @@ class ValidatedModel(SRModel):
         self._shown_datasets: set[str] = set()
         super().__init__(opt)
 
-    @master_only
+    @master_only  # type: ignore[untyped-decorator]
     def print_network(self, net: nn.Module) -> None:
         """Log the name and the parameter counts of a network."""
         net = self.get_bare_model(net)
@@ -87,7 +87,8 @@ class ValidatedModel(SRModel):
     @property
     def tested_network(self) -> nn.Module:
         """The bare network that validation and test run: the moving average, if there is one."""
-        return self.net_g_ema if hasattr(self, "net_g_ema") else self.get_bare_model(self.net_g)
+        network: nn.Module = self.net_g_ema if hasattr(self, "net_g_ema") else self.get_bare_model(self.net_g)
+        return network
 
     def super_resolve(self, lq: Tensor) -> Tensor:
         """Super-resolve images of any size, with ``tile:`` in tiles.
@@ -115,7 +116,7 @@ class ValidatedModel(SRModel):
 
     @naming_image
     def validation(
-        self, dataloader: DataLoader, current_iter: int | str, tb_logger: Any, save_img: bool = False
+        self, dataloader: DataLoader[Any], current_iter: int | str, tb_logger: Any, save_img: bool = False
     ) -> None:
         """Validate, each rank its share; the mean is logged and the best network kept on rank 0.
 
@@ -128,8 +129,10 @@ class ValidatedModel(SRModel):
         """
         if self.opt["is_train"] and self.trained_iter is not None:
             current_iter = self.trained_iter
-        dataset_name = dataloader.dataset.opt["name"]
-        show = self._shown_images(dataset_name, current_iter, tb_logger)
+        iteration = int(current_iter) if self.opt["is_train"] else None
+        dataset: Any = dataloader.dataset
+        dataset_name = dataset.opt["name"]
+        show = self._shown_images(dataset_name, iteration, tb_logger)
         result = validate(self, dataloader, current_iter, save_img, show)
         self.metric_results = dict(result.means)
         if result.problems:
@@ -137,16 +140,18 @@ class ValidatedModel(SRModel):
             count = len(result.problems)
             get_root_logger().warning(f"{dataset_name}: {count} figures or images are not in the means: {shown} ...")
         if self.opt["rank"] == 0:
-            self._write_record(result, dataset_name, current_iter if self.opt["is_train"] else None)
+            self._write_record(result, dataset_name, iteration)
         if self.opt["rank"] == 0 and self.metric_results:
             self._initialize_best_metric_results(dataset_name)
             for metric, value in self.metric_results.items():
                 self._update_best_metric_result(dataset_name, metric, value, current_iter)
             self._log_validation_metric_values(current_iter, dataset_name, tb_logger)
-            if self._best is not None and self._best.is_improved_by(dataset_name, self.metric_results):
+            if self._best is None or iteration is None:
+                return
+            if self._best.is_improved_by(dataset_name, self.metric_results):
                 networks = [self.net_g, self.net_g_ema] if hasattr(self, "net_g_ema") else [self.net_g]
                 self.save_network(networks, "net_g", "best", param_key=["params", "params_ema"][: len(networks)])
-                self._best.remember(self.metric_results, current_iter)
+                self._best.remember(self.metric_results, iteration)
 
     def pictures(self, lq: Tensor) -> Mapping[str, np.ndarray]:
         """Draw what TensorBoard shows of an image beside LR, SR and HR.
@@ -164,9 +169,9 @@ class ValidatedModel(SRModel):
         """The vision-language model of the network and its weights, for the record of a validation."""
         return None
 
-    def _shown_images(self, dataset_name: str, iteration: int, tb_logger: Any) -> ValidationImages | None:
+    def _shown_images(self, dataset_name: str, iteration: int | None, tb_logger: Any) -> ValidationImages | None:
         count = ValidationOptions.read(self.opt["val"]).tensorboard_images
-        if tb_logger is None or not self.opt["is_train"] or count == 0:
+        if tb_logger is None or iteration is None or count == 0:
             return None
         first = dataset_name not in self._shown_datasets
         self._shown_datasets.add(dataset_name)

@@ -61,12 +61,13 @@ class ValidationResult:
     problems: tuple[str, ...] = ()
 
 
-def _share(dataloader: DataLoader, rank: int, world_size: int) -> tuple[list[int], DataLoader]:
+def _share(dataloader: DataLoader[Any], rank: int, world_size: int) -> tuple[list[int], DataLoader[Any]]:
     """Indices and loader of the images that this rank validates."""
-    indices = list(range(rank, len(dataloader.dataset), world_size))
+    dataset: Any = dataloader.dataset
+    indices = list(range(rank, len(dataset), world_size))
     if world_size == 1:
         return indices, dataloader
-    subset = Subset(dataloader.dataset, indices)
+    subset = Subset(dataset, indices)
     return indices, DataLoader(
         subset,
         batch_size=1,
@@ -86,7 +87,7 @@ def _image_path(opt: Mapping[str, Any], dataset_name: str, name: str, current_it
 
 def validate(
     model: SRModel,
-    dataloader: DataLoader,
+    dataloader: DataLoader[Any],
     current_iter: int | str,
     save_img: bool,
     show: Callable[[int, str, Mapping[str, Tensor]], None] | None = None,
@@ -109,7 +110,8 @@ def validate(
     """
     opt = model.opt
     metric_options = opt["val"].get("metrics") or {}
-    dataset_options = dataloader.dataset.opt
+    dataset: Any = dataloader.dataset
+    dataset_options = dataset.opt
     dataset_name = dataset_options["name"]
     conversion = Conversion.of_data_set(dataset_options)
     indices, loader = _share(dataloader, opt["rank"], opt["world_size"])
@@ -146,13 +148,13 @@ def validate(
                 name=name,
                 class_name=NO_CLASS,  # so far
                 values=values,
-                sr=place_below(None, sr_path and str(sr_path)),
+                sr=place_below(None, None if sr_path is None else str(sr_path)),
                 gt=places.gt,
                 lq=places.lq,
                 gt_digest=pixel_digest(images["img2"]) if "img2" in images else None,
             )
-            problems = tuple(f"{name}: {line}" for line in problems)
-            results.append(ImageResult(index=index, row=row, features=features, problems=problems))
+            told = tuple(f"{name}: {line}" for line in problems)
+            results.append(ImageResult(index=index, row=row, features=features, problems=told))
             bar.update()
     if opt["dist"]:
         shares: list[list[ImageResult]] = [[] for _ in range(opt["world_size"])]

@@ -118,7 +118,7 @@ def _stepped(options: Mapping[str, Any], content: Mapping[str, Any] | None) -> O
     for parameter in layer.parameters():
         parameter.grad = torch.ones_like(parameter)
     arguments = {key: value for key, value in options.items() if key in inspect.signature(torch_class).parameters}
-    optimizer = torch_class(layer.parameters(), **arguments)
+    optimizer: Optimizer = torch_class(layer.parameters(), **arguments)
     if content is not None:
         load_optimizer(optimizer, content, keep_rates=True)
     optimizer.step()

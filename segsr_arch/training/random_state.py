@@ -16,10 +16,17 @@ def random_state() -> dict[str, Any]:
         Tensors, numbers and texts in plain containers, which a weights-only reader of checkpoints reads.
     """
     version, words, gauss = random.getstate()
-    name, key, position, has_gauss, cached_gauss = np.random.get_state()
+    generator = np.random.get_state(legacy=False)
+    key, position = generator["state"]["key"], generator["state"]["pos"]
     return {
         "python": [version, list(words), gauss],
-        "numpy": [name, torch.from_numpy(key.astype(np.int64)), int(position), int(has_gauss), float(cached_gauss)],
+        "numpy": [
+            generator["bit_generator"],
+            torch.from_numpy(key.astype(np.int64)),
+            int(position),
+            int(generator["has_gauss"]),
+            float(generator["gauss"]),
+        ],
         "torch": torch.get_rng_state(),
         "cuda": _cuda_states(),
     }
@@ -66,4 +73,5 @@ def kept_random_state(*, gpus: bool = True) -> Iterator[None]:
 
 def _cuda_states() -> list[torch.Tensor]:
     """States by GPU; none in a process that has not used one."""
-    return torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    used = torch.cuda.is_initialized()  # type: ignore[no-untyped-call]
+    return torch.cuda.get_rng_state_all() if used else []

@@ -38,7 +38,7 @@ class TrainingRun:
         opt: Mapping[str, Any],
         *,
         order: SampleOrder | None = None,
-        val_loaders: Sequence[DataLoader] = (),
+        val_loaders: Sequence[DataLoader[Any]] = (),
         tb_logger: Any = None,
     ) -> None:
         self.options = trained_options(opt)
@@ -63,7 +63,7 @@ class TrainingRun:
             watch.note(current_iter)
 
         @functools.wraps(validation)
-        def marked_validation(dataloader: DataLoader, current_iter: Any, *args: Any, **options: Any) -> None:
+        def marked_validation(dataloader: DataLoader[Any], current_iter: Any, *args: Any, **options: Any) -> None:
             with kept_random_state():
                 validation(dataloader, current_iter, *args, **options)
             self._note_validation(dataloader, current_iter)
@@ -165,13 +165,14 @@ class TrainingRun:
         # The validation at the end of a training is still to come.
         due = self._val_loaders and val and iteration % val["val_freq"] == 0 and iteration < opt["train"]["total_iter"]
         completed = self._mark.completed(iteration) if due else None
-        for loader in self._val_loaders if completed is not None else ():
-            name = loader.dataset.opt["name"]
-            if name not in completed:
+        for loader in self._val_loaders:
+            dataset: Any = loader.dataset
+            name = dataset.opt["name"]
+            if completed is not None and name not in completed:
                 logger.info("The validation of iteration %d on %s was cut off; it is made up for.", iteration, name)
                 self._model.validation(loader, iteration, self._tb_logger, val["save_img"])
 
-    def _note_validation(self, dataloader: DataLoader, current_iter: int) -> None:
+    def _note_validation(self, dataloader: Any, current_iter: int) -> None:
         opt = self._model.opt
         if opt.get("rank", 0) > 0:
             return

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.training.seeded_samples import SampleIndex
@@ -24,15 +24,17 @@ class SampleOrder:
         dataset: The data set itself.
     """
 
-    def __init__(self, loader: DataLoader, dataset: Dataset) -> None:
-        self._sampler, self._batch = loader.sampler, loader.batch_size
+    def __init__(self, loader: DataLoader[Any], dataset: Dataset[Any]) -> None:
+        self._sampler: Any = loader.sampler
+        self._batch = loader.batch_size or 1  # None is for loaders that make no batches, as BasicSR's never are
         self._names = _digest_of_names(dataset)
         self._start = (0, 0)  # epoch and iteration after which this process begins
 
     @property
     def batches(self) -> int:
         """Iterations of a whole epoch."""
-        return len(self._sampler) // self._batch
+        whole: int = len(self._sampler) // self._batch
+        return whole
 
     def resume(self, state: Mapping[str, Any]) -> str | None:
         """Begin after the images that the interrupted run had seen.
@@ -97,10 +99,11 @@ class SampleOrder:
 
     def _batches_left(self) -> int:
         """Iterations of the epoch in which this process begins."""
-        return (len(self._sampler) - _seen_before(self._sampler, self._start[0])) // self._batch
+        rest: int = len(self._sampler) - _seen_before(self._sampler, self._start[0])
+        return rest // self._batch
 
 
-def in_order(sampler: Sampler, samples: list[int]) -> Iterator[SampleIndex]:
+def in_order(sampler: Any, samples: list[int]) -> Iterator[SampleIndex]:
     """Iterate over the samples of an epoch, without those that were seen before the run was resumed within it.
 
     Args:
@@ -115,12 +118,12 @@ def in_order(sampler: Sampler, samples: list[int]) -> Iterator[SampleIndex]:
         yield SampleIndex(samples[place], epoch=sampler.epoch, position=position)
 
 
-def _seen_before(sampler: Sampler, epoch: int) -> int:
+def _seen_before(sampler: Any, epoch: int) -> int:
     resumed_epoch, seen = getattr(sampler, "seen_before", (0, 0))
     return seen if epoch == resumed_epoch else 0
 
 
-def _digest_of_names(dataset: Dataset) -> str | None:
+def _digest_of_names(dataset: Dataset[Any]) -> str | None:
     """Digest of the file names of a data set that lists them as BasicSR's do; folders may be moved meanwhile."""
     paths = getattr(dataset, "paths", None)
     if not isinstance(paths, list):

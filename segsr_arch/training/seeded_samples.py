@@ -20,13 +20,16 @@ class SampleIndex(int):
         position: Place in the order of that epoch over all processes, from 0.
     """
 
+    epoch: int
+    position: int
+
     def __new__(cls, index: int, *, epoch: int, position: int) -> "SampleIndex":
         """Give an index its place."""
         self = super().__new__(cls, index)
         self.epoch, self.position = epoch, position
         return self
 
-    def __reduce__(self) -> tuple:
+    def __reduce__(self) -> tuple[Any, ...]:
         return _sample_index, (int(self), self.epoch, self.position)
 
 
@@ -34,7 +37,7 @@ def _sample_index(index: int, epoch: int, position: int) -> SampleIndex:
     return SampleIndex(index, epoch=epoch, position=position)
 
 
-class SeededSamples(Dataset):
+class SeededSamples(Dataset[Any]):
     """A data set whose random draws depend on seed, epoch and position alone.
 
     However many workers there are, however far ahead they read, and wherever a run was stopped and resumed: a sample is
@@ -48,8 +51,8 @@ class SeededSamples(Dataset):
         seed: At least 0.
     """
 
-    def __init__(self, dataset: Dataset, seed: int) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset[Any], seed: int) -> None:
+        self.dataset: Any = dataset
         self.seed = int(seed)
 
     def __len__(self) -> int:

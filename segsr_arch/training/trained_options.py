@@ -81,7 +81,8 @@ def trained_options(opt: Mapping[str, Any]) -> dict[str, Any]:
     kept[_SHARING] = opt.get("world_size", 1) if opt.get("dist") else max(opt.get("num_gpu") or 0, 1)
     if opt.get("manual_seed") is not None:
         kept["manual_seed"] = opt["manual_seed"]
-    return plain(kept)
+    options: dict[str, Any] = plain(kept)
+    return options
 
 
 def plain(value: Any) -> Any:

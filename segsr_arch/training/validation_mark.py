@@ -63,4 +63,5 @@ class ValidationMark:
         """Best figures after the validation of an iteration, if that was the last one completed."""
         if self._content is None or self._content["iteration"] != iteration:
             return None
-        return self._content["best_metrics"]
+        best: dict[str, Any] = self._content["best_metrics"]
+        return best

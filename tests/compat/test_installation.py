@@ -78,6 +78,15 @@ def test_a_copy_without_version_file_says_what_lies_beside_it(copy, monkeypatch)
     assert find_installation().version == "1.3.4.8"
 
 
+def test_a_file_of_that_name_is_no_package(monkeypatch, tmp_path):
+    (tmp_path / "basicsr.py").write_text("")
+    monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    for name in ("basicsr", "basicsr.version"):
+        monkeypatch.delitem(sys.modules, name)
+    with pytest.raises(DependencyError, match=rf"{tmp_path}/basicsr\.py has the name .* it is a file\. Rename it"):
+        find_installation()
+
+
 def test_a_folder_of_that_name_is_no_package(monkeypatch, tmp_path):
     (tmp_path / "basicsr").mkdir()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])

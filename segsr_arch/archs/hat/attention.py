@@ -28,6 +28,8 @@ def make_linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
 class _HeadProjections(nn.Module):
     """What the two attentions share: the position table and the way to heads and back."""
 
+    fixed_bias: Tensor | None
+
     def __init__(self, *, dim: int, window: int, heads: int, table_rows: int, qkv_bias: bool) -> None:
         super().__init__()
         self.heads = heads
@@ -68,21 +70,20 @@ class _HeadProjections(nn.Module):
         """
         query = query.view(-1, self.tokens, self.heads, query.shape[1] // self.heads)
         key_value = key_value.view(-1, index.shape[0] // self.tokens, 2, self.heads, query.shape[3])
-        if self.fixed_bias is None:
-            bias = self.relative_position_bias_table, index, mask
-        else:
-            bias = self.fixed_bias, None, None
-        return window_attention(query, key_value, *bias, windows.counts, self.scale, windows.kinds)
+        order = windows.counts, self.scale, windows.kinds
+        if self.fixed_bias is not None:
+            return window_attention(query, key_value, self.fixed_bias, None, None, *order)
+        return window_attention(query, key_value, self.relative_position_bias_table, index, mask, *order)
 
     def to_heads(self, queries: Tensor, keys: Tensor) -> tuple[Tensor, Tensor]:
         """Project tokens (..., C) to padded heads: (..., heads * d) and (..., 2 * heads * d)."""
-        weight = F.pad(self.qkv.weight.unflatten(0, (3, self.heads, -1)), (0, 0, 0, self._padding))
+        weight = F.pad(torch.unflatten(self.qkv.weight, 0, (3, self.heads, -1)), (0, 0, 0, self._padding))
         bias = self.qkv.bias
         query_bias = key_bias = None
         if bias is not None:
-            query_bias, key_bias = F.pad(bias.view(3, self.heads, -1), (0, self._padding)).split((1, 2))
+            query_bias, key_bias = torch.split(F.pad(bias.view(3, self.heads, -1), (0, self._padding)), [1, 2])
             query_bias, key_bias = query_bias.flatten(), key_bias.flatten()
-        query_weight, key_weight = weight.split((1, 2))
+        query_weight, key_weight = torch.split(weight, [1, 2])
         return (
             F.linear(queries, query_weight.flatten(0, 2), query_bias),
             F.linear(keys, key_weight.flatten(0, 2), key_bias),
@@ -90,7 +91,7 @@ class _HeadProjections(nn.Module):
 
     def from_heads(self, attended: Tensor) -> Tensor:
         """Project (W, N, heads, d) to tokens (W * N, C)."""
-        weight = F.pad(self.proj.weight.unflatten(1, (self.heads, -1)), (0, self._padding)).flatten(1)
+        weight = F.pad(torch.unflatten(self.proj.weight, 1, (self.heads, -1)), (0, self._padding)).flatten(1)
         return F.linear(attended.flatten(2).flatten(0, 1), weight, self.proj.bias)
 
     def extra_repr(self) -> str:

@@ -4,6 +4,8 @@ Convolutions see the same memory as a channels-last (B, C, H, W) view, so nothin
 convolution. Module names follow the public HAT, so that its weights load strictly.
 """
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,13 +61,13 @@ class _LinearOfGelu(torch.autograd.Function):
         return F.linear(F.gelu(x), weight, bias)
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         x, weight, bias = inputs
         ctx.save_for_backward(x, weight)
         ctx.bias_type = bias.dtype
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         rows = gradient.flatten(0, -2)
         activated = F.gelu(x).flatten(0, -2)
@@ -94,7 +96,8 @@ class Mlp(nn.Module):
         """Transform (..., C)."""
         hidden = self.fc1(x)
         if torch.is_grad_enabled() and hidden.requires_grad:
-            return _LinearOfGelu.apply(hidden, self.fc2.weight, self.fc2.bias)
+            transformed: Tensor = _LinearOfGelu.apply(hidden, self.fc2.weight, self.fc2.bias)
+            return transformed
         return F.linear(F.gelu(hidden), self.fc2.weight, self.fc2.bias)
 
 
@@ -114,8 +117,13 @@ class _ChannelGate(nn.Module):
         costs more than a convolution; the convolutions see one pixel, where a linear layer is faster.
         """
         _, squeeze, relu, excite, sigmoid = self.attention
-        hidden = relu(F.linear(x.mean((1, 2), keepdim=True), squeeze.weight.flatten(1), squeeze.bias))
-        return sigmoid(F.linear(hidden, excite.weight.flatten(1), excite.bias))
+        weights: Tensor = sigmoid(_at_one_pixel(excite, relu(_at_one_pixel(squeeze, x.mean((1, 2), keepdim=True)))))
+        return weights
+
+
+def _at_one_pixel(convolution: Any, x: Tensor) -> Tensor:
+    """Apply a 1x1 convolution to (B, 1, 1, C)."""
+    return F.linear(x, convolution.weight.flatten(1), convolution.bias)
 
 
 class ChannelAttentionBlock(nn.Module):
@@ -199,7 +207,8 @@ class HybridAttentionBlock(nn.Module):
         else:
             attended = self.attn(normed, plan.plain, plan.self_index, None)
         x = torch.addcmul(self.drop_path(x, attended), features, gate, value=self.conv_scale)
-        return self.drop_path(x, self.mlp(self.norm2(x)))
+        transformed: Tensor = self.drop_path(x, self.mlp(self.norm2(x)))
+        return transformed
 
 
 class OverlappingAttentionBlock(OverlappingAttention):
@@ -223,7 +232,8 @@ class OverlappingAttentionBlock(OverlappingAttention):
     def forward(self, x: Tensor, plan: WindowPlan) -> Tensor:
         """Transform (B, H, W, C)."""
         x = x + self.attend(self.norm1(x), plan.plain, plan.keys, plan.key_margin, plan.cross_index)
-        return x + self.mlp(self.norm2(x))
+        transformed: Tensor = x + self.mlp(self.norm2(x))
+        return transformed
 
 
 class AttentionBlocks(nn.Module):
@@ -243,7 +253,8 @@ class AttentionBlocks(nn.Module):
         """Transform (B, H, W, C)."""
         for block in self.blocks:
             x = block(x, plan)
-        return self.overlap_attn(x, plan)
+        transformed: Tensor = self.overlap_attn(x, plan)
+        return transformed
 
 
 class ResidualGroup(nn.Module):
@@ -268,7 +279,8 @@ class ResidualGroup(nn.Module):
     def forward(self, x: Tensor, plan: WindowPlan) -> Tensor:
         """Transform (B, Hp, Wp, C); ``plan`` is the network's layout of windows for that size."""
         if self.use_checkpoint and torch.is_grad_enabled():
-            return checkpoint(self._transform, x, plan, use_reentrant=False)
+            transformed: Tensor = checkpoint(self._transform, x, plan, use_reentrant=False)
+            return transformed
         return self._transform(x, plan)
 
     def _transform(self, x: Tensor, plan: WindowPlan) -> Tensor:

@@ -7,6 +7,7 @@ pass is torch's fused kernel. Other devices use torch for both.
 """
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -66,7 +67,8 @@ def window_attention(
     if is_exporting():
         return _attend_for_export(query, key_value, _looked_up(bias, index, query), mask, kinds, scale)
     if query.device.type == "cpu":
-        return _attend(query, key_value, bias, index, mask, list(counts), scale)[0]
+        attended: Tensor = _attend(query, key_value, bias, index, mask, list(counts), scale)[0]
+        return attended
     return _attend_by_torch(query, key_value, _looked_up(bias, index, query), mask, counts, scale)
 
 
@@ -108,7 +110,7 @@ def _kinds(
     """Queries, keys and values (w, heads, N or M, d) of the windows of each kind that has some, and their bias."""
     counts = list(counts)
     query, (key, value) = query.transpose(1, 2), key_value.permute(2, 0, 3, 1, 4).unbind()
-    for kind, part in enumerate(zip(query.split(counts), key.split(counts), value.split(counts), strict=True)):
+    for kind, part in enumerate(zip(*(torch.split(each, counts) for each in (query, key, value)), strict=True)):
         if counts[kind]:
             yield *part, _bias_of(bias, mask, kind).unsqueeze(0)
 
@@ -142,12 +144,12 @@ def _probabilities(
             which costs a hundred times as much as another.
         out: Where they are written to, (w * heads, N, M).
     """
-    torch.sub(bias, logsumexp.unsqueeze(-1), out=out.unflatten(0, (-1, len(bias))))
+    torch.sub(bias, logsumexp.unsqueeze(-1), out=torch.unflatten(out, 0, (-1, len(bias))))
     out.baddbmm_(query, key.transpose(1, 2), alpha=scale)
     if not penalised:
         return out.exp_()
     out.clamp_(min=-_NEGLIGIBLE).exp_()  # torch's exponential is slow where its result is subnormal or zero
-    return F.threshold_(out, _LEAST_PROBABILITY, 0.0)
+    return torch.threshold_(out, _LEAST_PROBABILITY, 0.0)
 
 
 # The schemas are written out, because torch reads collections.abc.Sequence from annotations only since 2.7. They say
@@ -158,7 +160,15 @@ _ARGUMENTS = "Tensor query, Tensor key_value, Tensor bias, Tensor? index, Tensor
 @torch.library.custom_op(
     "segsr::window_attention", mutates_args=(), device_types="cpu", schema=f"({_ARGUMENTS}) -> (Tensor, Tensor)"
 )
-def _attend(query, key_value, bias, index, mask, counts, scale):
+def _attend(
+    query: Tensor,
+    key_value: Tensor,
+    bias: Tensor,
+    index: Tensor | None,
+    mask: Tensor | None,
+    counts: Sequence[int],
+    scale: float,
+) -> tuple[Tensor, Tensor]:
     bias = _looked_up(bias, index, query)
     # The kernel itself, and not scaled_dot_product_attention, for the logarithms of the rows' sums, and because it
     # takes a bias in float32 beside bfloat16.
@@ -176,7 +186,17 @@ def _attend(query, key_value, bias, index, mask, counts, scale):
     device_types="cpu",
     schema=f"(Tensor gradient, Tensor logsumexp, {_ARGUMENTS}) -> (Tensor, Tensor, Tensor)",
 )
-def _attend_backward(gradient, logsumexp, query, key_value, bias, index, mask, counts, scale):
+def _attend_backward(
+    gradient: Tensor,
+    logsumexp: Tensor,
+    query: Tensor,
+    key_value: Tensor,
+    bias: Tensor,
+    index: Tensor | None,
+    mask: Tensor | None,
+    counts: Sequence[int],
+    scale: float,
+) -> tuple[Tensor, Tensor, Tensor]:
     table, bias = bias, _looked_up(bias, index, query)
     heads, *score_shape = bias.shape[1:]
     query_gradient, key_value_gradient = torch.empty_like(query), torch.empty_like(key_value)
@@ -213,30 +233,34 @@ def _attend_backward(gradient, logsumexp, query, key_value, bias, index, mask, c
 
 
 @_attend.register_fake
-def _(query, key_value, bias, index, mask, counts, scale):
+def _(query: Tensor, *_others: Any) -> tuple[Tensor, Tensor]:
     windows, rows, heads, _ = query.shape
     sums_type = torch.promote_types(query.dtype, torch.float32)
     return query.new_empty(query.shape), query.new_empty((windows, heads, rows), dtype=sums_type)
 
 
 @_attend_backward.register_fake
-def _(gradient, logsumexp, query, key_value, bias, index, mask, counts, scale):
+def _(
+    gradient: Tensor, logsumexp: Tensor, query: Tensor, key_value: Tensor, bias: Tensor, *_others: Any
+) -> tuple[Tensor, Tensor, Tensor]:
     bias_gradient = torch.empty_like(bias, dtype=torch.promote_types(query.dtype, torch.float32))
     return query.new_empty(query.shape), key_value.new_empty(key_value.shape), bias_gradient
 
 
 @register_flop_formula(torch.ops.segsr.window_attention)
-def _count_flops(query_shape, key_value_shape, bias_shape, index, mask, counts, scale, *, out_shape=None) -> int:
+def _count_flops(
+    query_shape: Sequence[int], key_value_shape: Sequence[int], *_others: Any, out_shape: Any = None
+) -> int:
     windows, rows, heads, width = query_shape
     return 2 * 2 * windows * heads * rows * key_value_shape[1] * width
 
 
-def _save(ctx, inputs, output) -> None:
+def _save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
     query, key_value, bias, index, mask, ctx.counts, ctx.scale = inputs
     ctx.save_for_backward(output[1], query, key_value, bias, index, mask)
 
 
-def _differentiate(ctx, gradient: Tensor, _):
+def _differentiate(ctx: Any, gradient: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
     logsumexp, query, key_value, bias, index, mask = ctx.saved_tensors
     *gradients, bias_gradient = _attend_backward(
         gradient, logsumexp, query, key_value, bias, index, mask, ctx.counts, ctx.scale

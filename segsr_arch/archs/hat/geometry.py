@@ -1,6 +1,6 @@
 """Where every token of an image goes: window orders, relative positions and the shift mask."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -59,11 +59,11 @@ class _PermuteRows(torch.autograd.Function):
         return rows.index_select(0, order)
 
     @staticmethod
-    def setup_context(ctx, inputs, output) -> None:
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         ctx.save_for_backward(inputs[2])
 
     @staticmethod
-    def backward(ctx, gradient: Tensor):
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         return gradient.index_select(0, ctx.saved_tensors[0]), None, None
 
 
@@ -78,7 +78,8 @@ def permute_rows(rows: Tensor, order: Tensor, inverse: Tensor) -> Tensor:
     Returns:
         (R, C), row i of which is row ``order[i]`` of the input.
     """
-    return _PermuteRows.apply(rows, order, inverse)
+    permuted: Tensor = _PermuteRows.apply(rows, order, inverse)
+    return permuted
 
 
 def self_position_index(window: int) -> Tensor:
@@ -146,8 +147,8 @@ def _constant(value: int, device: torch.device) -> Tensor:
 def _grid(batch: int, rows: int, columns: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
     """Image, row and column of each window of a batch, each (windows,) int64."""
     number = torch.arange(batch * rows * columns, device=device)
-    rows, columns = _constant(rows, device), _constant(columns, device)
-    return number // (rows * columns), number // columns % rows, number % columns
+    count, width = _constant(rows, device), _constant(columns, device)
+    return number // (count * width), number // width % count, number % width
 
 
 def _order(
@@ -192,7 +193,7 @@ def make_plan(
     device = self_index.device
     key_window = round(cross_index.shape[1] ** 0.5)
     margin = (key_window - window) // 2
-    layout = {"batch": batch, "height": height, "width": width, "window": window, "device": device}
+    layout: dict[str, Any] = {"batch": batch, "height": height, "width": width, "window": window, "device": device}
     sort = not is_exporting()
     return WindowPlan(
         plain=_order(**layout, shift=0, sort=sort),

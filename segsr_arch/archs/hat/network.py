@@ -41,7 +41,8 @@ class _PatchEmbedding(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise (B, H, W, C)."""
-        return self.norm(x)
+        normalised: Tensor = self.norm(x)
+        return normalised
 
 
 def _make_upsampler(upscale: int, channels: int) -> nn.Sequential:
@@ -67,6 +68,10 @@ class HATNetwork(nn.Module):
     """
 
     capabilities = Capabilities(takes_any_size=True, size_multiple=attrgetter("window_size"), units=("layers",))
+    mean: Tensor
+    shift_mask: Tensor
+    relative_position_index_SA: Tensor
+    relative_position_index_OCA: Tensor
 
     @takes_fields_of(HATOptions)
     def __init__(self, **arguments: Any) -> None:
@@ -164,12 +169,11 @@ class HATNetwork(nn.Module):
         What is stored, 2.5 MB a block and more, depends neither on the size of the image nor on the batch.
         """
         plan = self._plan(1, self.window_size, self.window_size)
-        for layer in self.layers:
-            group = layer.residual_group
-            for block in group.blocks:
-                mask = plan.mask if block.shifted else None
-                block.attn.fix_bias(plan.self_index, mask)
-            group.overlap_attn.fix_bias(plan.cross_index, None)
+        for block in self.layers.modules():
+            if isinstance(block, HybridAttentionBlock):
+                block.attn.fix_bias(plan.self_index, plan.mask if block.shifted else None)
+            elif isinstance(block, OverlappingAttentionBlock):
+                block.fix_bias(plan.cross_index, None)
 
     def _plan(self, batch: int, height: int, width: int) -> WindowPlan:
         return make_plan(
@@ -188,4 +192,5 @@ class HATNetwork(nn.Module):
         x = self.patch_embed(x)
         for layer in self.layers:
             x = layer(x, plan)
-        return self.norm(x)
+        features: Tensor = self.norm(x)
+        return features

@@ -22,7 +22,8 @@ def repair() -> bool:
     def wrap(stock: Callable[..., Any]) -> Callable[..., Any]:
         def fused_leaky_relu(input: Tensor, bias: Tensor, negative_slope: float = 0.2, scale: float = 2**0.5) -> Tensor:
             if compiled and input.is_cuda:
-                return stock(input, bias, negative_slope, scale)
+                activated: Tensor = stock(input, bias, negative_slope, scale)
+                return activated
             bias = bias.reshape(1, -1, *[1] * (input.dim() - 2))
             return scale * functional.leaky_relu(input + bias, negative_slope)
 

@@ -60,7 +60,8 @@ def get_optimizer(self: Any, optim_type: str, params: Iterable[Any], lr: float, 
     for key in kwargs:
         if key not in known:
             raise ConfigError(f"torch.optim.{optim_type} takes no {key!r}; {_nearest(key, known)}")
-    return optimizer(groups, lr=lr, **kwargs)
+    built: torch.optim.Optimizer = optimizer(groups, lr=lr, **kwargs)
+    return built
 
 
 def _nearest(name: str, known: list[str]) -> str:

@@ -39,7 +39,7 @@ def repair() -> bool:
         ("basicsr.utils.lmdb_util", "imread", read_img_worker),
     )
     found = [(getattr(module_or_none(place), new.__name__, None), name, new) for place, name, new in places]
-    readers = [reader for reader in found if reader[0] is not None]
+    readers = [(old, name, new) for old, name, new in found if old is not None]
     if not (all(is_stock(old, name) for old, name, _ in readers) and is_stock(FileClient.get, "backend")):
         return False
     FileClient.get = _sourced(FileClient.get)

@@ -49,6 +49,7 @@ def _get(self: Any, filepath: Any, client_key: str) -> bytes | None:
     key, environment = str(filepath), self._client[client_key]
     try:
         with environment.begin() as transaction:
-            return transaction.get(key.encode())
+            content: bytes | None = transaction.get(key.encode())
+            return content
     except lmdb.Error as error:
         raise DataError(f"{key} in {environment.path}: cannot be read ({error}); copy the LMDB again") from error

@@ -43,6 +43,6 @@ def load_network(
     if entry != param_key:
         logger.info(f"{load_path} has no {param_key}: using {entry or 'the weights at its top'}.")
     logger.info(f"Loading {type(net).__name__} from {load_path}, entry {entry}.")
-    weights = in_layout_of(net, weights, path=load_path)
-    self._print_different_keys_loading(net, weights, strict)
-    put_weights(net, weights, load_path, strict=strict)
+    fitting = in_layout_of(net, weights, path=load_path)
+    self._print_different_keys_loading(net, fitting, strict)
+    put_weights(net, fitting, load_path, strict=strict)
