@@ -3,6 +3,7 @@
 import errno
 import logging
 import os
+import pathlib
 import sys
 import threading
 
@@ -170,7 +171,8 @@ def test_where_nothing_can_be_written_a_run_says_so(tmp_path, monkeypatch, capsy
         opt = {**opt, "datasets": {"test": opt["datasets"]["val"]}, "val": {"save_img": False, "suffix": None}}
         del opt["train"], opt["logger"]
     write_options(tmp_path, opt)
-    monkeypatch.setattr(os, "mkdir", lambda path, *_: (_ for _ in ()).throw(refusal(errno.EROFS, path)))
+    for place in (os, getattr(pathlib, "_NormalAccessor", os)):  # up to Python 3.10 pathlib keeps its own name of it
+        monkeypatch.setattr(place, "mkdir", lambda path, *_: (_ for _ in ()).throw(refusal(errno.EROFS, path)))
     assert run_here([command, "-opt", "tiny.yml"], monkeypatch, tmp_path) == 2
     told = capsys.readouterr().err
     assert "/tiny: cannot be written to (Read-only file system); choose another folder." in told

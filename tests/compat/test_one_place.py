@@ -41,7 +41,7 @@ def patches(source):
         elif isinstance(node, (ast.AugAssign, ast.AnnAssign)):
             targets = [node.target]
         elif isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", None)) in _SETTERS:
-            targets = [ast.Attribute(argument) for argument in node.args[:1]]
+            targets = [ast.Attribute(argument, "any") for argument in node.args[:1]]
         lines += [
             node.lineno
             for target in targets

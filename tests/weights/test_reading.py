@@ -96,7 +96,7 @@ def test_code_in_a_file_of_torch_is_named_and_not_run(tmp_path, zipped, ending, 
     monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
     path = tmp_path / f"a.{ending}"
     torch.save({"params": Payload(tmp_path / "ran")}, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(UnsafeWeightsError, match=r"a\.\w+ is refused because it could run code.*\(io\.open\)"):
+    with pytest.raises(UnsafeWeightsError, match=r"a\.\w+ is refused because it could run code.*\(_?io\.open\)"):
         read_content(path)
     assert not (tmp_path / "ran").exists()
 

@@ -77,8 +77,10 @@ def _for_page(svg: str, *, label: str, texts: Sequence[Sequence[str]]) -> Markup
     for element in root.iter():
         element.tag = element.tag.removeprefix(_SVG)
         for declaration in filter(str.strip, element.attrib.pop("style", "").split(";")):
-            name, _, value = declaration.partition(":")
-            element.set(name.strip(), _VARIABLES.get(value.strip().lower(), value.strip()))
+            name, value = (part.strip() for part in declaration.split(":", 1))
+            if name == "font":  # of matplotlib before 3.9: the size, then the families
+                name, value = "font-size", value.split()[0]
+            element.set(name, _VARIABLES.get(value.lower(), value))
         if element.get("id", "") not in used:
             element.attrib.pop("id", None)
         if _LINK in element.attrib:
