@@ -74,13 +74,14 @@ def _commit() -> str | None:
 
 
 def _machine() -> dict[str, Any]:
-    machine = {"system": platform.platform(), "processor": _processor(), "cores": os.cpu_count()}
+    machine = {"system": platform.platform(), "processor": processor_name(), "cores": os.cpu_count()}
     if torch.cuda.is_available():
         machine["accelerator"] = torch.cuda.get_device_name()
     return machine
 
 
-def _processor() -> str:
+def processor_name() -> str:
+    """What the processor is called, as far as the system says."""
     try:
         for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
             if line.startswith("model name"):

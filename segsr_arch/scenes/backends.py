@@ -24,6 +24,7 @@ from segsr_arch.export.program import TOLERANCE, export_program
 from segsr_arch.files.text_files import make_folder, write_json
 from segsr_arch.inference.cost import seconds_of
 from segsr_arch.inference.tile_options import TileOptions
+from segsr_arch.results.provenance import processor_name
 from segsr_arch.scenes.checked_model import CheckedModel
 from segsr_arch.scenes.networks import NetworkModel
 from segsr_arch.scenes.programs import Runner, check_backend, installed_backends, load_onnx, onnx_runner
@@ -233,7 +234,7 @@ def _try(
 def _memory_file(identity: Mapping[str, Any], shape: Sequence[int]) -> Path:
     """Where it is kept what was chosen here for a network: a job that goes on is to have the same."""
     versions = {name: importlib.metadata.version(name) for name in (TORCH, *installed_backends())}
-    here = [identity, list(shape), torch.get_num_threads(), platform.node(), platform.machine(), versions]
+    here = [identity, list(shape), torch.get_num_threads(), platform.node(), processor_name(), versions]
     root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     name = hashlib.sha256(json.dumps(here, sort_keys=True).encode()).hexdigest()[:32]
     return Path(root, "segsr", "backends", f"{name}.json")
