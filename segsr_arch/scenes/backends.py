@@ -44,7 +44,7 @@ def with_backend(model: SceneModel, backend: str, *, tile: TileOptions) -> Scene
 
     Args:
         model: What :func:`~segsr_arch.scenes.networks.as_scene_model` made of a network of torch.
-        backend: One of :data:`BACKENDS`.
+        backend: One of :data:`~segsr_arch.scenes.options.BACKENDS`.
         tile: The tiles on which backends are tried.
 
     Returns:
@@ -77,7 +77,7 @@ def with_backend(model: SceneModel, backend: str, *, tile: TileOptions) -> Scene
     if backend != AUTO:
         raise ConfigError(f"--backend {backend}: cannot run {model.name}, since {obstacle}. Leave it out.")
     if isinstance(inner, NetworkModel):
-        inner.notes = (*inner.notes, f"{model.name}: backend torch, since {obstacle}.")
+        inner.notes = (*inner.notes, f"{model.name}: backend torch, since {obstacle}")
     return model
 
 
@@ -86,8 +86,8 @@ def choose_for_onnx(path: Path, backend: str, *, tile: TileOptions) -> SceneMode
 
     Args:
         path: The file.
-        backend: One of :data:`BACKENDS`; ``torch``, which cannot, means the first that is installed, and ``auto`` the
-            fastest.
+        backend: One of :data:`~segsr_arch.scenes.options.BACKENDS`; ``torch``, which cannot, means the first that is
+            installed, and ``auto`` the fastest.
         tile: The tiles on which backends are tried.
 
     Raises:
@@ -141,6 +141,11 @@ class BackendChoice(ModelAround):
         self._first, self._reference, self._others, self._make = inner, reference, others, make
         self._wanted, self._tile = wanted, tile
         self._chosen: SceneModel | None = None
+
+    @property
+    def identity(self) -> Mapping[str, Any]:
+        """That of the network, and what was asked for: a job that goes on has the same backend."""
+        return {**self.inner.identity, "backend": self._wanted}
 
     def __call__(self, tiles: Tensor, windows: Sequence[Window], *, symmetry: int = 0) -> Tensor:
         """Super-resolve tiles with the reference, as long as it knows of no scene."""
@@ -199,6 +204,8 @@ class BackendChoice(ModelAround):
         threads = torch.get_num_threads()
         why = f"backend {chosen}; a tile of {sides} takes {listed} with {threads} thread{'s' if threads > 1 else ''}"
         if self._wanted == AUTO:
+            if known := _recall(memory):  # another worker was faster, and all are to do the same
+                chosen, why = known["backend"], known["why"]
             _remember(memory, chosen, why)
         return self._run_by(chosen, runners.get(chosen), why)
 
@@ -208,7 +215,7 @@ class BackendChoice(ModelAround):
         else:
             known_by = {**self._first.identity, "backend": backend}
             model = NetworkModel(run, name=self.name, scale=self.scale, identity=known_by, notes=self._first.notes)
-        model.notes = (*model.notes, f"{self.name}: {why.removesuffix('.')}.")
+        model.notes = (*model.notes, f"{self.name}: {why.removesuffix('.')}")
         return model
 
 

@@ -59,8 +59,13 @@ class CheckedModel(ModelAround):
                 start += len(sr)
         if reduced and not self._warned:
             self._warned = True
-            logger.warning("%s.", self.reduction)
+            logger.warning("%s: %s.", self.name, self.reduction)
         return done[0] if len(done) == 1 else torch.cat(done)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Those of the inner one, and what memory did not suffice for."""
+        return self.inner.notes if self.reduction is None else (*self.inner.notes, f"{self.name}: {self.reduction}")
 
     @property
     def reduction(self) -> str | None:

@@ -30,7 +30,7 @@ class SceneModel(Protocol):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences that whoever uses it should read."""
+        """Sentences that whoever uses it should read, without full stops at their ends."""
 
     def __call__(self, tiles: Tensor, windows: Sequence[Window], *, symmetry: int = 0) -> Tensor:
         """Super-resolve tiles.

@@ -56,7 +56,7 @@ def test_less_is_done_at_once_where_memory_does_not_suffice_and_it_is_said_once(
     assert [size[0] for size in network.sizes] == [7, 3, 1, 1, 1, 1, 1, 1, 1, *[1] * 7]
     (record,) = caplog.records
     assert record.levelno == logging.WARNING and "going on with 1" in record.getMessage()
-    assert model.reduction in record.getMessage()
+    assert model.reduction in record.getMessage() and model.notes == (f"Limited: {model.reduction}",)
 
 
 def test_a_tile_that_is_too_large_is_done_in_parts_without_a_hole(caplog):
