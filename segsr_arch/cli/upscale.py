@@ -46,12 +46,11 @@ def run(args: argparse.Namespace) -> int:
     args.after_interruption = "What was done is kept; the same command goes on where it was."
     if args.dry_run:
         return _forecast(tasks, recipe())
-    if len(tasks) == 1 and args.workers == 1 and args.engine == "processes":
+    if len(tasks) == 1 and args.workers in (None, 1) and args.engine == "processes":
         return _run_one(tasks[0], recipe(), args)
     if args.preview is not None or args.maps is not None:
         raise ConfigError("--preview and --maps are of one scene; leave them out, or give one SRC.")
-    workers = None if args.workers == 1 else args.workers
-    outcomes = run_tasks(tasks, recipe, workers=workers, engine=args.engine, run_one=run_task)
+    outcomes = run_tasks(tasks, recipe, workers=args.workers, engine=args.engine, run_one=run_task)
     print(*summary_lines(outcomes), sep="\n")
     return FAILED if any(outcome.error is not None for outcome in outcomes) else 0
 

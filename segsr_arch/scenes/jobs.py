@@ -12,7 +12,7 @@ from typing import Any, Literal
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.scenes.formats import ending_problem
 from segsr_arch.scenes.manifest import read_manifest
-from segsr_arch.scenes.source_names import RASTER_SUFFIXES, is_local, is_raster, output_name
+from segsr_arch.scenes.source_names import RASTER_SUFFIXES, is_local, is_raster, missing, output_name
 from segsr_arch.sources.folder_walk import walk
 
 _SHOWN = 20
@@ -100,6 +100,8 @@ def find_tasks(
             (os.path.join(base, name), Path(dst, PurePosixPath(name).with_suffix(suffix))) for name in sorted(names)
         ]
     problems += _problems(pairs)
+    if problems and len(pairs) == 1:
+        raise DataError(f"{problems[0]}.")
     if problems:
         shown = "".join(f"\n  {line}" for line in problems[:_SHOWN])
         more = f"\n  and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
@@ -186,7 +188,7 @@ def _problems(pairs: Sequence[tuple[str, Path]]) -> Iterator[str]:
     sources = {os.path.realpath(source): source for source, _ in pairs if is_local(source)}
     for source, target in pairs:
         if is_local(source) and not os.path.exists(source):
-            yield f"{source}: no such file"
+            yield missing(source)
         if problem := ending_problem(target):
             yield problem
         place = os.path.realpath(target)

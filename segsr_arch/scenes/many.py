@@ -124,9 +124,15 @@ def _tell(outcome: SceneOutcome, told: set[str]) -> None:
     """Write the line of a scene, and what its report has to say that was not said before of another."""
     tqdm.write(outcome_line(outcome), file=sys.stdout)
     for note in outcome.report.notes if outcome.report is not None and not outcome.report.skipped else ():
-        if note not in told:
-            told.add(note)
-            tqdm.write(f"{outcome.task.src}: {note}.", file=sys.stderr)
+        names = (outcome.task.src, outcome.task.name, outcome.task.dst.name)
+        sentence = note
+        for name in names:
+            sentence = sentence.replace(name, "")
+        if sentence not in told:
+            told.add(sentence)
+            tqdm.write(
+                f"{note}." if any(name in note for name in names) else f"{outcome.task.src}: {note}.", file=sys.stderr
+            )
 
 
 def outcome_line(outcome: SceneOutcome) -> str:

@@ -13,8 +13,7 @@ from rasterio.io import DatasetReader
 from segsr_arch.errors import DataError, first_line
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.reading import read_header
-from segsr_arch.known_names import nearest
-from segsr_arch.scenes.source_names import is_local
+from segsr_arch.scenes.source_names import is_local, missing
 from segsr_arch.windows import Window
 
 _WHOLE_FILES = frozenset(("GTiff", "JPEG", "PNG", "WEBP", "BMP", "GIF"))
@@ -38,9 +37,7 @@ def open_raster(path: str) -> DatasetReader:
         DataError: If there is none, or GDAL cannot read it.
     """
     if is_local(path) and not os.path.exists(path):
-        folder = os.path.dirname(path) or os.curdir
-        names = os.listdir(folder) if os.path.isdir(folder) else ()
-        raise DataError(f"{path} does not exist{nearest(os.path.basename(path), names)}")
+        raise DataError(missing(path))
     with _opening, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.images.formats import IMAGE_SUFFIXES
+from segsr_arch.known_names import nearest
 
 RASTER_SUFFIXES = (*IMAGE_SUFFIXES, ".jp2", ".j2k", ".img", ".nc", ".ntf", ".nitf")
 """Endings by which the scenes of a folder are known. A ``.vrt`` is not one: it lies beside what it is made of."""
@@ -21,6 +22,13 @@ def is_local(src: str, *, folder: str | os.PathLike[str] = "") -> bool:
         folder: From where a relative path is looked for.
     """
     return _OF_GDAL.match(src) is None or os.path.exists(os.path.join(folder, src))
+
+
+def missing(path: str) -> str:
+    """Say that a file does not exist, and which of its folder was perhaps meant."""
+    folder = os.path.dirname(path) or os.curdir
+    names = os.listdir(folder) if os.path.isdir(folder) else ()
+    return f"{path} does not exist{nearest(os.path.basename(path), names)}"
 
 
 def is_raster(name: str) -> bool:

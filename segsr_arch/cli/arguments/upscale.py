@@ -101,7 +101,11 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
 
 def _add_many(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
-        "--workers", type=whole_number(least=1), default=1, metavar="N", help="rasters at once, a process each"
+        "--workers",
+        type=whole_number(least=1),
+        metavar="N",
+        help="rasters at once, a process each, among which the cores are divided (default: one after another; with Ray "
+        "as many as it has cores, or GPUs)",
     )
     group.add_argument(
         "--engine",
