@@ -9,9 +9,9 @@ import rasterio.shutil
 from segsr_arch.errors import ConfigError
 from segsr_arch.scenes.aside import write_aside
 from segsr_arch.scenes.cog import overview_factors, write_cog
-from segsr_arch.scenes.geotiff import CACHE_BYTES, add_overviews, describe_pixels, gdal_writes
+from segsr_arch.scenes.geotiff import add_overviews, describe_pixels, gdal_writes
 from segsr_arch.scenes.raster_spec import RasterFiles, RasterSpec
-from segsr_arch.scenes.rasters import open_raster
+from segsr_arch.scenes.rasters import CACHE_BYTES, open_raster
 from segsr_arch.scenes.source_names import is_local
 
 _GEOTIFF = (".tif", ".tiff")

@@ -16,11 +16,9 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetWriter
 
 from segsr_arch.scenes.metadata import SceneMetadata, read_metadata
+from segsr_arch.scenes.rasters import CACHE_BYTES
 from segsr_arch.scenes.tiff_directory import TILE_LENGTHS, TILE_OFFSETS, read_directories, tag_values
 from segsr_arch.windows import Window
-
-CACHE_BYTES = 64 << 20
-"""How much GDAL keeps of what it has read; without a limit it takes a twentieth of the machine's memory."""
 
 
 @contextlib.contextmanager

@@ -98,6 +98,7 @@ def test_overviews_are_means_of_valid_pixels(tmp_path):
     write_tiled(tmp_path / "made.tif", values, block=64, cog=True, metadata=metadata)
     with rasterio.open(tmp_path / "made.tif", OVERVIEW_LEVEL=0) as dataset:
         overview = dataset.read(1)
+        assert dataset.block_shapes == [(64, 64)]
     assert overview.shape == (65, 65)
     assert np.unique(overview[:10]).tolist() == [0]
     assert np.unique(overview[10:]).tolist() == [85]
