@@ -11,7 +11,7 @@ from segsr_arch.errors import DataError
 from segsr_arch.scenes.band_roles import choose_bands
 from segsr_arch.scenes.metadata import read_metadata
 from segsr_arch.scenes.radiometry import Radiometry, state_radiometry
-from segsr_arch.scenes.rasters import check_whole, open_raster
+from segsr_arch.scenes.rasters import bounded_cache, check_whole, open_raster
 from segsr_arch.scenes.reader import BandReader
 from segsr_arch.scenes.regions import region_of
 from segsr_arch.scenes.sampling import has_valid_pixel, look
@@ -49,7 +49,7 @@ def describe_scene(
         DataError: If the raster cannot be upscaled.
     """
     path = os.fspath(src)
-    with open_raster(path) as dataset:
+    with bounded_cache(), open_raster(path) as dataset:
         check_whole(path, dataset)
         region, region_notes = region_of(dataset, window=window, bounds=bounds, bounds_crs=bounds_crs)
         chosen, network, band_notes = choose_bands(dataset, asked=bands, rest=rest)

@@ -14,6 +14,7 @@ from segsr_arch.scenes.maps import write_maps
 from segsr_arch.scenes.options import UpscaleOptions
 from segsr_arch.scenes.pieces import StepFinisher
 from segsr_arch.scenes.preview import check_preview, draw_preview
+from segsr_arch.scenes.rasters import bounded_cache
 from segsr_arch.scenes.reader import SceneReader
 from segsr_arch.scenes.report import SceneReport, report_of
 from segsr_arch.scenes.steps import run_steps
@@ -85,6 +86,7 @@ def run_job(job: SceneJob, dst: str | os.PathLike[str], *, shown: bool = False) 
         SegsrError: What :func:`upscale` raises.
     """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(bounded_cache())
         mask = _Mask(stack.enter_context(SceneReader(job.scene)), job) if job.scene.metadata.has_mask else None
         specs = job.rasters(mask)
         store = SceneStore(dst, specs, identity=job.identity, overwrite=job.options.overwrite, sources=[job.scene.path])

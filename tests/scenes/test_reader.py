@@ -12,6 +12,7 @@ from segsr_arch.errors import DataError
 from segsr_arch.scenes.description import describe_scene
 from segsr_arch.scenes.rasters import bounded_cache
 from segsr_arch.scenes.reader import SceneReader
+from segsr_arch.scenes.upscaling import upscale
 from segsr_arch.windows import Window
 from tests.scenes.rasters import shared_raster, write_raster
 from tests.support import make_image
@@ -175,10 +176,27 @@ def test_a_file_without_place_gives_no_warning_in_any_thread(tmp_path):
     assert caught == []
 
 
+def cache_bytes():
+    return rasterio.env.get_gdal_config("GDAL_CACHEMAX")
+
+
 def test_memory_for_decoded_blocks_is_bounded_in_all_threads_and_as_it_was_afterwards():
-    before, inside = rasterio.env.get_gdal_config("GDAL_CACHEMAX"), []
+    before, inside = cache_bytes(), []
     with bounded_cache():
-        thread = threading.Thread(target=lambda: inside.append(rasterio.env.get_gdal_config("GDAL_CACHEMAX")))
+        with bounded_cache():
+            pass
+        thread = threading.Thread(target=lambda: inside.append(cache_bytes()))
         thread.start()
         thread.join()
-    assert inside == [64_000_000] and rasterio.env.get_gdal_config("GDAL_CACHEMAX") == before
+    assert inside == [64_000_000] and cache_bytes() == before
+
+
+def test_it_is_bounded_while_a_scene_is_upscaled(tmp_path):
+    before, inside = cache_bytes(), []
+
+    def doubled(images):
+        inside.append(cache_bytes())
+        return images.repeat_interleave(2, 2).repeat_interleave(2, 3)
+
+    upscale(write_raster(tmp_path / "s.tif", BANDS[:3], photometric="RGB"), tmp_path / "d.tif", doubled)
+    assert inside[-1] == 64_000_000 and cache_bytes() == before  # the first call tries the scale
