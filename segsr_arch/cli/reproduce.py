@@ -55,8 +55,6 @@ def _check_arguments(args: argparse.Namespace) -> None:
     for name in ("iters", "jobs"):
         if getattr(args, name) is not None and getattr(args, name) < 1:
             raise ConfigError(f"--{name}: must be at least 1, got {getattr(args, name)}.")
-    if args.gpus is not None and args.jobs is not None:
-        raise ConfigError("Give either --jobs (CPU) or --gpus.")
     if _uses_gpu(args):
         gpu_slots(args.gpus or [0])
 
@@ -75,6 +73,7 @@ def _plan(args: argparse.Namespace, place: Workplace) -> tuple[Plan, PreparedDat
         vlm=_from_anywhere("--vlm", args.vlm),
         vlm_pretrained=_from_anywhere("--vlm-pretrained", args.vlm_pretrained),
         num_gpu=int(_uses_gpu(args)),
+        amp=args.amp,
         final_split=args.test_on,
         data_digest=data.used_digest,
         vlm_digest=_digest_of(args.vlm, args.vlm_pretrained),
@@ -113,7 +112,7 @@ def _uses_gpu(args: argparse.Namespace) -> bool:
 
 def _slots(args: argparse.Namespace, left: Sequence) -> list[Slot]:
     if _uses_gpu(args):
-        return gpu_slots(args.gpus or [0])
+        return gpu_slots(args.gpus or [0], jobs=args.jobs or 1)
     default = min(available_cores(), MOST_JOBS) if args.preset == "small" else 1
     jobs = default if args.jobs is None else args.jobs
     return cpu_slots(max(1, min(jobs, len(left))))
@@ -122,7 +121,9 @@ def _slots(args: argparse.Namespace, left: Sequence) -> list[Slot]:
 def _print_start(plan: Plan, place: Workplace, slots: Sequence[Slot]) -> None:
     settings, done = plan.settings, sum(place.progress(run).measured for run in plan.runs)
     iterations = settings.schedule.iterations
-    where = ", ".join(f"GPU {slot.device}" for slot in slots)
+    gpus = list(dict.fromkeys(slot.device for slot in slots))
+    several = len(slots) // len(gpus)
+    where = ", ".join(f"GPU {gpu}" for gpu in gpus) + (f", {several} at a time on each" if several > 1 else "")
     if slots[0].device == "cpu":
         threads = slots[0].threads or 1
         where = f"CPU, {len(slots)} at a time with {threads} thread{'s' if threads > 1 else ''} each"

@@ -23,6 +23,20 @@ def copy_sharing_frozen(network: nn.Module) -> nn.Module:
     return average.eval()
 
 
+def decay_at(iteration: int, decay: float, *, warmup: bool) -> float:
+    """Give the weight of the old average at an iteration.
+
+    An average of 0.999 is still a quarter the initial network after 1400 iterations. With warm-up it is, at first, one
+    over about the last tenth of all iterations.
+
+    Args:
+        iteration: Of the training, from 1.
+        decay: The weight in the long run.
+        warmup: Whether it is at most (1 + iteration) / (10 + iteration), as TensorFlow's ``num_updates`` has it.
+    """
+    return min(decay, (1 + iteration) / (10 + iteration)) if warmup else decay
+
+
 class MovingAverage:
     """The moving average of a network in training.
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from segsr_arch.compat.registration import register
 from segsr_arch.models.divergence import stop_unless_finite
-from segsr_arch.models.ema import MovingAverage
+from segsr_arch.models.ema import MovingAverage, decay_at
 from segsr_arch.models.losses import ImageLosses
 from segsr_arch.models.optimization import choose_kernels, trainable
 from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions, check_batches, check_image_losses
@@ -167,7 +167,7 @@ class TrainingModel(ValidatedModel):
         self.scaler.update()
         self.step_losses = sums
         if self.ema_decay > 0:
-            self.model_ema(decay=self.ema_decay)
+            self.model_ema(decay=decay_at(current_iter, self.ema_decay, warmup=self.train_options.ema_warmup))
         self.trained_iter = current_iter
 
     def get_current_log(self) -> "OrderedDict[str, float]":

@@ -56,8 +56,8 @@ def cpu_slots(jobs: int) -> list[Slot]:
     return [Slot(threads=threads_each(jobs)) for _ in range(jobs)]
 
 
-def gpu_slots(numbers: Sequence[int]) -> list[Slot]:
-    """One run at a time on each of these GPUs.
+def gpu_slots(numbers: Sequence[int], *, jobs: int = 1) -> list[Slot]:
+    """So many runs at a time on each of these GPUs; the first run on each comes before the second on any.
 
     Raises:
         ConfigError: If torch does not see one of them.
@@ -67,7 +67,7 @@ def gpu_slots(numbers: Sequence[int]) -> list[Slot]:
     if wrong or not numbers or len(set(numbers)) < len(numbers):
         seen = f"torch sees {', '.join(map(str, range(count)))}" if count else "torch sees none here; leave it out"
         raise ConfigError(f"--gpus: give the numbers of different GPUs; {seen}.")
-    return [Slot(device=str(number)) for number in numbers]
+    return [Slot(device=str(number)) for _ in range(jobs) for number in numbers]
 
 
 @dataclass(kw_only=True)

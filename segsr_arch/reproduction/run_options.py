@@ -29,6 +29,7 @@ class Settings:
         vlm: Vision-language model in place of the preset's: an open_clip name or the path of a configuration.
         vlm_pretrained: Its weights in place of the preset's: a tag or a path.
         num_gpu: As in option files; 0 for the CPU.
+        amp: Precision of autocast in training; ``None`` for float32.
         final_split: On which images the finished network is measured. On ``val`` nothing is selected by them: the
             network after the last iteration is measured. On ``test`` it is the best one on ``val``.
         data_digest: Which images the folder holds; ``None`` if nobody looked.
@@ -43,6 +44,7 @@ class Settings:
     vlm: str | None = None
     vlm_pretrained: str | None = None
     num_gpu: int = 0
+    amp: Literal["bf16"] | None = None
     final_split: Literal["test", "val"] = "test"
     data_digest: str | None = None
     vlm_digest: str | None = None
@@ -180,6 +182,11 @@ def train_options(variant: Variant, settings: Settings, *, name: str, seed: int)
         "pin_memory": preset.workers > 0,
     }
     learning: dict[str, Any] = {} if preset.grad_clip is None else {"grad_clip": preset.grad_clip}
+    if settings.amp is not None:
+        learning["amp"] = settings.amp
+    if preset.ema_decay and settings.iterations is not None:
+        # A short training would end before its average has forgotten the initial network.
+        learning["ema_warmup"] = True
     learning |= {
         "ema_decay": preset.ema_decay,
         "optim_g": {"type": "Adam", "lr": preset.learning_rate, "betas": list(preset.betas), "weight_decay": 0},

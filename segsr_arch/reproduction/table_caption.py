@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
+from segsr_arch.capabilities import PRECISIONS
 from segsr_arch.metrics.protocols import PROTOCOLS
 from segsr_arch.reproduction.outcome import Measured, Outcome
 from segsr_arch.reproduction.prepared_data import PreparedData
@@ -74,9 +75,10 @@ def conditions(outcome: Outcome) -> str:
         if len(seeds) > 1
         else f"one seed ({seeds[0]}), so no deviation over seeds can be given"
     )
+    precision = "" if plan.settings.amp is None else f", trained in {PRECISIONS[plan.settings.amp]} (autocast)"
     return (
         f"Preset {preset.name} ({size}): {iterations} iterations, batch {preset.batch}, LR patches of "
-        f"{preset.lr_patch} x {preset.lr_patch}; {spread}."
+        f"{preset.lr_patch} x {preset.lr_patch}{precision}; {spread}."
     )
 
 

@@ -124,7 +124,7 @@ class Workplace:
                 if differing:
                     raise ConfigError(
                         f"{path}: this run was started with other options ({', '.join(differing)}). Give the same "
-                        f"--iters, --preset, --data, --vlm and device as before, or another folder with --out."
+                        f"--iters, --preset, --data, --vlm, --amp and device as before, or another folder with --out."
                     )
 
     def write_options(self, run: Run) -> None:

@@ -213,6 +213,9 @@ def test_devices(work, data, monkeypatch, capsys):
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     assert run(*arguments) == 0 and "GPU 0; in" in capsys.readouterr().out
     assert run(*arguments, "--gpus", 0, 1) == 0 and "GPU 0, GPU 1; in" in capsys.readouterr().out
+    assert run(*arguments, "--gpus", 0, 1, "--jobs", 3) == 0
+    assert "GPU 0, GPU 1, 3 at a time on each; in" in capsys.readouterr().out
+    assert run(*arguments, "--jobs", 2) == 0 and "CPU, 2 at a time" in capsys.readouterr().out
     assert run(*arguments, "--gpus", 2) == 2 and "torch sees 0, 1" in capsys.readouterr().err
 
 

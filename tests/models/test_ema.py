@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from segsr_arch.models.ema import MovingAverage, copy_sharing_frozen
+from segsr_arch.models.ema import MovingAverage, copy_sharing_frozen, decay_at
 
 
 def network():
@@ -34,6 +34,13 @@ def test_average_follows_by_the_decay():
     assert torch.equal(net[0].weight, frozen)
     moving.update(0)
     torch.testing.assert_close(average[2].weight, net[2].weight)
+
+
+def test_warm_up_follows_faster_until_the_decay_is_reached():
+    assert [decay_at(at, 0.999, warmup=True) for at in (1, 10, 100)] == pytest.approx([2 / 11, 11 / 20, 101 / 110])
+    assert decay_at(8989, 0.999, warmup=True) < 0.999 == decay_at(8992, 0.999, warmup=True)
+    assert decay_at(1, 0.5, warmup=True) == pytest.approx(2 / 11) and decay_at(1, 0.5, warmup=False) == 0.5
+    assert decay_at(100, 0.5, warmup=True) == 0.5
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.999])

@@ -104,6 +104,15 @@ def test_average_shares_the_frozen_vlm(tmp_path):
     torch.testing.assert_close(averages[name], expected)
 
 
+def test_average_warms_up_if_that_is_wanted(tmp_path):
+    model = build(tmp_path, train={"ema_decay": 0.999, "ema_warmup": True})
+    start = trained_values(model)
+    step(model)
+    name = "base.conv_first.weight"
+    expected = 2 / 11 * start[name] + 9 / 11 * dict(model.net_g.named_parameters())[name]
+    torch.testing.assert_close(dict(model.net_g_ema.named_parameters())[name], expected)
+
+
 @pytest.mark.parametrize("amp", ["bf16", "fp16"])
 def test_autocast_trains_near_float32(tmp_path, amp):
     network = guided(tmp_path)

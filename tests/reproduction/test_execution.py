@@ -202,6 +202,7 @@ def test_slots(monkeypatch):
         {"CUDA_VISIBLE_DEVICES": "0"},
         {"CUDA_VISIBLE_DEVICES": "2"},
     ]
+    assert [slot.device for slot in gpu_slots([0, 2], jobs=2)] == ["0", "2", "0", "2"]
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4, 5, GPU-7")
     assert gpu_slots([2])[0].environment == {"CUDA_VISIBLE_DEVICES": "GPU-7"}
     for wrong in ([3], [0, 0], [-1], []):

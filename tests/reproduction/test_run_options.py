@@ -40,6 +40,18 @@ def test_other_iterations_move_the_milestones_and_keep_one_validation_and_one_st
     assert options["manual_seed"] == 3 and options["name"] == "run"
 
 
+def test_a_shortened_training_warms_its_average_up_and_the_papers_own_does_not():
+    shortened = train(plain("HAT"), make_settings(preset=FULL, iterations=3000))["train"]
+    assert shortened["ema_warmup"] is True and shortened["ema_decay"] == 0.999
+    assert "ema_warmup" not in train(plain("HAT"), make_settings(preset=FULL))["train"]
+    assert "ema_warmup" not in train(plain("HAT"), make_settings(iterations=3000))["train"], "it has no average"
+
+
+def test_precision_of_training():
+    assert train(plain("HAT"), make_settings(amp="bf16"))["train"]["amp"] == "bf16"
+    assert "amp" not in train(plain("HAT"), make_settings())["train"]
+
+
 def test_all_rows_share_everything_but_the_network():
     settings = make_settings()
     one, other = train(plain("EDSR"), settings), train(guided("HAT", suffix="sfem", modules="sfem"), settings)

@@ -66,6 +66,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         help="test: the network that was best on val; val, where there are no test images: nothing is selected, and "
         "the network after the last iteration is measured (default: %(default)s)",
     )
+    what.add_argument("--amp", choices=("bf16",), help="train in bfloat16 (autocast) instead of float32")
     how = parser.add_argument_group("how")
     how.add_argument(
         "--out", type=Path, default=Path("reproduction"), metavar="DIR", help="tables and runs (default: %(default)s)"
@@ -75,14 +76,14 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         type=whole_number(),
         metavar="N",
         help=f"runs at a time on the CPU, which share the cores (default: one a core, at most {MOST_JOBS}; one with "
-        "--preset full)",
+        "--preset full); with --gpus, on each of the GPUs (default: 1)",
     )
     how.add_argument(
         "--gpus",
         type=whole_number(),
         nargs="+",
         metavar="N",
-        help="a run at a time on each of these GPUs (default: 0, if any)",
+        help="run on these GPUs (default: 0, if any)",
     )
     how.add_argument(
         "--dry-run", action="store_true", help="print the runs and time a few steps of each network; writes nothing"
