@@ -2,7 +2,7 @@
 
     python benchmarks/speed.py                              all rows, full size x4, 64 x 64, two threads: ten minutes
     python benchmarks/speed.py --rows hat-inference segsr-inference-bf16 --json speed.json
-    python benchmarks/speed.py --device cuda                the rows of a GPU: batches, eager, compiled, recorded
+    python benchmarks/speed.py --device cuda                the rows of a GPU: batches, eager, compiled, recorded, both
 
 In each round the peer and ours run alternately, each once untimed and once timed, so that neither begins with the other
 one's memory. A ratio is the median of the rounds' ratios of times, its spread half the distance of their quartiles. The

@@ -1,6 +1,7 @@
-"""The rows of the speed benchmark on a GPU: training and inference of batches, float32 and bfloat16, in three forms.
+"""The rows of the speed benchmark on a GPU: training and inference of batches, float32 and bfloat16, in four forms.
 
-Eager; compiled by torch; recorded, whose kernels are all started at once, so that its time is that of the GPU alone.
+Eager; compiled by torch; recorded, whose kernels are all started at once, so that its time is that of the GPU alone;
+compiled and recorded.
 The peer is always float32 and eager, with the same batch, which is on the GPU already. The clock is read when the GPU
 has finished, and compilation, recording and the first runs are not timed. torch's settings, TF32 among them, stay as
 they are.
@@ -64,7 +65,7 @@ def _prepare(
     flops = count_flops(network, args.image, task=task, batch=batch)
     for _ in range(_WARM_UP):
         work()
-    return work, flops, None if form == "recorded" else peak_memory(work, args.device, before=before)
+    return work, flops, None if "recorded" in form else peak_memory(work, args.device, before=before)
 
 
 def count_flops(network: nn.Module, image: int, *, task: str, batch: int) -> int:

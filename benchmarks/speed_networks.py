@@ -12,7 +12,7 @@ from segsr_arch.archs.hat.network import HATNetwork
 from segsr_arch.archs.segsr_arch import SeGSR
 from segsr_arch.inference.form import to_inference_form
 
-FORMS = ("eager", "compiled", "recorded")
+FORMS = ("eager", "compiled", "recorded", "compiled-recorded")
 _RUNS_BEFORE_RECORDING = 3  # in which libraries choose their kernels and torch makes the optimizer's averages
 _TINY_VLM = {
     "embed_dim": 32,
@@ -52,13 +52,13 @@ def make_inference(
     if precision is not None:
         to_inference_form(network, precision=precision)
     network.eval()
-    forward = torch.compile(network, fullgraph=True) if form == "compiled" else network
+    forward = torch.compile(network, fullgraph=True) if "compiled" in form else network
 
     def run() -> None:
         with torch.no_grad():
             forward(lq)
 
-    return record(run) if form == "recorded" else run
+    return record(run) if "recorded" in form else run
 
 
 def make_training_step(
@@ -84,8 +84,8 @@ def make_training_step(
     lq = torch.rand(batch, 3, image, image, device=device)
     gt = torch.rand(batch, 3, 4 * image, 4 * image, device=device)
     trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(trained, lr=1e-4, capturable=form == "recorded")
-    forward = torch.compile(network) if form == "compiled" else network
+    optimizer = torch.optim.Adam(trained, lr=1e-4, capturable="recorded" in form)
+    forward = torch.compile(network) if "compiled" in form else network
 
     def run() -> None:
         half = torch.autocast(device, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
@@ -95,7 +95,7 @@ def make_training_step(
         loss.backward()
         optimizer.step()
 
-    return record(run) if form == "recorded" else run
+    return record(run) if "recorded" in form else run
 
 
 def record(work: Callable[[], None]) -> Callable[[], None]:

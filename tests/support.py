@@ -63,7 +63,8 @@ def started(command, *, cwd, seconds=120, stdout=subprocess.PIPE, stderr=subproc
     """
     # torchrun's workers are in sessions of their own and lose their parent if it is killed; a variable stays with them
     mark = f"tree-{os.getpid()}-{next(_serial)}"
-    variables = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment}
+    paths = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
+    variables = {**os.environ, "PYTHONPATH": paths, "OMP_NUM_THREADS": "1", "PYTHONUNBUFFERED": "1", **environment}
     pipes = {"stdout": stdout, "stderr": stderr, "text": True}
     command = [str(part) for part in command]
     late = threading.Event()

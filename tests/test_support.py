@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from tests.support import run_command, runs, started
+from tests.support import ROOT, run_command, runs, started
 
 # starts one in a session of its own, as torchrun starts its workers, and tells its id; both hold the pipe open
 PARENT = """\
@@ -26,6 +26,15 @@ def test_what_ends_is_returned(tmp_path):
     code = "import os, sys; print(os.getcwd(), os.environ['SOME']); print('oh', file=sys.stderr); sys.exit(3)"
     done = run_command([sys.executable, "-c", code], cwd=tmp_path, SOME="thing")
     assert (done.returncode, done.stdout, done.stderr) == (3, f"{tmp_path} thing\n", "oh\n")
+
+
+def test_packages_are_found_where_this_process_finds_them(tmp_path, monkeypatch):
+    (tmp_path / "packages").mkdir()
+    (tmp_path / "packages" / "only_here.py").write_text("")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "packages"))
+    code = "import only_here, segsr_arch.version; print(segsr_arch.version.__file__)"
+    done = run_command([sys.executable, "-P", "-c", code], cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{ROOT}/segsr_arch/version.py\n", "")
 
 
 def test_what_takes_too_long_is_killed_with_its_children(tmp_path):

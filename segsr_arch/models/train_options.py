@@ -28,6 +28,7 @@ class TrainOptions(OptionGroup):
     )
     grad_clip: float | None = option(None, help="largest norm of all gradients together; null for no limit", above=0)
     accumulate: int = option(1, help="split each batch into this many, to save memory", minimum=1)
+    compile: bool = option(False, help="train through torch.compile: minutes at the start, faster steps on a GPU")
     ema_warmup: bool = option(
         False, help="the moving average follows faster at first: ema_decay is at most (1 + iter) / (10 + iter)"
     )

@@ -70,6 +70,8 @@ class TrainingModel(ValidatedModel):
     def init_training_settings(self) -> None:
         """Build the moving average, the losses, the optimizer and the schedulers from ``train:``."""
         self.net_g.train()
+        # The compiled one has the same parameters. Validation, of images of any size, runs the network itself.
+        self.training_network = torch.compile(self.net_g) if self.train_options.compile else self.net_g
         train_opt = self.opt["train"]
         self.ema_decay = train_opt.get("ema_decay", 0)
         if self.ema_decay > 0:
@@ -93,8 +95,8 @@ class TrainingModel(ValidatedModel):
     def compute_losses(self, lq: Tensor, gt: Tensor) -> "OrderedDict[str, Tensor]":
         """Compute the losses of a batch, or of the part of it that ``train: accumulate`` makes.
 
-        The network runs within :meth:`autocast`, losses in float32. Under a launcher ``self.net_g`` is called, and not
-        the bare network: gradients are exchanged by its wrapper.
+        The network runs within :meth:`autocast`, losses in float32. ``self.training_network`` is called, which is
+        compiled if that is wanted, and under a launcher the wrapper that exchanges gradients.
 
         Args:
             lq: LR images (b, C, H, W).
@@ -104,7 +106,7 @@ class TrainingModel(ValidatedModel):
             Scalars that depend on what is trained, by the names under which they are logged; their sum is minimised.
         """
         with self.autocast():
-            output = self.net_g(lq)
+            output = self.training_network(lq)
         self.output = output.detach()
         losses: OrderedDict[str, Tensor] = self.losses(output.float(), gt)
         return losses

@@ -47,7 +47,7 @@ def calls(monkeypatch):
 
 
 def test_there_is_a_row_for_each_task_network_precision_and_form_and_one_has_a_target():
-    assert len(speed_gpu.GPU_ROWS) == 24
+    assert len(speed_gpu.GPU_ROWS) == 32
     assert {key: target for key, (_, target, _) in speed_gpu.GPU_ROWS.items() if target is not None} == {
         "gpu-segsr-training-bf16-compiled": 0.25
     }
@@ -127,6 +127,19 @@ def test_ours_is_recorded_and_the_peer_is_not(monkeypatch):
     monkeypatch.setattr(speed_networks, "record", record)
     found = speed_gpu.GPU_ROWS["gpu-hat-inference-bf16-recorded"][2](arguments())
     assert len(recorded) == 1 and found["ratio"] > 0
+
+
+@pytest.mark.parametrize("task", ["inference", "training"])
+def test_ours_is_compiled_before_it_is_recorded(monkeypatch, task):
+    done = []
+    real, real_adam = torch.compile, torch.optim.Adam
+    monkeypatch.setattr(torch, "compile", lambda net, **_: done.append("compiled") or real(net, backend="eager"))
+    monkeypatch.setattr(speed_networks, "record", lambda work: done.append("recorded") or work)
+    monkeypatch.setattr(torch.optim, "Adam", lambda p, **options: done.append(options["capturable"]) or real_adam(p))
+    found = speed_gpu.GPU_ROWS[f"gpu-hat-{task}-bf16-compiled-recorded"][2](arguments(batch=1))
+    wanted = {"inference": ["compiled", "recorded"], "training": [False, True, "compiled", "recorded"]}
+    assert done == wanted[task]
+    assert found["ratio"] > 0 and found["memory, GB"]["ours"] is None
 
 
 def test_what_is_recorded_runs_a_few_times_before_and_only_its_kernels_afterwards(monkeypatch):

@@ -125,6 +125,31 @@ def test_autocast_trains_near_float32(tmp_path, amp):
     assert losses[1] == pytest.approx(losses[0], rel=0.02)
 
 
+def test_compiled_it_takes_the_same_steps_and_is_saved_and_validated_as_ever(tmp_path, monkeypatch):
+    network, ran = guided(tmp_path), []
+
+    def compile_quickly(net):
+        compiled = real(net, backend="aot_eager")
+        return lambda lq: (ran.append(tuple(lq.shape)), compiled(lq))[1]
+
+    real = torch.compile
+    monkeypatch.setattr(torch, "compile", compile_quickly)
+    plain, compiled = (
+        build(tmp_path, network=copy.deepcopy(network), train={"compile": wanted, "accumulate": 2})
+        for wanted in (False, True)
+    )
+    for iteration in (1, 2):
+        step(plain, iteration, iteration), step(compiled, iteration, iteration)
+    assert ran == [(2, 3, 16, 16)] * 4
+    for name, value in trained_values(plain).items():
+        torch.testing.assert_close(dict(compiled.net_g.named_parameters())[name], value, atol=1e-5, rtol=1e-3, msg=name)
+    compiled.validation(val_loader(compiled), 2, None, False)
+    assert len(ran) == 4
+    compiled.save(0, 2)
+    saved = torch.load(tmp_path / "models/net_g_2.pth", weights_only=True)["params"]
+    assert "base.conv_first.weight" in saved and not [name for name in saved if "_orig_mod" in name]
+
+
 @pytest.mark.parametrize("parts", [2, 4])
 def test_accumulating_is_the_same_step_in_less_memory(tmp_path, parts):
     network = guided(tmp_path)
