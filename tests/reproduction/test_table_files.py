@@ -86,12 +86,13 @@ def test_what_a_reader_must_know_is_said(place, data):
 
 
 def test_other_conditions_are_said_otherwise(place, data):
-    plan = make("table4", seeds=[0], rows=[1, 4], preset=FULL, vlm_pretrained="vit.pt", final_split="test")
+    plan = make("table4", seeds=[0], rows=[1, 4], preset=FULL, vlm_pretrained="vit.pt", amp="bf16", final_split="test")
     for row in plan.rows:
         leave_run(place, row.runs[0], 28.0 + row.number, vlm=TRAINED, device="1", threads=None)
     text = printed(collect(plan, place), None)
     for words in (
         "Preset full (the paper's sizes): 80000 iterations, batch 4, LR patches of 64 x 64",
+        "LR patches of 64 x 64, trained in bfloat16 (autocast); one seed",
         "one seed (0), so no deviation over seeds can be given.",
         "UCMerced_test",
         "the network with the best PSNR on val; test images were measured once.",
