@@ -18,6 +18,8 @@ from tests.campaign.killing import partial, unreadable
 from tests.campaign.tally import dice, shared
 from tests.cli.runs import make_options, make_pairs, write_options
 from tests.preparation.test_preparation import make_source
+from tests.scenes.jobs import random_values
+from tests.scenes.rasters import write_raster
 from tests.support import write_image
 
 pytestmark = [pytest.mark.campaign, pytest.mark.slow]
@@ -55,6 +57,7 @@ def inputs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("inputs")
     make_source(folder / "src", count=12, size=64)
     make_pairs(folder / "pairs", count=6, size=64)
+    write_raster(folder / "scene.tif", random_values(0, (3, 300, 200), "uint8"))
     for path in (folder / "pairs/HR").iterdir():
         for sigma in (1, 2):
             image = cv2.GaussianBlur(cv2.imread(str(path)), (5, 5), sigma)
@@ -93,6 +96,7 @@ def command(name, inputs):
         "evaluate": (segsr, *evaluate),
         "report": (segsr, *evaluate, "--report"),
         "export": (segsr, "export", "-opt", inputs / "test.yml", "--precision", "fp32"),
+        "upscale": (segsr, "upscale", inputs / "scene.tif", "out/up.tif", "--model", "bicubic:4"),
     }[name]
 
 
@@ -110,7 +114,7 @@ def damaged(place):
     return lines
 
 
-@pytest.mark.parametrize("name", ["prepare", "train", "test", "evaluate", "report", "export"])
+@pytest.mark.parametrize("name", ["prepare", "train", "test", "evaluate", "report", "export", "upscale"])
 def test_a_full_disk_is_a_sentence_and_costs_nothing_that_was_whole(tally, tmp_path, inputs, name):
     def attempt(place):
         return in_child(*command(name, inputs), cwd=place, seconds=SECONDS)
