@@ -125,6 +125,9 @@ class BackendChoice(ModelAround):
         make: Makes what runs the network in each of those that are named.
         wanted: One of them, or ``auto`` for the fastest.
         tile: The tiles on which they are tried.
+
+    Attributes:
+        wanted: As it was given.
     """
 
     def __init__(
@@ -139,13 +142,13 @@ class BackendChoice(ModelAround):
     ) -> None:
         super().__init__(inner)
         self._first, self._reference, self._others, self._make = inner, reference, others, make
-        self._wanted, self._tile = wanted, tile
+        self.wanted, self._tile = wanted, tile
         self._chosen: SceneModel | None = None
 
     @property
     def identity(self) -> Mapping[str, Any]:
         """That of the network, and what was asked for: a job that goes on has the same backend."""
-        return {**self.inner.identity, "backend": self._wanted}
+        return {**self.inner.identity, "backend": self.wanted}
 
     def __call__(self, tiles: Tensor, windows: Sequence[Window], *, symmetry: int = 0) -> Tensor:
         """Super-resolve tiles with the reference, as long as it knows of no scene."""
@@ -169,15 +172,15 @@ class BackendChoice(ModelAround):
 
     def _choose(self, tiles: Sequence[Tensor]) -> SceneModel:
         memory = _memory_file(self._first.identity, tiles[0].shape)
-        known = _recall(memory) if self._wanted == AUTO else {}
-        wanted = known.get("backend", self._wanted)
+        known = _recall(memory) if self.wanted == AUTO else {}
+        wanted = known.get("backend", self.wanted)
         if wanted == self._reference:
             return self._run_by(wanted, None, known["why"])
         try:
             runners = self._make(self._others if wanted == AUTO else (wanted,))
         except SegsrError as error:
-            if self._wanted != AUTO:
-                raise ConfigError(f"--backend {self._wanted}: {error}") from error
+            if self.wanted != AUTO:
+                raise ConfigError(f"--backend {self.wanted}: {error}") from error
             why = f"backend {self._reference}, since {error}"
             if isinstance(error, ConfigError):  # which stays; a full disk does not
                 _remember(memory, self._reference, why)
@@ -194,16 +197,16 @@ class BackendChoice(ModelAround):
                 reason = (
                     f"differs from {self._reference} by {difference:.2g} on tiles of the scene, more than {TOLERANCE:g}"
                 )
-                if self._wanted != AUTO:
+                if self.wanted != AUTO:
                     raise ConfigError(f"--backend {name}: {self.name} {reason}. Leave it out.")
                 logger.warning("%s: %s %s; it is not used.", self.name, name, reason)
                 del seconds[name]
-        chosen = min(seconds, key=seconds.__getitem__) if self._wanted == AUTO else self._wanted
+        chosen = min(seconds, key=seconds.__getitem__) if self.wanted == AUTO else self.wanted
         listed = ", ".join(f"{name} {1000 * value:.3g} ms" for name, value in seconds.items())
         sides = " x ".join(map(str, tiles[0].shape[-2:]))
         threads = torch.get_num_threads()
         why = f"backend {chosen}; a tile of {sides} takes {listed} with {threads} thread{'s' if threads > 1 else ''}"
-        if self._wanted == AUTO:
+        if self.wanted == AUTO:
             if known := _recall(memory):  # another worker was faster, and all are to do the same
                 chosen, why = known["backend"], known["why"]
             _remember(memory, chosen, why)

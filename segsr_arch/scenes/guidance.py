@@ -8,6 +8,7 @@ from torch import Tensor
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.guiding.guided_network import GuidedNetwork
+from segsr_arch.scenes.backends import AUTO, BackendChoice
 from segsr_arch.scenes.checked_model import CheckedModel
 from segsr_arch.scenes.networks import NetworkModel
 from segsr_arch.scenes.options import CONTEXTS
@@ -28,13 +29,15 @@ def with_context(model: SceneModel, context: str, *, views: Views | None = None)
         For ``tile`` the model itself.
 
     Raises:
-        ConfigError: If the context is not known, or is ``scene`` and the model is no network with a semantic guide.
+        ConfigError: If the context is not known, or is ``scene`` and the model is no network with a semantic guide, or
+            one that a program is to be made of.
     """
     if context not in CONTEXTS:
         raise ConfigError(f"--context: {context!r} is not known; use {' or '.join(CONTEXTS)}.")
     if context == "tile":
         return model
     inner, network, _ = _taken_apart(model)
+    _refuse_programs(model)
     if inner is None or network is None:
         raise ConfigError(
             f"--context scene: {model.name} has no semantic guide that could be shown the scene. Leave --context out, "
@@ -61,6 +64,17 @@ def maps_model(model: SceneModel) -> "MapsModel":
             f"modules: sfem+slm+lmm) as an option file (-opt) with its checkpoint."
         )
     return MapsModel(inner, network, views=views)
+
+
+def _refuse_programs(model: SceneModel) -> None:
+    """Refuse a backend that was asked for by name; where the fastest was, torch is what can be shown the scene."""
+    while isinstance(model, ModelAround):
+        if isinstance(model, BackendChoice) and model.wanted != AUTO:
+            raise ConfigError(
+                f"--context scene: {model.wanted} runs {model.name} as a program that has its guide within, where it "
+                f"sees the tile alone. Use --backend torch, or leave --context out."
+            )
+        model = model.inner
 
 
 def _taken_apart(model: SceneModel) -> tuple[NetworkModel | None, GuidedNetwork | None, Views | None]:

@@ -4,8 +4,10 @@ import pytest
 import torch
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.inference.tile_options import TileOptions
+from segsr_arch.scenes.backends import BackendChoice
 from segsr_arch.scenes.guidance import maps_model, with_context
-from segsr_arch.scenes.networks import as_scene_model
+from segsr_arch.scenes.networks import NetworkModel, as_scene_model
 from segsr_arch.scenes.scene_signals import SceneSignals, Views
 from segsr_arch.scenes.symmetries import turned
 from segsr_arch.windows import Window
@@ -101,6 +103,26 @@ def test_what_has_no_guide_is_refused(model):
         with_context(model, "scene")
     with pytest.raises(ConfigError, match="--maps: their own has no guidance maps. Leave --maps out"):
         maps_model(model)
+
+
+def test_a_backend_that_cannot_be_shown_the_scene_is_refused_and_the_fastest_is_torch():
+    network, image = guided(), images(24, 40)[0]
+    models = {
+        wanted: BackendChoice(
+            NetworkModel(network, name="own", scale=2, identity={}, module=network),
+            reference="torch",
+            others=("openvino",),
+            make=lambda names: pytest.fail("no program is made"),
+            wanted=wanted,
+            tile=TileOptions(),
+        )
+        for wanted in ("openvino", "auto")
+    }
+    with pytest.raises(ConfigError, match="openvino runs own as a program .* Use --backend torch, or leave --context"):
+        with_context(as_scene_model(models["openvino"]), "scene")
+    given = on(with_context(as_scene_model(models["auto"]), "scene", views=VIEWS), image)(cut(image), TILES)
+    by_torch = on(with_context(as_scene_model(network), "scene", views=VIEWS), image)(cut(image), TILES)
+    assert torch.equal(given, by_torch)
 
 
 def test_other_contexts_are_refused():
