@@ -13,7 +13,7 @@ from segsr_arch.scenes.metadata import BandMetadata, SceneMetadata
 from segsr_arch.scenes.networks import as_scene_model
 from segsr_arch.scenes.options import UpscaleOptions
 from segsr_arch.scenes.pieces import needed_halo
-from segsr_arch.scenes.raster_spec import MaskSource, RasterSpec
+from segsr_arch.scenes.raster_spec import SPREAD, MaskSource, RasterSpec
 from segsr_arch.scenes.scene import Scene
 from segsr_arch.scenes.scene_model import SceneModel
 from segsr_arch.scenes.scene_signals import Views
@@ -57,7 +57,7 @@ class SceneJob:
         main = self._spec(_marked(metadata, self), count=len(self.scene.bands), dtype=self.scene.dtype, mask=mask)
         if not self.model.extra:
             return [main]
-        return [main, self._spec(_of_spread(metadata, self), count=1, dtype="float32", suffix=".spread")]
+        return [main, self._spec(_of_spread(metadata, self), count=1, dtype="float32", suffix=SPREAD)]
 
     def _spec(
         self, metadata: SceneMetadata, *, count: int, dtype: str, suffix: str = "", mask: MaskSource | None = None

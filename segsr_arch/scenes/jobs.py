@@ -12,6 +12,7 @@ from typing import Any, Literal
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.scenes.formats import ending_problem
 from segsr_arch.scenes.manifest import read_manifest
+from segsr_arch.scenes.raster_spec import SPREAD
 from segsr_arch.scenes.source_names import RASTER_SUFFIXES, is_local, is_raster, missing, output_name
 from segsr_arch.sources.folder_walk import walk
 
@@ -140,7 +141,7 @@ def _names_in(folder: str, problems: list[str]) -> list[str]:
         name if inside == "." else f"{inside}/{name}"
         for inside, files in walk(folder, left_out, passes_over=lambda name: name.startswith("."))
         for name in files
-        if is_raster(name)
+        if is_raster(name) and not _is_spread(name, files)
     ]
     problems += [f"{folder}/{path}: {what}" for path, what in left_out if is_raster(os.path.basename(path))]
     if not names and not problems:
@@ -149,6 +150,12 @@ def _names_in(folder: str, problems: list[str]) -> list[str]:
             "file."
         )
     return names
+
+
+def _is_spread(name: str, beside: Sequence[str]) -> bool:
+    """Whether a file is the spread of an output that lies beside it, with the small file that says how it was made."""
+    stem = name.removesuffix(f"{SPREAD}.tif")
+    return stem != name and any(other.startswith(f"{stem}.") and other.endswith(".json") for other in beside)
 
 
 def _fixed_part(pattern: str) -> str:

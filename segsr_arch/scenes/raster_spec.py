@@ -17,6 +17,9 @@ from segsr_arch.windows import Window
 MaskSource: TypeAlias = Callable[[Window], NDArray[np.bool_]]
 """Gives which pixels of a window of a raster are valid, (h, w)."""
 
+SPREAD = ".spread"
+"""Suffix of the raster that says where an ensemble is unsure."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class RasterSpec:

@@ -43,6 +43,12 @@ def test_a_folder_gives_its_rasters_with_their_names_below_it(place):
     ]
 
 
+def test_the_spread_of_an_earlier_output_is_no_scene(place):
+    for name in ("a.spread.tif", "b.spread.tif", "a.tif.json"):
+        make(place / "in" / name)
+    assert [src for src, _ in pairs("in", "out")][:3] == ["in/a.tif", "in/b.JP2", "in/b.spread.tif"]
+
+
 def test_options_and_the_ending_are_those_that_are_asked_for(place):
     assert find_tasks("in/a.tif", "out/", suffix=".png", options={"tile": 32}) == [
         SceneTask(src="in/a.tif", dst=place.joinpath("out/a.png").relative_to(place), options={"tile": 32})
