@@ -3,7 +3,6 @@
 import argparse
 import dataclasses
 import functools
-import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,8 +19,6 @@ from segsr_arch.scenes.report import SceneReport
 from segsr_arch.scenes.upscaling import upscale
 
 FAILED = 1
-
-logger = logging.getLogger(__name__)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,8 +71,6 @@ def _options(task: SceneTask, resolved: ResolvedModel) -> dict[str, Any]:
 
 def _run_one(task: SceneTask, resolved: ResolvedModel, args: argparse.Namespace) -> int:
     report = run_task(task, resolved, maps=args.maps, preview=args.preview, shown=True)
-    for note in report.notes:
-        logger.warning("%s.", note)
     print(report.line())
     return 0
 

@@ -1,9 +1,11 @@
 """A drawn scene as a georeferenced raster, and what it was made of: to try the way of a practitioner's file."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import rasterio
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
@@ -46,6 +48,20 @@ def write_drawn_raster(folder: str | Path, *, kind: str, size: int, scale: int, 
         for name, image in bands.items()
     )
     return low, high
+
+
+def raster_psnr(path: Path, truth: Path, *, bands: Sequence[int]) -> float:
+    """PSNR in dB of 8-bit rasters of one size, over pixels that are valid in both.
+
+    Args:
+        path: A raster.
+        truth: What it should be.
+        bands: The bands that are compared, from 1.
+    """
+    with rasterio.open(path) as first, rasterio.open(truth) as second:
+        valid = (first.dataset_mask() > 0) & (second.dataset_mask() > 0)
+        difference = first.read(bands).astype(np.float64) - second.read(bands)
+    return float(10 * np.log10(255**2 / np.mean(difference[:, valid] ** 2)))
 
 
 def _write(path: Path, image: np.ndarray, *, pixel: float) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from segsr_arch.scenes.disk_space import DiskNeed
 from segsr_arch.scenes.engine import SceneTiles
 from segsr_arch.scenes.job import SceneJob
 from segsr_arch.scenes.pieces import StepFinisher
@@ -28,7 +29,7 @@ class Forecast:
         network_seconds: Time of the network for all windows.
         finishing_seconds: Time of all that is done with what it gives, at the same time.
         memory: Most memory of the process, in bytes; ``None`` where the system does not tell what it has so far.
-        output_bytes: Size of the output without compression.
+        disk: What its files take.
     """
 
     job: SceneJob
@@ -36,7 +37,7 @@ class Forecast:
     network_seconds: float
     finishing_seconds: float
     memory: int | None
-    output_bytes: int
+    disk: DiskNeed
 
     def lines(self) -> list[str]:
         """All of it, for people."""
@@ -44,7 +45,7 @@ class Forecast:
         seconds = max(self.network_seconds, self.finishing_seconds)
         height, width = scene.height * layout.scale, scene.width * layout.scale
         memory = "unknown" if self.memory is None else f"about {self.memory / 1e6:.0f} MB"
-        twice = "; twice as much disk while it becomes a COG" if options.cog else ""
+        disk = self.disk
         return [
             f"{scene.path} -> {self.dst}: nothing is written, this is what would be done",
             f"  scene:   {scene.width} x {scene.height}, bands {', '.join(str(band.index) for band in scene.bands)}, "
@@ -53,8 +54,8 @@ class Forecast:
             f"{' '.join(str(scene.bands[band].index) for band in scene.network_bands)}",
             f"  windows: {layout.count_windows()} of {layout.tile} x {layout.tile}, overlap {layout.overlap}, "
             f"{options.batch} at once, in {len(layout)} steps",
-            f"  output:  {width} x {height}, {self.output_bytes / 1e6:.0f} MB before compression "
-            f"({options.compress}){twice}",
+            f"  output:  {width} x {height}, about {disk.output / 1e6:.0f} MB ({options.compress}; "
+            f"{disk.uncompressed / 1e6:.0f} MB without), at most about {disk.peak / 1e6:.0f} MB while it is written",
             f"  memory:  {memory}",
             f"  time:    about {duration(seconds)} (network {duration(self.network_seconds)}, reading, blending and "
             f"writing {duration(self.finishing_seconds)}, at the same time)",
@@ -87,15 +88,14 @@ def forecast(job: SceneJob, dst: Path) -> Forecast:
     so_far = peak_memory()
     sums = np.dtype(np.float64 if np.dtype(scene.dtype).kind == "f" else np.float32).itemsize
     rows = outer.height + layout.tile * layout.scale
-    pending = 3 * channels * outer.width * outer.height * sums
-    pixels = scene.height * scene.width * layout.scale**2
+    pending = 2 * channels * outer.width * outer.height * sums
     return Forecast(
         job=job,
         dst=dst,
         network_seconds=network * layout.count_windows(),
         finishing_seconds=finishing * len(layout),
         memory=None if so_far is None else so_far + channels * outer.width * rows * sums + pending,
-        output_bytes=pixels * len(scene.bands) * np.dtype(scene.dtype).itemsize + pixels * 4 * model.extra,
+        disk=job.disk_need(),
     )
 
 

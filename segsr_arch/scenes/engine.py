@@ -3,6 +3,7 @@
 import collections
 import contextlib
 import itertools
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -157,22 +158,28 @@ def in_advance(
 
 
 class _Canvas:
-    """The sums of the windows of a strip that are not yet complete: it moves down from step to step."""
+    """The sums of the windows of a strip that are not yet complete: it moves down from step to step.
+
+    There is one piece of memory for all strips: a new one for each would be there beside the last one.
+    """
 
     def __init__(self, layout: SceneLayout, *, channels: int, dtype: torch.dtype) -> None:
         self._layout = layout
-        self._channels = channels
-        self._dtype = dtype
-        self._sums = torch.zeros(())
+        side = layout.block // layout.scale
+        rows = (side + 2 * layout.halo + layout.tile) * layout.scale  # windows reach below what they are for
+        widest = max(strip.grown(layout.halo, within=layout.whole).width for strip in layout.strips) * layout.scale
+        self._memory = torch.zeros(channels * rows * widest, dtype=dtype)
+        self._shape = 1, channels, rows
+        self._sums = self._memory.reshape(*self._shape, widest)
         self._place = Window(height=1, width=1)
 
     def move_to(self, step: Step) -> None:
         """Begin with a step: keep of the one above what the two share."""
-        scale, side = self._layout.scale, self._layout.block // self._layout.scale
-        outer = step.outer.scaled(scale)
-        rows = (side + 2 * self._layout.halo + self._layout.tile) * scale  # windows reach below what they are for
+        outer = step.outer.scaled(self._layout.scale)
+        rows = self._shape[-1]
         if not step.continues:
-            self._sums = torch.zeros(1, self._channels, rows, outer.width, dtype=self._dtype)
+            self._sums = self._memory[: math.prod(self._shape) * outer.width].reshape(*self._shape, outer.width)
+            self._sums.zero_()
         elif outer.top > self._place.top:
             moved, kept = outer.top - self._place.top, rows - (outer.top - self._place.top)
             self._sums[:, :, :kept] = self._sums[:, :, moved:].clone()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from segsr_arch.scenes.description import describe_scene
+from segsr_arch.scenes.disk_space import DiskNeed, compressed_share
 from segsr_arch.scenes.ensemble import Ensemble
 from segsr_arch.scenes.guidance import with_context
 from segsr_arch.scenes.layout import SceneLayout
@@ -14,6 +15,7 @@ from segsr_arch.scenes.networks import as_scene_model
 from segsr_arch.scenes.options import UpscaleOptions
 from segsr_arch.scenes.pieces import needed_halo
 from segsr_arch.scenes.raster_spec import SPREAD, MaskSource, RasterSpec
+from segsr_arch.scenes.reader import SceneReader
 from segsr_arch.scenes.scene import Scene
 from segsr_arch.scenes.scene_model import SceneModel
 from segsr_arch.scenes.scene_signals import Views
@@ -58,6 +60,18 @@ class SceneJob:
         if not self.model.extra:
             return [main]
         return [main, self._spec(_of_spread(metadata, self), count=1, dtype="float32", suffix=SPREAD)]
+
+    def disk_need(self) -> DiskNeed:
+        """What the files will take, guessed from how well parts of the scene are compressed."""
+        specs = self.rasters(None)
+        with SceneReader(self.scene) as reader:
+            share = compressed_share(
+                lambda window: reader.read(window).values,
+                height=self.scene.height,
+                width=self.scene.width,
+                coding=specs[0].coding,
+            )
+        return DiskNeed.of(specs, share=share)
 
     def _spec(
         self, metadata: SceneMetadata, *, count: int, dtype: str, suffix: str = "", mask: MaskSource | None = None

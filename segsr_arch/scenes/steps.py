@@ -16,7 +16,7 @@ from segsr_arch.scenes.pieces import Piece
 from segsr_arch.scenes.scene import Scene
 from segsr_arch.scenes.store import SceneStore
 
-_PENDING = 2  # steps that may wait for being finished: more would cost memory and gain nothing
+_PENDING = 1  # steps that wait for being finished, or are: more would cost memory and gain little
 
 
 def run_steps(

@@ -1,12 +1,15 @@
 """Upscales one scene: a raster in, one of the same place, type and meaning out."""
 
 import contextlib
+import logging
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from segsr_arch.option_fields import takes_fields_of
+from segsr_arch.scenes.disk_space import check_room
 from segsr_arch.scenes.engine import SceneTiles
 from segsr_arch.scenes.guidance import maps_model
 from segsr_arch.scenes.job import SceneJob, prepare_job
@@ -20,6 +23,8 @@ from segsr_arch.scenes.report import SceneReport, report_of
 from segsr_arch.scenes.steps import run_steps
 from segsr_arch.scenes.store import SceneStore
 from segsr_arch.windows import Window
+
+logger = logging.getLogger(__name__)
 
 
 @takes_fields_of(UpscaleOptions)
@@ -49,7 +54,7 @@ def upscale(
             ``ImageModelDescriptor`` of spandrel; a trained network of this package.
         maps: GeoTIFF of the guidance maps to write, see :func:`segsr_arch.scenes.maps.write_maps`.
         preview: PNG to draw: input, bicubic interpolation and output of the liveliest part.
-        shown: Whether progress is shown on stderr.
+        shown: Whether progress is shown on stderr, and notes are logged as warnings.
         options: The fields of :class:`~segsr_arch.scenes.options.UpscaleOptions`.
 
     Returns:
@@ -80,7 +85,7 @@ def run_job(job: SceneJob, dst: str | os.PathLike[str], *, shown: bool = False) 
     Args:
         job: The job.
         dst: Output.
-        shown: Whether progress is shown on stderr.
+        shown: Whether progress is shown on stderr, and notes are logged as warnings.
 
     Raises:
         SegsrError: What :func:`upscale` raises.
@@ -93,17 +98,26 @@ def run_job(job: SceneJob, dst: str | os.PathLike[str], *, shown: bool = False) 
         stack.enter_context(store)
         if store.done:
             return SceneReport.from_json(store.report)
-        notes = _run_steps(job, store, shown=shown)
+        room = None if store.notes else check_room(dst, job.disk_need())
+        before = (*job.scene.notes, *([room] if room else []))
+        _say(before, shown)  # now, and not after hours
+        after = _run_steps(job, store, shown=shown)
+        _say(after, shown)
         report = report_of(
             job.scene,
             dst=str(dst),
             scale=job.layout.scale,
             model=job.model.name,
-            notes=(*job.scene.notes, *notes),
+            notes=(*before, *after),
             steps=store.notes,
         )
         store.finish(report.as_json())
         return report
+
+
+def _say(notes: Sequence[str], shown: bool) -> None:
+    for note in notes if shown else ():
+        logger.warning("%s.", note.rstrip("."))
 
 
 def _run_steps(job: SceneJob, store: SceneStore, *, shown: bool) -> tuple[str, ...]:

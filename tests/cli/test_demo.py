@@ -2,6 +2,7 @@ import re
 
 import cv2
 import pytest
+import rasterio
 
 from segsr_arch.cli import demo, segsr
 from segsr_arch.errors import SegsrError
@@ -65,3 +66,12 @@ def test_the_demo_beats_bicubic_and_leaves_pictures_to_look_at(tmp_path, capfd):
     assert (results / "report.html").is_file()
     assert str(results / "figures") in said and str(results / "report.html") in said
     assert len(list((results / "demo_SeGSR_x4/evaluation/DemoTest/sr").glob("*.png"))) == 20
+    # The last step: a georeferenced raster, by the network that was just trained.
+    drawn = re.search(r"over valid pixels\): bicubic ([\d.]+) dB, SeG-SR ([\d.]+) dB", said)
+    assert drawn is not None and float(drawn[2]) > float(drawn[1])
+    with (
+        rasterio.open(folder / "rasters/residential_lr.tif") as lr,
+        rasterio.open(folder / "rasters/SeGSR_x4.tif") as up,
+    ):
+        assert up.bounds == lr.bounds and up.crs == lr.crs and up.shape == (640, 640) and up.count == 4
+    assert (folder / "rasters/SeGSR_x4.png").is_file() and str(folder / "rasters/SeGSR_x4.tif") in said

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 import rasterio
 
 from segsr_arch.degradations.bicubic import make_lr
-from segsr_arch.drawing.rasters import write_drawn_raster
+from segsr_arch.drawing.rasters import raster_psnr, write_drawn_raster
 from segsr_arch.drawing.scenes import draw_scene
 
 
@@ -16,5 +17,12 @@ def test_a_drawn_raster_and_what_it_was_made_of_lie_at_one_place(tmp_path):
         valid = lr.dataset_mask() > 0
         assert 0 < (~valid).mean() < 0.1
         np.testing.assert_array_equal(lr.read([1, 2, 3])[:, valid], reduced[:, valid])
+        offset = lr.read().astype(int) + 3 * (lr.read() > 0)
+        with rasterio.open(tmp_path / "brighter.tif", "w", **lr.profile) as brighter:
+            brighter.colorinterp = lr.colorinterp
+            brighter.write(offset.clip(0, 255).astype("uint8"))
+    assert raster_psnr(low, tmp_path / "brighter.tif", bands=(1, 2, 3)) == pytest.approx(
+        20 * np.log10(255 / 3), abs=0.1
+    )
     again, _ = write_drawn_raster(tmp_path / "again", kind="harbor", size=40, scale=4, seed=2)
     assert again.read_bytes() == low.read_bytes()

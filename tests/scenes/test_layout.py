@@ -52,7 +52,7 @@ def test_memory_does_not_grow_with_the_scene():
     layouts_ = [
         SceneLayout(height=side, width=side, scale=4, tile=64, overlap=16, halo=3) for side in (2_000, 20_000, 200_000)
     ]
-    assert {max(step.outer.width for step in layout.steps()) for layout in layouts_[:2]} == {1536 + 3, 1536 + 6}
+    assert {max(step.outer.width for step in layout.steps()) for layout in layouts_[:2]} == {1280 + 3, 1280 + 6}
     assert all(max(strip.width for strip in layout.strips) == STRIP_BLOCKS * BLOCK // 4 for layout in layouts_)
 
 
@@ -63,6 +63,5 @@ def test_blocks_are_multiples_of_the_scale_and_of_sixteen(scale, longest, side):
 
 def test_windows_of_two_strips_are_counted_twice():
     layout = SceneLayout(height=64, width=4000, scale=4, tile=64, overlap=16, halo=0)
-    assert len(layout.strips) == 3
-    assert layout.count_windows() > len(layout.grid)
-    assert layout.count_windows() < 1.05 * len(layout.grid)
+    assert len(layout.strips) == 4
+    assert len(layout.grid) < layout.count_windows() < 1.08 * len(layout.grid)
