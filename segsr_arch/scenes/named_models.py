@@ -41,8 +41,9 @@ def build_named(name: str) -> nn.Module:
             raise ConfigError(
                 f"--model {name}: {wanted} has weights; give -opt with the option file of a test, or a file of weights."
             )
-        hint = nearest_hint(wanted, known).removesuffix("?")
-        raise ConfigError(f"--model {name}: is neither a file nor a name{hint}; a name has its scale, as in bicubic:4.")
+        hint = nearest_hint(wanted, known)
+        stop = "" if hint.endswith("?") else "."
+        raise ConfigError(f"--model {name}: is neither a file nor a name{hint}{stop} With its scale: bicubic:4.")
     if not scale.isascii() or not scale.isdigit() or int(scale) < 1:
         raise ConfigError(f"--model {name}: give the scale with the name, a whole number, as in {wanted}:4.")
     argument = next(each for each in SCALE_NAMES if each in inspect.signature(network).parameters)

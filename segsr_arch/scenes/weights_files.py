@@ -11,6 +11,7 @@ import torch
 
 from segsr_arch.config import read_options
 from segsr_arch.errors import ConfigError, SegsrError
+from segsr_arch.running.logs import nothing_shown
 from segsr_arch.weights.reading import read_state_dict
 from segsr_arch.zoo import spandrel_networks
 
@@ -43,12 +44,13 @@ def load_weights_file(path: Path, device: torch.device) -> Any:
         raise _needs_options(path, "is a checkpoint of a guided network")
     if importlib.util.find_spec("spandrel") is None:
         raise _needs_options(path, "spandrel, which recognises networks by their weights, is not installed")
-    import spandrel
+    with nothing_shown():  # torch warns of what they import
+        import spandrel
 
-    if importlib.util.find_spec("spandrel_extra_arches") is not None:
-        import spandrel_extra_arches
+        if importlib.util.find_spec("spandrel_extra_arches") is not None:
+            import spandrel_extra_arches
 
-        spandrel_extra_arches.install(ignore_duplicates=True)
+            spandrel_extra_arches.install(ignore_duplicates=True)
     try:
         descriptor = spandrel.ModelLoader(device=device).load_from_state_dict(state)
     except spandrel.UnsupportedModelError as error:
