@@ -30,7 +30,7 @@ from segsr_arch.errors import SegsrError
 from segsr_arch.export.program import export_program
 from segsr_arch.inference.cost import seconds_of
 from segsr_arch.results.provenance import processor_name
-from segsr_arch.scenes.programs import installed_backends, onnx_runner
+from segsr_arch.scenes.network.programs import installed_backends, onnx_runner
 from segsr_arch.zoo.named_networks import build_base
 
 _OPTIONS = Path(__file__).resolve().parents[1] / "options"

@@ -10,9 +10,9 @@ from segsr_arch.cli.arguments.upscale import OF_OPTION_FILES
 from segsr_arch.errors import ConfigError
 from segsr_arch.scenes.dry_run import forecast
 from segsr_arch.scenes.job import prepare_job
-from segsr_arch.scenes.jobs import SceneTask, find_tasks, parse_shard, shard_of
-from segsr_arch.scenes.many import run_tasks, summary_lines
-from segsr_arch.scenes.models import ResolvedModel, resolve_model
+from segsr_arch.scenes.many.jobs import SceneTask, find_tasks, parse_shard, shard_of
+from segsr_arch.scenes.many.running import run_tasks, summary_lines
+from segsr_arch.scenes.network.models import ResolvedModel, resolve_model
 from segsr_arch.scenes.options import UpscaleOptions
 from segsr_arch.scenes.preview import check_preview
 from segsr_arch.scenes.report import SceneReport

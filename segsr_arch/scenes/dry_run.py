@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from segsr_arch.scenes.disk_space import DiskNeed
 from segsr_arch.scenes.engine import SceneTiles
 from segsr_arch.scenes.job import SceneJob
+from segsr_arch.scenes.output.disk_space import DiskNeed
 from segsr_arch.scenes.pieces import StepFinisher
 from segsr_arch.scenes.report import peak_memory
 from segsr_arch.text import duration

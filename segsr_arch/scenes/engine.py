@@ -16,9 +16,9 @@ from torch import Tensor
 from segsr_arch.inference.blending import BlendingWeights
 from segsr_arch.inference.tiles import Tile, add_tile
 from segsr_arch.scenes.layout import SceneLayout, Step
-from segsr_arch.scenes.reader import SceneReader
-from segsr_arch.scenes.scene import Scene
-from segsr_arch.scenes.validity import fill_invalid
+from segsr_arch.scenes.source.reader import SceneReader
+from segsr_arch.scenes.source.scene import Scene
+from segsr_arch.scenes.source.validity import fill_invalid
 from segsr_arch.windows import Window
 
 Network = Callable[[Tensor, Sequence[Window]], Tensor]

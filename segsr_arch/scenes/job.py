@@ -5,20 +5,20 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from segsr_arch.scenes.description import describe_scene
-from segsr_arch.scenes.disk_space import DiskNeed, compressed_share
-from segsr_arch.scenes.ensemble import Ensemble
-from segsr_arch.scenes.guidance import with_context
 from segsr_arch.scenes.layout import SceneLayout
-from segsr_arch.scenes.metadata import BandMetadata, SceneMetadata
-from segsr_arch.scenes.networks import as_scene_model
+from segsr_arch.scenes.network.ensemble import Ensemble
+from segsr_arch.scenes.network.guidance import with_context
+from segsr_arch.scenes.network.networks import as_scene_model
+from segsr_arch.scenes.network.scene_model import SceneModel
+from segsr_arch.scenes.network.scene_signals import Views
 from segsr_arch.scenes.options import UpscaleOptions
+from segsr_arch.scenes.output.disk_space import DiskNeed, compressed_share
+from segsr_arch.scenes.output.metadata import BandMetadata, SceneMetadata
+from segsr_arch.scenes.output.raster_spec import SPREAD, MaskSource, RasterSpec
 from segsr_arch.scenes.pieces import needed_halo
-from segsr_arch.scenes.raster_spec import SPREAD, MaskSource, RasterSpec
-from segsr_arch.scenes.reader import SceneReader
-from segsr_arch.scenes.scene import Scene
-from segsr_arch.scenes.scene_model import SceneModel
-from segsr_arch.scenes.scene_signals import Views
+from segsr_arch.scenes.source.description import describe_scene
+from segsr_arch.scenes.source.reader import SceneReader
+from segsr_arch.scenes.source.scene import Scene
 
 METHOD_TAG = "SUPER_RESOLUTION_METHOD"
 """Band tag that says how a band was enlarged: the name of the network, ``bicubic`` or ``nearest``."""

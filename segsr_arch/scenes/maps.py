@@ -7,16 +7,16 @@ import os
 import numpy as np
 
 from segsr_arch.scenes.engine import SceneTiles
-from segsr_arch.scenes.guidance import maps_model
 from segsr_arch.scenes.job import SceneJob
 from segsr_arch.scenes.layout import SceneLayout, Step
-from segsr_arch.scenes.metadata import BandMetadata
+from segsr_arch.scenes.network.guidance import maps_model
+from segsr_arch.scenes.output.metadata import BandMetadata
+from segsr_arch.scenes.output.raster_spec import RasterSpec
+from segsr_arch.scenes.output.store import SceneStore
 from segsr_arch.scenes.pieces import Piece, blocks_of
-from segsr_arch.scenes.raster_spec import RasterSpec
-from segsr_arch.scenes.reader import SceneReader
-from segsr_arch.scenes.scene import Scene
+from segsr_arch.scenes.source.reader import SceneReader
+from segsr_arch.scenes.source.scene import Scene
 from segsr_arch.scenes.steps import run_steps
-from segsr_arch.scenes.store import SceneStore
 
 
 def write_maps(job: SceneJob, path: str | os.PathLike[str], *, shown: bool = False) -> None:

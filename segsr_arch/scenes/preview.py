@@ -15,11 +15,11 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.figures.style import DPI, WIDTH, figure_style, new_figure
 from segsr_arch.files.atomic import atomic_write
 from segsr_arch.files.text_files import make_folder
-from segsr_arch.scenes.rasters import open_raster
-from segsr_arch.scenes.reader import SceneReader
 from segsr_arch.scenes.report import SceneReport
-from segsr_arch.scenes.scene import Scene
-from segsr_arch.scenes.validity import fill_invalid
+from segsr_arch.scenes.source.rasters import open_raster
+from segsr_arch.scenes.source.reader import SceneReader
+from segsr_arch.scenes.source.scene import Scene
+from segsr_arch.scenes.source.validity import fill_invalid
 from segsr_arch.windows import Window
 
 if TYPE_CHECKING:

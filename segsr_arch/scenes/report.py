@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from segsr_arch.scenes.consistency import Consistency
-from segsr_arch.scenes.scene import Scene
 from segsr_arch.scenes.seams import Seams
+from segsr_arch.scenes.source.scene import Scene
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,9 @@ import torch
 from segsr_arch.running.progress import progress
 from segsr_arch.scenes.engine import Network, super_resolved_steps
 from segsr_arch.scenes.layout import SceneLayout, Step
+from segsr_arch.scenes.output.store import SceneStore
 from segsr_arch.scenes.pieces import Piece
-from segsr_arch.scenes.scene import Scene
-from segsr_arch.scenes.store import SceneStore
+from segsr_arch.scenes.source.scene import Scene
 
 _PENDING = 1  # steps that wait for being finished, or are: more would cost memory and gain little
 

@@ -9,19 +9,19 @@ from typing import Any
 import numpy as np
 
 from segsr_arch.option_fields import takes_fields_of
-from segsr_arch.scenes.disk_space import check_room
 from segsr_arch.scenes.engine import SceneTiles
-from segsr_arch.scenes.guidance import maps_model
 from segsr_arch.scenes.job import SceneJob, prepare_job
 from segsr_arch.scenes.maps import write_maps
+from segsr_arch.scenes.network.guidance import maps_model
 from segsr_arch.scenes.options import UpscaleOptions
+from segsr_arch.scenes.output.disk_space import check_room
+from segsr_arch.scenes.output.store import SceneStore
 from segsr_arch.scenes.pieces import StepFinisher
 from segsr_arch.scenes.preview import check_preview, draw_preview
-from segsr_arch.scenes.rasters import bounded_cache
-from segsr_arch.scenes.reader import SceneReader
 from segsr_arch.scenes.report import SceneReport, report_of
+from segsr_arch.scenes.source.rasters import bounded_cache
+from segsr_arch.scenes.source.reader import SceneReader
 from segsr_arch.scenes.steps import run_steps
-from segsr_arch.scenes.store import SceneStore
 from segsr_arch.windows import Window
 
 logger = logging.getLogger(__name__)

@@ -4,8 +4,8 @@ import hashlib
 
 import numpy as np
 
-from segsr_arch.scenes.raster_spec import RasterSpec
-from segsr_arch.scenes.store import Block, SceneStore
+from segsr_arch.scenes.output.raster_spec import RasterSpec
+from segsr_arch.scenes.output.store import Block, SceneStore
 
 
 def random_values(seed, shape, dtype):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from segsr_arch.errors import DataError, WeightsError
 from segsr_arch.files.text_files import write_text
-from segsr_arch.scenes.jobs import find_tasks
+from segsr_arch.scenes.many.jobs import find_tasks
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from torch import nn
 from segsr_arch.errors import ConfigError
 from segsr_arch.export.program import TOLERANCE, export_program
 from segsr_arch.inference.tile_options import TileOptions
-from segsr_arch.scenes.backends import BackendChoice, with_backend
-from segsr_arch.scenes.models import resolve_model
-from segsr_arch.scenes.networks import as_scene_model
+from segsr_arch.scenes.network.backends import BackendChoice, with_backend
+from segsr_arch.scenes.network.models import resolve_model
+from segsr_arch.scenes.network.networks import as_scene_model
 from segsr_arch.windows import Window
 from tests import networks
 from tests.evaluation.test_trained_network import write_test_options

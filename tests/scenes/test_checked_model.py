@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.scenes.checked_model import CheckedModel
-from segsr_arch.scenes.networks import as_scene_model
-from segsr_arch.scenes.symmetries import turned
+from segsr_arch.scenes.network.checked_model import CheckedModel
+from segsr_arch.scenes.network.networks import as_scene_model
+from segsr_arch.scenes.network.symmetries import turned
 from segsr_arch.windows import Window
 
 

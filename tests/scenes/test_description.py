@@ -7,7 +7,7 @@ from affine import Affine
 from rasterio.enums import ColorInterp
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.scenes.description import describe_scene
+from segsr_arch.scenes.source.description import describe_scene
 from segsr_arch.windows import Window
 from tests.scenes.rasters import PLACE, shared_raster, write_raster
 from tests.support import make_image

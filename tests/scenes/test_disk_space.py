@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segsr_arch.errors import SaveError
-from segsr_arch.scenes.disk_space import DiskNeed, check_room, compressed_share
+from segsr_arch.scenes.output.disk_space import DiskNeed, check_room, compressed_share
 from tests.scenes.jobs import random_values, spec_of, write_tiled
 
 Usage = namedtuple("Usage", "total used free")

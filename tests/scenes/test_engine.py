@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from segsr_arch.inference.super_resolution import super_resolve
 from segsr_arch.inference.tile_options import TileOptions
 from segsr_arch.scenes import layout as layouts
-from segsr_arch.scenes.description import describe_scene
 from segsr_arch.scenes.engine import in_advance, super_resolved_steps
 from segsr_arch.scenes.layout import SceneLayout
+from segsr_arch.scenes.source.description import describe_scene
 from segsr_arch.windows import Window
 from tests.scenes.rasters import write_raster
 

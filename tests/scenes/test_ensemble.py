@@ -3,10 +3,10 @@ import torch
 from torch.nn import functional
 
 from segsr_arch.archs.bicubic_arch import Bicubic
-from segsr_arch.scenes import symmetries
-from segsr_arch.scenes.ensemble import Ensemble
-from segsr_arch.scenes.networks import as_scene_model
-from segsr_arch.scenes.scene_model import ModelAround, SceneModel
+from segsr_arch.scenes.network import symmetries
+from segsr_arch.scenes.network.ensemble import Ensemble
+from segsr_arch.scenes.network.networks import as_scene_model
+from segsr_arch.scenes.network.scene_model import ModelAround, SceneModel
 from segsr_arch.windows import Window
 
 SIZES = ((8, 8), (6, 11))

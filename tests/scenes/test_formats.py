@@ -13,9 +13,9 @@ from rasterio.enums import ColorInterp
 from rio_cogeo import cog_validate
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.scenes.formats import check_destination, format_note
-from segsr_arch.scenes.metadata import XMP, BandMetadata, SceneMetadata, read_metadata
-from segsr_arch.scenes.tiff_directory import TILE_LENGTHS, TILE_OFFSETS, read_directories, tag_values
+from segsr_arch.scenes.output.formats import check_destination, format_note
+from segsr_arch.scenes.output.metadata import XMP, BandMetadata, SceneMetadata, read_metadata
+from segsr_arch.scenes.output.tiff_directory import TILE_LENGTHS, TILE_OFFSETS, read_directories, tag_values
 from segsr_arch.windows import Window
 from tests.scenes.jobs import digest, names, random_values, spec_of, write_tiled
 from tests.scenes.test_metadata import rpcs

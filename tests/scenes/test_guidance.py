@@ -5,11 +5,11 @@ import torch
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.inference.tile_options import TileOptions
-from segsr_arch.scenes.backends import BackendChoice
-from segsr_arch.scenes.guidance import maps_model, with_context
-from segsr_arch.scenes.networks import NetworkModel, as_scene_model
-from segsr_arch.scenes.scene_signals import SceneSignals, Views
-from segsr_arch.scenes.symmetries import turned
+from segsr_arch.scenes.network.backends import BackendChoice
+from segsr_arch.scenes.network.guidance import maps_model, with_context
+from segsr_arch.scenes.network.networks import NetworkModel, as_scene_model
+from segsr_arch.scenes.network.scene_signals import SceneSignals, Views
+from segsr_arch.scenes.network.symmetries import turned
 from segsr_arch.windows import Window
 from tests.guiding.bases import build, images
 from tests.guiding.test_guided_network import shake

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.scenes.jobs import SceneTask, find_tasks, parse_shard, shard_of, source_kind
+from segsr_arch.scenes.many.jobs import SceneTask, find_tasks, parse_shard, shard_of, source_kind
 
 
 @pytest.fixture

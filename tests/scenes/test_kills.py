@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from segsr_arch.scenes import upscale
-from segsr_arch.scenes.journal import Journal
+from segsr_arch.scenes.output.journal import Journal
 from tests.campaign.children import in_child
 from tests.scenes.jobs import digest, names
 from tests.scenes.rasters import write_raster

@@ -10,7 +10,7 @@ import torch
 
 from segsr_arch.errors import WeightsError
 from segsr_arch.running import processes
-from segsr_arch.scenes.many import made_with_threads, run_tasks, summary_lines
+from segsr_arch.scenes.many.running import made_with_threads, run_tasks, summary_lines
 from tests.scenes.stand_ins import noted, recipe, text_tasks, upscale_text, written
 
 WAYS = [None, pytest.param(2, marks=pytest.mark.skipif(sys.platform == "win32", reason="processes are spawned there"))]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from segsr_arch.cli.upscale import run_task
-from segsr_arch.scenes.jobs import find_tasks
-from segsr_arch.scenes.many import run_tasks
-from segsr_arch.scenes.models import resolve_model
-from segsr_arch.scenes.store import SceneStore
+from segsr_arch.scenes.many.jobs import find_tasks
+from segsr_arch.scenes.many.running import run_tasks
+from segsr_arch.scenes.network.models import resolve_model
+from segsr_arch.scenes.output.store import SceneStore
 from tests.scenes.jobs import digest
 from tests.scenes.rasters import write_raster
 from tests.scenes.stand_ins import note, noted

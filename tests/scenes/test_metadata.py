@@ -15,7 +15,7 @@ from rasterio.enums import ColorInterp
 from rasterio.rpc import RPC
 from rasterio.transform import RPCTransformer
 
-from segsr_arch.scenes.metadata import BandMetadata, SceneMetadata, read_metadata
+from segsr_arch.scenes.output.metadata import BandMetadata, SceneMetadata, read_metadata
 from segsr_arch.windows import Window
 from tests.scenes.jobs import random_values, write_tiled
 from tests.support import SHARED_DATA

@@ -14,8 +14,8 @@ from segsr_arch.errors import ConfigError, DataError, DependencyError
 from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.export.program import export_program
 from segsr_arch.inference.tile_options import TileOptions
-from segsr_arch.scenes import named_models, weights_files
-from segsr_arch.scenes.models import resolve_model
+from segsr_arch.scenes.network import named_models, weights_files
+from segsr_arch.scenes.network.models import resolve_model
 from segsr_arch.windows import Window
 from tests import networks
 from tests.evaluation.test_trained_network import write_test_options

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from segsr_arch.scenes.neighbourhoods import Neighbourhoods
+from segsr_arch.scenes.network.neighbourhoods import Neighbourhoods
 from segsr_arch.windows import Window
 
 

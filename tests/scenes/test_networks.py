@@ -9,8 +9,8 @@ from torch import nn
 from segsr_arch.capabilities import Capabilities
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.trained_network import load_trained
-from segsr_arch.scenes.networks import as_scene_model
-from segsr_arch.scenes.scene_model import SceneModel
+from segsr_arch.scenes.network.networks import as_scene_model
+from segsr_arch.scenes.network.scene_model import SceneModel
 from segsr_arch.windows import Window
 from tests import networks
 from tests.evaluation.test_trained_network import write_test_options

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.scenes.radiometry import FARTHEST, state_radiometry
+from segsr_arch.scenes.source.radiometry import FARTHEST, state_radiometry
 
 WHOLE_TYPES = ("uint8", "int8", "uint16", "int16")
 

@@ -8,8 +8,8 @@ from functools import partial
 import pytest
 
 from segsr_arch.errors import ConfigError, DependencyError, WeightsError
-from segsr_arch.scenes.many import run_tasks, summary_lines
-from segsr_arch.scenes.ray_engine import run_with_ray
+from segsr_arch.scenes.many.ray_engine import run_with_ray
+from segsr_arch.scenes.many.running import run_tasks, summary_lines
 from tests.scenes.stand_ins import noted, recipe, text_tasks, upscale_text, written
 
 

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from rasterio.enums import ColorInterp
 
 from segsr_arch.errors import DataError
-from segsr_arch.scenes.description import describe_scene
-from segsr_arch.scenes.rasters import bounded_cache
-from segsr_arch.scenes.reader import SceneReader
+from segsr_arch.scenes.source.description import describe_scene
+from segsr_arch.scenes.source.rasters import bounded_cache
+from segsr_arch.scenes.source.reader import SceneReader
 from segsr_arch.scenes.upscaling import upscale
 from segsr_arch.windows import Window
 from tests.scenes.rasters import shared_raster, write_raster

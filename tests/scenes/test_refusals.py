@@ -7,7 +7,7 @@ from PIL import Image
 from rasterio.enums import ColorInterp
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.scenes.description import describe_scene
+from segsr_arch.scenes.source.description import describe_scene
 from tests.scenes.rasters import write_raster
 from tests.support import make_image
 

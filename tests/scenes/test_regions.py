@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from rasterio.warp import transform_bounds
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.scenes.description import describe_scene
-from segsr_arch.scenes.rasters import open_raster
-from segsr_arch.scenes.regions import region_of
+from segsr_arch.scenes.source.description import describe_scene
+from segsr_arch.scenes.source.rasters import open_raster
+from segsr_arch.scenes.source.regions import region_of
 from segsr_arch.windows import Window
 from tests.scenes.rasters import PLACE, shared_raster, write_raster
 

@@ -5,9 +5,9 @@ import torch
 from torch.nn import functional as F
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.scenes import scene_signals
-from segsr_arch.scenes.scene_signals import SceneSignals, Views
-from segsr_arch.scenes.symmetries import COUNT, turned
+from segsr_arch.scenes.network import scene_signals
+from segsr_arch.scenes.network.scene_signals import SceneSignals, Views
+from segsr_arch.scenes.network.symmetries import COUNT, turned
 from segsr_arch.semantics.maps import cosine_maps
 from segsr_arch.windows import Window, WindowGrid
 from tests.guiding.bases import build, images

@@ -11,8 +11,8 @@ import rasterio.shutil
 import tifffile
 from rasterio.enums import ColorInterp
 
-from segsr_arch.scenes.description import describe_scene
-from segsr_arch.scenes.reader import SceneReader
+from segsr_arch.scenes.source.description import describe_scene
+from segsr_arch.scenes.source.reader import SceneReader
 from segsr_arch.windows import Window
 from tests.scenes.rasters import write_raster
 from tests.support import make_image, started

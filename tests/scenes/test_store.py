@@ -12,7 +12,7 @@ import rasterio.shutil
 
 from segsr_arch.errors import ConfigError, DataError, InUseError, SaveError
 from segsr_arch.files import locking
-from segsr_arch.scenes.store import SceneStore
+from segsr_arch.scenes.output.store import SceneStore
 from tests.scenes.jobs import blocks_of, commit_rest, digest, names, random_values, spec_of, write_tiled
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

@@ -13,9 +13,9 @@ from affine import Affine
 from rasterio.crs import CRS
 
 from segsr_arch.errors import SaveError
-from segsr_arch.scenes import journal, sidecar
-from segsr_arch.scenes.metadata import BandMetadata, SceneMetadata
-from segsr_arch.scenes.store import SceneStore
+from segsr_arch.scenes.output import journal, sidecar
+from segsr_arch.scenes.output.metadata import BandMetadata, SceneMetadata
+from segsr_arch.scenes.output.store import SceneStore
 from tests.scenes.jobs import blocks_of, digest, names, random_values, spec_of
 
 pytestmark = [

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from segsr_arch.scenes.symmetries import COUNT, place_after, place_before, turned, turned_back
+from segsr_arch.scenes.network.symmetries import COUNT, place_after, place_before, turned, turned_back
 from segsr_arch.windows import Window
 
 SCENE = torch.arange(20 * 30).reshape(20, 30)

@@ -6,7 +6,7 @@ import rasterio
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.scenes.options import COMPRESSIONS
-from segsr_arch.scenes.tile_coding import SAMPLE_TYPES, TileCoding
+from segsr_arch.scenes.output.tile_coding import SAMPLE_TYPES, TileCoding
 from tests.scenes.jobs import random_values, write_tiled
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
-from segsr_arch.scenes.scene import Band, Pixels
-from segsr_arch.scenes.validity import fill_invalid, restore
+from segsr_arch.scenes.source.scene import Band, Pixels
+from segsr_arch.scenes.source.validity import fill_invalid, restore
 from tests.scenes.rasters import write_raster
 
 SHAPES = arrays.array_shapes(min_dims=3, max_dims=3, max_side=7)

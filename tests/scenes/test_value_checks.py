@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from segsr_arch.scenes.description import describe_scene
+from segsr_arch.scenes.source.description import describe_scene
 from tests.scenes.rasters import shared_raster, write_raster
 
 

@@ -1,0 +1,1 @@
+"""What upscales a scene: networks, programs and other callables, checked, eightfold, or guided by the scene."""

@@ -1,0 +1,1 @@
+"""What is written: rasters that grow tile by tile, can be resumed, and mean what their source means."""

@@ -1,0 +1,113 @@
+"""How rasters are opened: anything that GDAL reads, with its warnings and errors in words of this package."""
+
+import os
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import rasterio
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+
+from segsr_arch.errors import DataError, first_line
+from segsr_arch.images.errors import ImageReadError
+from segsr_arch.images.reading import read_header
+from segsr_arch.scenes.many.source_names import is_local, missing
+from segsr_arch.windows import Window
+
+_WHOLE_FILES = frozenset(("GTiff", "JPEG", "PNG", "WEBP", "BMP", "GIF"))
+"""GDAL's drivers of one file a raster that says of itself how it is turned and whether it is whole."""
+_MOST_LISTED = 20
+CACHE_BYTES = 64_000_000
+"""Memory for blocks that GDAL has decoded; left alone, it takes a twentieth of the machine's."""
+_opening = threading.Lock()  # the filters of warnings belong to the process
+
+
+def open_raster(path: str) -> DatasetReader:
+    """Open a raster for reading. Datasets are not to be shared between threads.
+
+    Args:
+        path: Anything that GDAL opens.
+
+    Returns:
+        The dataset. That it has no georeference is no warning here: it is a note of the scene.
+
+    Raises:
+        DataError: If there is none, or GDAL cannot read it.
+    """
+    if is_local(path) and not os.path.exists(path):
+        raise DataError(missing(path))
+    with _opening, warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        try:
+            return rasterio.open(path)
+        except (RasterioError, OSError) as error:
+            raise DataError(f"{path}: GDAL opens no raster there ({_gdal_words(error)})") from error
+
+
+def bounded_cache() -> rasterio.Env:
+    """Bound the memory that GDAL takes for decoded blocks, in all threads, as long as the context lasts."""
+    return rasterio.Env(GDAL_CACHEMAX=CACHE_BYTES)
+
+
+@contextmanager
+def reading(path: str, window: Window) -> Iterator[None]:
+    """Turn what GDAL says of pixels that it cannot read into an error that names file and place.
+
+    Args:
+        path: The raster.
+        window: What is read, in its pixels.
+
+    Raises:
+        DataError: If it cannot be read.
+    """
+    try:
+        yield
+    except RasterioError as error:
+        raise DataError(
+            f"{path}: {place_words(window)} cannot be read; the file is damaged or cut short ({_gdal_words(error)})"
+        ) from error
+
+
+def place_words(window: Window) -> str:
+    """Where a window is, for people: ``rows 0 to 63 of columns 64 to 127``."""
+    return f"rows {window.top} to {window.bottom - 1} of columns {window.left} to {window.right - 1}"
+
+
+def _gdal_words(error: BaseException) -> str:
+    """The line that says why; rasterio's own is often a reference to the error behind it."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    message = getattr(error, "errmsg", None)
+    return str(message) if message else first_line(error).removeprefix(f"{type(error).__name__}: ")
+
+
+def check_whole(path: str, dataset: DatasetReader) -> None:
+    """Refuse at once what would fail, or come out wrong, after hours.
+
+    Args:
+        path: The raster.
+        dataset: The same, opened.
+
+    Raises:
+        DataError: If it is a container of rasters, is cut short, or people see it turned.
+    """
+    if dataset.count == 0:
+        inner = dataset.subdatasets
+        if not inner:
+            raise DataError(f"{path} has no bands")
+        listed = "\n".join(f"  {name}" for name in inner[:_MOST_LISTED])
+        more = f"\n  and {len(inner) - _MOST_LISTED} more" if len(inner) > _MOST_LISTED else ""
+        raise DataError(f"{path} holds {len(inner)} rasters; name one of them:\n{listed}{more}")
+    if dataset.driver not in _WHOLE_FILES or not os.path.isfile(path):
+        return
+    try:
+        orientation = read_header(path).orientation
+    except ImageReadError as error:
+        raise DataError(str(error)) from error
+    if orientation != 1:
+        raise DataError(
+            f"{path} is stored turned or mirrored (EXIF orientation {orientation}), and GDAL reads it as it is stored; "
+            f"write it upright first, with ImageOps.exif_transpose of Pillow for instance"
+        )
