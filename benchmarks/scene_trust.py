@@ -5,9 +5,10 @@
 For the images of a test's data set, which are enlarged whole. The first table: PSNR (y-crop) and LR consistency of
 bicubic interpolation, of the network and of the mean of its eight answers, as they are and after the projection of
 ``segsr upscale --consistent``. The second one, for the mean of the eight answers: Spearman's rank correlation of its
-absolute error with the spread, and with the gradient of the image itself, which any map of uncertainty should beat; and
-which share they reach of what an oracle gains by leaving out the worst pixels. Mean over images, with the 95 %
-bootstrap interval; once for output pixels, once for means over those of each LR pixel.
+absolute error with the spread, with the gradient of the image itself, which costs nothing, and with the sum of the
+ranks of both; and which share they reach of what an oracle gains by leaving out the worst pixels. Mean over images,
+with the 95 % bootstrap interval; once for output pixels, once for means over those of each LR pixel. Last: the rank
+correlation over images of mean spread and mean error.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import time
 
 import numpy as np
 import torch
+from scipy import stats
 
 import segsr_arch  # noqa: F401 (repairs basicsr before it is imported, and registers the networks)
 
@@ -35,7 +37,7 @@ from segsr_arch.scenes.ensemble import Ensemble
 from segsr_arch.scenes.networks import as_scene_model
 from segsr_arch.windows import Window
 
-KINDS = ("spread", "gradient")
+KINDS = ("spread", "gradient", "both")
 
 
 def to_8_bits(sr):
@@ -77,9 +79,10 @@ def trust(mean, spread, gt, scale):
     found = {}
     for unit, factor in (("output pixel", 1), ("LR pixel", scale)):
         errors = over_lr_pixels(error, factor)
-        for kind in KINDS:
-            uncertain = over_lr_pixels(maps[kind], factor)
-            found[unit, kind] = rank_correlation(uncertain, errors), sparsification(uncertain, errors)
+        uncertain = {kind: over_lr_pixels(values, factor) for kind, values in maps.items()}
+        uncertain["both"] = sum(stats.rankdata(values).reshape(values.shape) for values in uncertain.values())
+        for kind, values in uncertain.items():
+            found[unit, kind] = rank_correlation(values, errors), sparsification(values, errors)
     return found, {"image": image, "error": error, "spread": spread}
 
 
@@ -110,13 +113,16 @@ def measure(network, items):
 
 
 def with_interval(values):
-    """Mean and 95 % interval, in words."""
+    """Mean and 95 % interval, in words; images without a value, such as a flat spread, are left out."""
+    values = [value for value in values if np.isfinite(value)]
+    if len(values) < 2:
+        return "-"
     mean = mean_with_interval(values)
     return f"{mean.mean:.4f} [{mean.low:.4f}, {mean.high:.4f}]"
 
 
-def print_tables(network, rows, found):
-    """Print both tables."""
+def print_tables(network, rows, found, pictures):
+    """Print both tables, and how images compare."""
     print(f"\n{network.name}: {len(rows)} images\n")
     print("| output | | PSNR (dB) | difference (dB) | LR consistency | largest | missed | s a megapixel |")
     print("|---|---|---|---|---|---|---|---|")
@@ -138,8 +144,12 @@ def print_tables(network, rows, found):
         gained = [image[unit, kind][1].gained for image in found]
         print(f"| {unit} | {kind} | {with_interval(correlations)} | {with_interval(gained)} |")
     for unit in ("output pixel", "LR pixel"):
+        more = with_interval([image[unit, "both"][0] - image[unit, "gradient"][0] for image in found])
+        print(f"{unit}: correlation of both less that of the gradient: {more}.")
         better = np.mean([image[unit, "spread"][0] > image[unit, "gradient"][0] for image in found])
         print(f"{unit}: the spread's correlation is above the gradient's in {100 * better:.1f} % of the images.")
+    means = [np.array([picture[name].mean() for picture in pictures]) for name in ("spread", "error")]
+    print(f"Over images: rank correlation of mean spread and mean error {rank_correlation(*means):.4f}.")
 
 
 def draw(network, found, pictures, stem):
@@ -155,7 +165,7 @@ def draw(network, found, pictures, stem):
         Panel(title="spread", image=spread, largest=float(np.quantile(spread, 0.99))),
     ]
     curves = {
-        f"highest {kind} first": np.mean([image[unit, kind][1].curve for image in found], axis=0) for kind in KINDS
+        f"highest {kind} first": np.mean([image[unit, kind][1].curve for image in found], axis=0) for kind in KINDS[:2]
     }
     oracle = np.mean([image[unit, "spread"][1].oracle for image in found], axis=0)
     caption = (
@@ -184,7 +194,7 @@ def main(arguments=None):
     if parsed.images:
         items = items[:: -(-len(items) // parsed.images)]
     rows, found, pictures = measure(network, items)
-    print_tables(network, rows, found)
+    print_tables(network, rows, found, pictures)
     if parsed.figure:
         print(*draw(network, found, pictures, parsed.figure))
 
