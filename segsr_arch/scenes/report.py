@@ -105,13 +105,32 @@ def report_of(
         dtype=scene.dtype,
         crs=None if crs is None else crs.to_string(),
         model=model,
-        consistency=sum((Consistency(**note.get("consistency", {})) for note in steps), start=Consistency()),
+        consistency=_consistency_of(steps),
         seams=sum((Seams(**note["seams"]) for note in steps), start=Seams()),
         seconds=sum(float(note["seconds"]) for note in steps),
         megapixels=scene.height * scene.width / 1e6,
         peak_memory=peak_memory(),
         notes=tuple(notes),
     )
+
+
+def unmet(steps: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """Say how many values of an output that was to be consistent are not, and by how much; nothing if all are.
+
+    Args:
+        steps: The notes of the steps.
+    """
+    sums = _consistency_of(steps)
+    if not sums.missed:
+        return ()
+    return (
+        f"{sums.missed} of {sums.pixels} values are not consistent, by {sums.largest:.4g} at most: within the range of "
+        f"the type they cannot be, or not beside a value that means no data",
+    )
+
+
+def _consistency_of(steps: Sequence[Mapping[str, Any]]) -> Consistency:
+    return sum((Consistency(**note.get("consistency", {})) for note in steps), start=Consistency())
 
 
 def peak_memory() -> int | None:

@@ -18,7 +18,7 @@ from segsr_arch.scenes.output.disk_space import check_room
 from segsr_arch.scenes.output.store import SceneStore
 from segsr_arch.scenes.pieces import StepFinisher
 from segsr_arch.scenes.preview import check_preview, draw_preview
-from segsr_arch.scenes.report import SceneReport, report_of
+from segsr_arch.scenes.report import SceneReport, report_of, unmet
 from segsr_arch.scenes.source.rasters import bounded_cache
 from segsr_arch.scenes.source.reader import SceneReader
 from segsr_arch.scenes.steps import run_steps
@@ -102,6 +102,8 @@ def run_job(job: SceneJob, dst: str | os.PathLike[str], *, shown: bool = False) 
         before = (*job.scene.notes, *([room] if room else []))
         _say(before, shown)  # now, and not after hours
         after = _run_steps(job, store, shown=shown)
+        if job.options.consistent:
+            after = (*after, *unmet(store.notes))
         _say(after, shown)
         report = report_of(
             job.scene,

@@ -226,6 +226,19 @@ def test_consistent_output_gives_the_input_when_it_is_reduced(tmp_path, dtype):
         src, tmp_path / "up.tif", lambda tiles: nearest(tiles) + offset, tile=16, overlap=4, consistent=True
     )
     assert report.consistency.missed == 0 and report.consistency.pixels == 3 * 60 * 50
+    assert not any("consistent" in note for note in report.notes)
+
+
+def test_what_cannot_be_made_consistent_is_said(tmp_path):
+    values = np.zeros((1, 40, 40), np.uint8)
+    values[0, 20, 20] = 255  # brighter than any output within the range, whose neighbours are dark, can be
+    src = write_raster(tmp_path / "scene.tif", values)
+    report = upscale(src, tmp_path / "up.tif", nearest, tile=16, overlap=4, consistent=True)
+    (note,) = (note for note in report.notes if "consistent" in note)
+    assert note.startswith(f"{report.consistency.missed} of 1600 values are not consistent, by ")
+    assert f"{report.consistency.largest:.4g} at most" in note and report.consistency.largest > 1
+    plain = upscale(src, tmp_path / "plain.tif", nearest, tile=16, overlap=4)
+    assert plain.consistency.missed and not any("consistent" in note for note in plain.notes)
 
 
 def test_a_preview_shows_input_bicubic_and_output(tmp_path):
