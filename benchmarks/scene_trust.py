@@ -33,8 +33,8 @@ from segsr_arch.metrics.measures.fidelity import luma, psnr
 from segsr_arch.results.statistics import mean_with_interval
 from segsr_arch.running.progress import progress
 from segsr_arch.scenes import consistency
-from segsr_arch.scenes.ensemble import Ensemble
-from segsr_arch.scenes.networks import as_scene_model
+from segsr_arch.scenes.network.ensemble import Ensemble
+from segsr_arch.scenes.network.networks import as_scene_model
 from segsr_arch.windows import Window
 
 KINDS = ("spread", "gradient", "both")
