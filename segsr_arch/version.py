@@ -1,3 +1,3 @@
 """The version, alone: whoever asks for it need not wait for the package."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

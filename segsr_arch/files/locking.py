@@ -70,8 +70,9 @@ def locked(target: str | os.PathLike[str], *, lock: str | os.PathLike[str] | Non
         yield
         return
     try:
+        for path in (target, _holder_file(lock)):
+            remove_left_over(path)
         _note_holder(lock)
-        remove_left_over(target)
         yield
     finally:
         # While it is held: nobody else can have taken it. Who waits for the file that is gone looks for a new one.

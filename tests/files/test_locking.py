@@ -65,6 +65,7 @@ def test_a_killed_process_holds_nothing_and_its_half_files_go(tmp_path, holder):
     (tmp_path / f".D.{process.pid}-00.partial").mkdir()
     (tmp_path / "D").mkdir()
     (tmp_path / f"D/.a.png.{process.pid}-00.partial").touch()
+    (tmp_path / f"..D.held.{process.pid}-00.partial").touch()  # killed while it noted that it holds it
     (tmp_path / f".E.{process.pid}-00.partial").touch()
     os.kill(process.pid, signal.SIGKILL)
     process.join(20)

@@ -14,7 +14,7 @@ from segsr_arch.errors import ConfigError, DataError, DependencyError
 from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.export.program import export_program
 from segsr_arch.inference.tile_options import TileOptions
-from segsr_arch.scenes.network import named_models, weights_files
+from segsr_arch.scenes.network import named_models, programs, weights_files
 from segsr_arch.scenes.network.models import resolve_model
 from segsr_arch.windows import Window
 from tests import networks
@@ -196,8 +196,6 @@ def test_weights_of_no_known_network_need_an_option_file(here, monkeypatch):
 
 
 def test_a_missing_backend_is_said_with_what_installs_it(here, monkeypatch):
-    from segsr_arch.scenes import programs
-
     path = write_test_options(here, network=dict(MSR))
     monkeypatch.setattr(programs.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DependencyError, match=r"pip install 'segsr-arch\[openvino\]'"):
