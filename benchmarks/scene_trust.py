@@ -46,23 +46,31 @@ def to_8_bits(sr):
 
 
 def with_and_without_projection(sr, lr, gt, scale):
-    """PSNR, LR consistency and seconds of the projection, of an output (3, H, W) as it is and projected."""
+    """PSNR, LR consistency and seconds of the projection, of an output (3, H, W) as it is and projected.
+
+    All are R, G, B.
+    """
     start = time.perf_counter()
     projected = consistency.project(sr, lr, scale=scale)
     seconds = time.perf_counter() - start
     figures = {}
     for name, image in (("as it is", to_8_bits(sr)), ("consistent", projected)):
         figures[name] = {
-            "psnr": psnr(image.transpose(1, 2, 0), gt, scale=scale, protocol="y-crop"),
+            "psnr": psnr(bgr(image.transpose(1, 2, 0)), bgr(gt), scale=scale, protocol="y-crop"),
             "consistency": consistency.measure(image, lr, scale=scale),
             "seconds": seconds / (sr[0].size / 1e6) if name == "consistent" else 0.0,
         }
     return figures
 
 
+def bgr(image):
+    """The other order of the three colours of (H, W, 3): metrics take B, G, R."""
+    return np.ascontiguousarray(image[..., ::-1])
+
+
 def gradient_of(image):
-    """Size of the gradient of the luma of (H, W, 3) uint8."""
-    return np.hypot(*np.gradient(luma(image).reshape(image.shape[:2]).astype(np.float64)))
+    """Size of the gradient of the luma of (H, W, 3) uint8, R, G, B."""
+    return np.hypot(*np.gradient(luma(bgr(image))[..., 0]))
 
 
 def over_lr_pixels(values, scale):
@@ -96,8 +104,7 @@ def measure(network, items):
         sample, lr, gt = item.read()
         tiles = sample["lq"][None]
         places = [Window(height=tiles.shape[2], width=tiles.shape[3])]
-        lr, gt = (np.ascontiguousarray(each[..., ::-1]) for each in (lr, gt))  # OpenCV's order of colours
-        lr = np.ascontiguousarray(lr.transpose(2, 0, 1))
+        gt, lr = bgr(gt), np.ascontiguousarray(bgr(lr).transpose(2, 0, 1))  # R, G, B from here on
         with torch.no_grad():
             answer = 255 * ensemble(tiles, places)[0].numpy()
             outputs = {
