@@ -2,7 +2,7 @@
 
     python benchmarks/scenes.py                                     both rows, on rasters made on the spot
     python benchmarks/scenes.py --rows rate --raster urban.tif      on a raster of your own (uint8, 3 bands)
-    python benchmarks/scenes.py --rows memory --sides 2000 20000    peak memory at two sides of the scene
+    python benchmarks/scenes.py --rows memory --sizes 2000x2000 20000x20000    peak memory of scenes of these sizes
 
 The network is nearest-neighbour enlargement by 4, which costs next to nothing: what is measured is all around it.
 `rate` alternates ours (GeoTIFF, deflate, no COG) with reading the scene and writing the same output by blocks with
@@ -81,17 +81,17 @@ def run(code, *arguments, timeout=3600):
     }
 
 
-def make_scene(path, side, *, empty):
+def make_scene(path, width, height, *, empty):
     """Make a uint8 scene of three bands: textured, or a sparse file of zeros."""
-    profile = {"driver": "GTiff", "width": side, "height": side, "count": 3, "dtype": "uint8", "tiled": True}
+    profile = {"driver": "GTiff", "width": width, "height": height, "count": 3, "dtype": "uint8", "tiled": True}
     profile |= {"crs": "EPSG:32633", "transform": rasterio.transform.from_origin(0, 0, 1, 1), "compress": "deflate"}
     with rasterio.open(path, "w", SPARSE_OK=empty, BIGTIFF="YES", photometric="RGB", **profile) as scene:
         rng = np.random.default_rng(0)
-        for top in range(0, 0 if empty else side, 256):
-            rows = min(256, side - top)
-            coarse = rng.integers(0, 256, (3, rows // 8 + 1, side // 8 + 1))
-            values = coarse.repeat(8, 1).repeat(8, 2)[:, :rows, :side] // 2 + rng.integers(0, 32, (3, rows, side))
-            scene.write(values.astype(np.uint8), window=Window(0, top, side, rows))
+        for top in range(0, 0 if empty else height, 256):
+            rows = min(256, height - top)
+            coarse = rng.integers(0, 256, (3, rows // 8 + 1, width // 8 + 1))
+            values = coarse.repeat(8, 1).repeat(8, 2)[:, :rows, :width] // 2 + rng.integers(0, 32, (3, rows, width))
+            scene.write(values.astype(np.uint8), window=Window(0, top, width, rows))
     return path
 
 
@@ -126,15 +126,16 @@ def print_rate(figures, raster):
         print(f"ours is {medians[other] / medians['ours']:.2f} times as fast as {other}")
 
 
-def measure_memory(side, folder):
-    """Peak memory of a scene of zeros of this side, printed and returned."""
-    raster = make_scene(folder / f"sparse{side}.tif", side, empty=True)
+def measure_memory(size, folder):
+    """Peak memory of a scene of zeros of this size, printed and returned."""
+    width, height = (int(side) for side in size.split("x"))
+    raster = make_scene(folder / f"sparse{size}.tif", width, height, empty=True)
     result = run(_OURS, raster, folder / "up.tif", SCALE, timeout=7200)
     if "error" in result:
-        print(f"{side} x {side}: {result['error']}")
+        print(f"{size}: {result['error']}")
         return result
     peak, added = result["peak"] / 1e6, (result["peak"] - result["before"]) / 1e6
-    print(f"{side:6} x {side:<6} peak {peak:.0f} MB, {added:.0f} MB above the package; {result['seconds']:.0f} s")
+    print(f"{size:14} peak {peak:.0f} MB, {added:.0f} MB above the package; {result['seconds']:.0f} s", flush=True)
     return result
 
 
@@ -143,7 +144,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", nargs="+", choices=("rate", "memory"), default=("rate", "memory"))
     parser.add_argument("--raster", type=Path, help="scene of the rate (default: 2048 x 2048, made on the spot)")
-    parser.add_argument("--sides", nargs=2, type=int, default=(2000, 20000), help="sides of the scenes of the memory")
+    sizes = ("2000x2000", "20000x20000")
+    parser.add_argument("--sizes", nargs="+", default=sizes, metavar="WxH", help="scenes of the memory, LR pixels")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write all figures there")
     args = parser.parse_args()
@@ -151,11 +153,11 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if "rate" in args.rows:
-            raster = args.raster or make_scene(folder / "scene.tif", 2048, empty=False)
+            raster = args.raster or make_scene(folder / "scene.tif", 2048, 2048, empty=False)
             figures["rate"] = measure_rate(raster, folder, args.runs)
             print_rate(figures["rate"], raster)
         if "memory" in args.rows:
-            figures["memory"] = {side: measure_memory(side, folder) for side in args.sides}
+            figures["memory"] = {size: measure_memory(size, folder) for size in args.sizes}
     if args.json:
         args.json.write_text(json.dumps(figures, indent=1))
 

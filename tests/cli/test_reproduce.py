@@ -162,7 +162,6 @@ def test_the_list(capsys):
         (("table4", "--data", "DATA", "--rows", 7), "--rows: give different numbers of rows of table4"),
         (("table4", "--data", "DATA", "--iters", 0), "--iters: must be at least 1, got 0"),
         (("table4", "--data", "DATA", "--jobs", 0, "--base", "EDSR"), "--jobs: must be at least 1, got 0"),
-        (("table4", "--data", "DATA", "--jobs", 1, "--gpus", 0), "either --jobs .* or --gpus"),
         (("table7", "--data", "DATA", "--base", "EDSR"), "--base: table7 names its networks itself"),
         (
             ("table4", "--data", "gone"),
