@@ -173,7 +173,7 @@ def watched(clock, *, val_images):
             (CUDAPrefetcher, "next", "data"),
             (CUDAPrefetcher, "reset", "data"),
             (basicsr.train.MessageLogger, "__call__", "logging"),
-            (torch.Tensor, "backward", "backward"),
+            (torch.autograd, "backward", "backward"),
         ):
             stack.enter_context(replaced(owner, name, clock.timed(part, getattr(owner, name))))
         yield

@@ -145,7 +145,7 @@ def test_a_constant_stays_the_same_number(level, size, data):
     lq = torch.full((1, 3, data.draw(st.integers(1, 40)), data.draw(st.integers(1, 40))), level)
     tile = TileOptions(size=size, overlap=data.draw(st.integers(0, size - 1)))
     blended = super_resolve(enlarge(2), lq, scale=2, tile=tile)
-    torch.testing.assert_close(blended, torch.full_like(blended, level), rtol=2e-7, atol=0)
+    torch.testing.assert_close(blended, torch.full_like(blended, level), rtol=1e-6, atol=0)  # of float32 sums
 
 
 def test_a_guided_network_is_told_where_its_tiles_lie_and_guides_them_by_the_whole_image():
