@@ -10,7 +10,6 @@ random tiles in [0, 1]. All networks have random weights.
 """
 
 import argparse
-import logging
 import statistics
 import sys
 import tempfile
@@ -30,6 +29,7 @@ from segsr_arch.errors import SegsrError
 from segsr_arch.export.program import export_program
 from segsr_arch.inference.cost import seconds_of
 from segsr_arch.results.provenance import processor_name
+from segsr_arch.running.logs import errors_only
 from segsr_arch.scenes.network.programs import installed_backends, onnx_runner
 from segsr_arch.zoo.named_networks import build_base
 
@@ -57,14 +57,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rounds", type=int, default=9, help="default: %(default)s")
     args = parser.parse_args(argv)
     torch.set_num_threads(args.threads)
-    logging.getLogger("segsr_arch").setLevel(logging.ERROR)  # of random weights
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", *installed_backends()))
     tiles = f"{args.batch} x {args.tile} x {args.tile}"
     print(f"{processor_name()}, {args.threads} threads, {tiles} pixels, {args.rounds} rounds, {versions}")
     print("\n| network | run by | time | of torch's | processor | of torch's | differs by |")
     print("|---|---|---|---|---|---|---|")
-    for name in args.networks:
-        _measure(name, args)
+    with errors_only("segsr_arch"):  # random weights are warned of
+        for name in args.networks:
+            _measure(name, args)
     return 0
 
 
