@@ -12,6 +12,7 @@ from segsr_arch.errors import WeightsError
 from segsr_arch.running import processes
 from segsr_arch.scenes.many.running import made_with_threads, run_tasks, summary_lines
 from tests.scenes.stand_ins import noted, recipe, text_tasks, upscale_text, written
+from tests.support import run_command
 
 WAYS = [None, pytest.param(2, marks=pytest.mark.skipif(sys.platform == "win32", reason="processes are spawned there"))]
 
@@ -94,21 +95,28 @@ def test_a_network_that_cannot_be_made_ends_it(tmp_path, deadline, workers):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="kills processes as Linux does")
-def test_the_same_call_goes_on_after_ctrl_c(tmp_path, deadline):
-    tasks = text_tasks(tmp_path, 6)
+def interrupted(folder):
+    """Run tasks until two are done, and press Ctrl-C; in a process of its own, which that may end."""
 
     def interrupt():
-        while len(list(tmp_path.glob("out/s*.tif"))) < 2:
+        while len(list(folder.glob("out/s*.tif"))) < 2:
             time.sleep(0.01)
         os.kill(os.getpid(), signal.SIGINT)
 
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
-        run(tmp_path, tasks, workers=2, slow=("s03.tif", "s04.tif"))
+        run(folder, text_tasks(folder, 6), workers=2, slow=("s03.tif", "s04.tif"))
+
+
+def test_the_same_call_goes_on_after_ctrl_c(tmp_path, deadline):
+    lines = "from pathlib import Path", "from tests.scenes.test_many import interrupted"
+    code = "; ".join((*lines, f"interrupted(Path({str(tmp_path)!r}))"))
+    ended = run_command([sys.executable, "-c", code], cwd=tmp_path, seconds=200)
+    assert ended.returncode == 0, ended.stderr
     done = {path.name for path in tmp_path.glob("out/s*.tif")}
     assert 2 <= len(done) < 6
     (tmp_path / "notes").unlink()
-    run(tmp_path, tasks, workers=2)
+    run(tmp_path, text_tasks(tmp_path, 6), workers=2)
     assert set(noted(tmp_path / "notes", "begun")) == {f"s0{number}.tif" for number in range(6)} - done
     assert written(tmp_path / "out") == {f"s0{number}.tif": f"TEXT {number}" for number in range(6)}
 
