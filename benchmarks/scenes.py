@@ -62,7 +62,7 @@ import sys, time
 from opensr_utils import large_file_processing
 start = time.perf_counter()
 options = dict(window_size=(128, 128), factor=int(sys.argv[3]), overlap=8, device="cpu", gpus=None, save_preview=False)
-large_file_processing(root=sys.argv[1], model=None, **options)
+large_file_processing(root=sys.argv[1], model=None, **options).run()
 print("seconds", time.perf_counter() - start)
 """
 
