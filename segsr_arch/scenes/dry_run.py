@@ -53,7 +53,7 @@ class Forecast:
             f"  network: {self.job.model.name}, x{layout.scale}, bands "
             f"{' '.join(str(scene.bands[band].index) for band in scene.network_bands)}",
             f"  windows: {layout.count_windows()} of {layout.tile} x {layout.tile}, overlap {layout.overlap}, "
-            f"{options.batch} at once, in {len(layout)} steps",
+            f"{options.batch} at once, in {len(layout)} step{'s' * (len(layout) > 1)}",
             f"  output:  {width} x {height}, about {disk.output / 1e6:.0f} MB ({options.compress}; "
             f"{disk.uncompressed / 1e6:.0f} MB without), at most about {disk.peak / 1e6:.0f} MB while it is written",
             f"  memory:  {memory}",
