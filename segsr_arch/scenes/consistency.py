@@ -102,13 +102,13 @@ def measure(
     result = Consistency()
     for band in range(len(lr)):
         compared = _wholly_valid(None if valid is None else valid[band], lr[band].shape, scale)[rows, columns]
-        reduced = operator.reduce_bicubic(sr[band].astype(np.float64), scale)
+        reduced = operator.reduce_bicubic(sr[band].astype(_working_type(lr.dtype)), scale)
         difference = np.abs(_residual(lr[band], reduced))[rows, columns]
         tolerance = _tolerance(lr[band], scale)[rows, columns]
         difference = difference[compared]
         result += Consistency(
             pixels=difference.size,
-            total=float(difference.sum()),
+            total=float(difference.sum(dtype=np.float64)),
             largest=float(difference.max(initial=0.0)),
             missed=int((difference > tolerance[compared]).sum()),
         )
@@ -148,8 +148,7 @@ def project(
     """
     _check(sr, lr, scale)
     result = np.empty(sr.shape, lr.dtype)
-    # 8 bits in float32 are exact to 1e-4 units, 16 bits are not exact enough.
-    working = np.float32 if lr.dtype.itemsize == 1 else np.float64
+    working = _working_type(lr.dtype)
     for band in range(len(lr)):
         values = sr[band].astype(working)
         known = None if valid is None else valid[band]
@@ -194,6 +193,11 @@ def _whole_numbers(
         rounded[places] += moved
         reduced += (down @ sparse.csr_array((moved, places), shape=values.shape) @ across.T).toarray()
     return rounded
+
+
+def _working_type(stored: np.dtype[Any]) -> type[np.floating]:
+    """The type to compute in: 8 bits in float32 are exact to 1e-4 units, 16 bits would not be exact enough."""
+    return np.float32 if stored.itemsize == 1 else np.float64
 
 
 def _residual(

@@ -92,31 +92,42 @@ def measure_seams(
     axes = ((1, windows.tops, windows.height, place.top), (2, windows.lefts, windows.width, place.left))
     for axis, starts, length, first in axes:
         borders = border_positions(starts, min(windows.size, length), length, scale)
-        positions = np.arange(scale * (first // scale + 1), first + sr.shape[axis], scale)
+        begin = scale - first % scale
+        positions = np.arange(first + begin, first + sr.shape[axis], scale)
         # Pairs along this axis lie in rows or columns of which the first is another piece's.
-        begins = int((place.left if axis == 1 else place.top) > 0)
-        pairs = _pairs(sr, axis, positions - first, begins)
-        known = None if valid is None else _pairs(valid, axis, positions - first, begins)
-        result += _sums(pairs, known, np.isin(positions, borders))
+        others = int((place.left if axis == 1 else place.top) > 0)
+        pairs = _pairs(sr, axis, begin, scale, others)
+        known = None if valid is None else np.logical_and(*_pairs(valid, axis, begin, scale, others))
+        result += _sums(pairs, known, np.isin(positions, borders), axis)
     return result
 
 
-def _pairs(image: NDArray[Any], axis: int, positions: NDArray[np.intp], begins: int) -> tuple[NDArray[Any], ...]:
-    """The pixels before and behind borders, twice (C, positions, N)."""
-    along = np.moveaxis(image, axis, 1)[:, :, begins:]
-    return along[:, positions - 1], along[:, positions]
+def _pairs(image: NDArray[Any], axis: int, begin: int, step: int, others: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The pixels before and behind each border along an axis, as views: every so many pixels is one, from ``begin``."""
+    along: list[slice] = [slice(None), slice(others, None), slice(others, None)]
+    along[axis] = slice(begin, None, step)
+    behind = image[tuple(along)]
+    along[axis] = slice(begin - 1, image.shape[axis] - 1, step)
+    return image[tuple(along)], behind
 
 
 def _sums(
-    pairs: tuple[NDArray[Any], ...], known: tuple[NDArray[np.bool_], ...] | None, is_border: NDArray[np.bool_]
+    pairs: tuple[NDArray[Any], NDArray[Any]], known: NDArray[np.bool_] | None, is_border: NDArray[np.bool_], axis: int
 ) -> Seams:
-    """Sum up pairs; ``is_border`` tells which positions are borders of windows."""
-    before, behind = (each.astype(np.float64) for each in pairs)
-    steps = np.abs(behind - before)
-    counted = np.broadcast_to(True if known is None else known[0] & known[1], steps.shape)
-    if known is not None:
-        steps = np.where(counted, steps, 0)
-    sums, counts = steps.sum(axis=(0, 2)), counted.sum(axis=(0, 2))
+    """Sum up pairs; ``is_border`` tells which positions along the axis are borders of windows."""
+    before, behind = pairs
+    # Differences of small whole numbers are exact in a narrow type, which is several times as fast.
+    working = {"uint8": np.int16, "int8": np.int16, "uint16": np.int32, "int16": np.int32}.get(before.dtype.name)
+    steps = np.subtract(behind, before, dtype=working or np.float64)
+    np.abs(steps, out=steps)
+    over = tuple(each for each in range(3) if each != axis)
+    if known is None:
+        counts = np.full(steps.shape[axis], steps.size // max(steps.shape[axis], 1))
+    else:
+        known = np.broadcast_to(known, steps.shape)
+        steps = np.where(known, steps, 0)
+        counts = known.sum(axis=over)
+    sums = steps.sum(axis=over, dtype=np.int64 if working else np.float64)
     return Seams(
         across=float(sums[is_border].sum()),
         across_count=int(counts[is_border].sum()),

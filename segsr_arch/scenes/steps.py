@@ -1,4 +1,4 @@
-"""Does the steps of a scene that are not done yet: the network in one thread, what follows in another."""
+"""Does the steps of a scene that are not done yet: the network, finishing and writing in a thread each."""
 
 import collections
 import itertools
@@ -16,7 +16,7 @@ from segsr_arch.scenes.output.store import SceneStore
 from segsr_arch.scenes.pieces import Piece
 from segsr_arch.scenes.source.scene import Scene
 
-_PENDING = 1  # steps that wait for being finished, or are: more would cost memory and gain little
+_PENDING = 2  # commits that may be under way: one waits for its step to be finished, one is written
 
 
 def run_steps(
@@ -47,16 +47,20 @@ def run_steps(
     total, name = scene.height * scene.width, store.dst.name
     last = time.monotonic()
 
-    def finish_and_commit(step: Step, given: np.ndarray) -> None:
+    def commit(step: Step, finished: Future[Piece]) -> None:
         nonlocal last
-        piece = finish(step, given)
+        piece = finished.result()
+        if step.number != len(store.notes):
+            return  # one before it has failed, and is told; nothing goes behind a gap
         before, last = last, time.monotonic()
         store.commit(piece.blocks, {**piece.note, "seconds": last - before})
 
-    pending: collections.deque[Future[None]] = collections.deque()
+    finished: Future[Piece] | None = None
+    commits: collections.deque[Future[None]] = collections.deque()
     with (
         progress(total=total, initial=done, unit="px", what=name, abbreviated=True, shown=shown) as bar,
-        ThreadPoolExecutor(1, "finish") as writer,
+        ThreadPoolExecutor(1, "commit") as writer,
+        ThreadPoolExecutor(1, "finish") as finisher,
     ):
         for step, given in super_resolved_steps(
             scene,
@@ -68,8 +72,11 @@ def run_steps(
             dtype=torch.float64 if np.dtype(scene.dtype).kind == "f" else torch.float32,
             advance=bar.update,
         ):
-            if len(pending) == _PENDING:
-                pending.popleft().result()
-            pending.append(writer.submit(finish_and_commit, step, given.numpy()))
-        for future in pending:
-            future.result()
+            if len(commits) == _PENDING:
+                commits.popleft().result()
+            if finished is not None:
+                finished.result()
+            finished = finisher.submit(finish, step, given.numpy())
+            commits.append(writer.submit(commit, step, finished))
+        for each in commits:
+            each.result()

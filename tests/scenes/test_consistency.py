@@ -54,8 +54,8 @@ def test_what_cannot_be_met_is_counted():
     left = consistency.measure(projected, lr, scale=4)
     difference = np.abs(operator.reduce_bicubic(projected.astype(np.float64), 4).clip(0, 255) - lr)
     assert left.missed == (difference > 0.5).sum() > 0
-    assert left.largest == pytest.approx(difference.max(), abs=1e-9)
-    assert left.total == pytest.approx(difference.sum(), rel=1e-12)
+    assert left.largest == pytest.approx(difference.max(), abs=1e-4)  # in float32
+    assert left.total == pytest.approx(difference.sum(), rel=1e-5)
 
 
 def test_overshoot_of_the_reduction_at_the_ends_of_a_type_is_no_difference():
