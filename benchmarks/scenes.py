@@ -44,7 +44,8 @@ with rasterio.open(src) as scene:
 print("seconds", time.perf_counter() - start)
 """
 _OURS = """
-import sys, time
+import os, sys, time
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does, before torch is imported
 from segsr_arch.scenes import upscale
 from segsr_arch.scenes.report import peak_memory
 scale = int(sys.argv[3])

@@ -57,6 +57,15 @@ class Window:
         height, width = min(self.bottom, other.bottom) - top, min(self.right, other.right) - left
         return Window(top=top, left=left, height=height, width=width) if min(height, width) > 0 else None
 
+    def shared_with(self, other: "Window") -> "tuple[tuple[slice, slice], tuple[slice, slice]] | None":
+        """Rows and columns of what two windows of one image share, in an array of each: this one's first.
+
+        Returns:
+            ``array[(..., *own)]`` and ``other_array[(..., *others)]`` are the same pixels; ``None`` if there are none.
+        """
+        shared = self.intersection(other)
+        return None if shared is None else (shared.relative_to(self).slices, shared.relative_to(other).slices)
+
     def grown(self, margin: int, *, within: "Window") -> "Window":
         """The window with a margin around it, as far as the one that it lies in goes.
 

@@ -46,6 +46,11 @@ def test_an_intersection_is_the_pixels_of_both(one, other):
     pixels = set() if shared is None else set(cut(IMAGE, shared).ravel())
     assert pixels == set(cut(IMAGE, one).ravel()) & set(cut(IMAGE, other).ravel())
     assert shared == other.intersection(one)
+    slices = one.shared_with(other)
+    assert (slices is None) == (shared is None)
+    if slices is not None:
+        own, others = (cut(IMAGE, whole)[place] for whole, place in zip((one, other), slices, strict=True))
+        assert np.array_equal(own, cut(IMAGE, shared)) and np.array_equal(others, own)
 
 
 @given(window=WINDOWS, margin=st.integers(0, 9), outer=WINDOWS)

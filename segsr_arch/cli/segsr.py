@@ -21,7 +21,7 @@ from segsr_arch.cli.arguments import (
 from segsr_arch.cli.failures import EXPLAINED, ended_as_interrupted, flushed, tell_failure, told_once
 from segsr_arch.cli.start import import_whole_package
 from segsr_arch.cli.terminal import escaped_output
-from segsr_arch.running.processes import heed_parent
+from segsr_arch.running.processes import heed_parent, let_waiting_threads_sleep
 from segsr_arch.version import __version__
 
 _SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, reproduce, export, upscale, schema, demo)
@@ -50,6 +50,8 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SegsrError: What the subcommand raises.
     """
+    if getattr(args, "works_beside_network", False):
+        let_waiting_threads_sleep()
     import_whole_package()
     return importlib.import_module(f"segsr_arch.cli.{args.command}").run(args)
 

@@ -68,11 +68,10 @@ def add_tile(canvas: Tensor, place: Window, tile: Tile) -> None:
         place: Where the canvas lies in the SR image.
         tile: The tile.
     """
-    shared = tile.window.intersection(place)
-    if shared is None:
-        return
-    inside, within = (shared.relative_to(outer).slices for outer in (tile.window, place))
-    canvas[(...,) + within] += tile.sr[(...,) + inside].to(canvas.dtype) * tile.weights[inside]
+    shared = tile.window.shared_with(place)
+    if shared is not None:
+        inside, within = shared
+        canvas[(...,) + within] += tile.sr[(...,) + inside] * tile.weights[inside]
 
 
 def blend(tiles: Iterable[Tile], *, size: Sequence[int]) -> Tensor:

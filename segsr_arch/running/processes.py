@@ -27,6 +27,15 @@ def threads_each(processes: int) -> int:
     return min(threads, int(given)) if given.isdigit() and int(given) else threads
 
 
+def let_waiting_threads_sleep() -> None:
+    """Let OpenMP's threads sleep when they wait, before torch starts them: else they spin, and keep a core from others.
+
+    What computes beside a network in threads of its own (reading, compressing, writing) has the cores then in between.
+    What the user has set stays; processes that are started from now on inherit it.
+    """
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
 def is_running(pid: int) -> bool:
     """Tell whether a process of this machine runs; where that cannot be asked (Windows), it is taken to."""
     if os.name == "nt":

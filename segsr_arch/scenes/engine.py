@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from segsr_arch.inference.blending import BlendingWeights
-from segsr_arch.inference.tiles import Tile, add_tile
 from segsr_arch.scenes.layout import SceneLayout, Step
 from segsr_arch.scenes.source.reader import SceneReader
 from segsr_arch.scenes.source.scene import Scene
@@ -90,9 +89,9 @@ def super_resolved_steps(
     channels: int,
     start: int = 0,
     batch: int = 1,
-    dtype: torch.dtype = torch.float32,
+    dtype: type[np.floating] = np.float32,
     advance: Callable[[int], object] = lambda _pixels: None,
-) -> Iterator[tuple[Step, Tensor]]:
+) -> Iterator[tuple[Step, np.ndarray]]:
     """Run a network over a scene from one step on; the next rows of windows are read while it computes.
 
     Args:
@@ -121,8 +120,8 @@ def super_resolved_steps(
                 for first in range(0, len(row.windows), batch):
                     windows = row.windows[first : first + batch]
                     sr = network(torch.from_numpy(np.stack(row.tiles[first : first + batch])), windows)
-                    for window, one in zip(windows, torch.split(sr, 1), strict=True):
-                        canvas.add(Tile(window=window.scaled(layout.scale), sr=one, weights=weights.at(window)))
+                    for window, one in zip(windows, sr.numpy(), strict=True):
+                        canvas.add(one, window.scaled(layout.scale), weights.at(window).numpy())
                     part = pixels * (done - 1 + (first + len(windows)) / len(row.windows)) / len(rows)
                     advance(int(part) - told)
                     told = int(part)
@@ -160,16 +159,17 @@ def in_advance(
 class _Canvas:
     """The sums of the windows of a strip that are not yet complete: it moves down from step to step.
 
-    There is one piece of memory for all strips: a new one for each would be there beside the last one.
+    There is one piece of memory for all strips: a new one for each would be there beside the last one. Sums are
+    numpy's: torch would wake all its threads for every tile, which then keep the cores from reading and writing.
     """
 
-    def __init__(self, layout: SceneLayout, *, channels: int, dtype: torch.dtype) -> None:
+    def __init__(self, layout: SceneLayout, *, channels: int, dtype: type[np.floating]) -> None:
         self._layout = layout
         side = layout.block // layout.scale
         rows = (side + 2 * layout.halo + layout.tile) * layout.scale  # windows reach below what they are for
         widest = max(strip.grown(layout.halo, within=layout.whole).width for strip in layout.strips) * layout.scale
-        self._memory = torch.zeros(channels * rows * widest, dtype=dtype)
-        self._shape = 1, channels, rows
+        self._memory = np.zeros(channels * rows * widest, dtype)
+        self._shape = channels, rows
         self._sums = self._memory.reshape(*self._shape, widest)
         self._place = Window(height=1, width=1)
 
@@ -179,17 +179,21 @@ class _Canvas:
         rows = self._shape[-1]
         if not step.continues:
             self._sums = self._memory[: math.prod(self._shape) * outer.width].reshape(*self._shape, outer.width)
-            self._sums.zero_()
+            self._sums[:] = 0
         elif outer.top > self._place.top:
             moved, kept = outer.top - self._place.top, rows - (outer.top - self._place.top)
-            self._sums[:, :, :kept] = self._sums[:, :, moved:].clone()
-            self._sums[:, :, kept:] = 0
+            self._sums[:, :kept] = self._sums[:, moved:].copy()
+            self._sums[:, kept:] = 0
         self._place = Window(top=outer.top, left=outer.left, height=rows, width=outer.width)
 
-    def add(self, tile: Tile) -> None:
-        """Add a tile's part."""
-        add_tile(self._sums, self._place, tile)
+    def add(self, sr: np.ndarray, window: Window, weights: np.ndarray) -> None:
+        """Add a tile (K, h, w), times its weights (h, w), whose window is in pixels of the output."""
+        shared = window.shared_with(self._place)
+        if shared is not None:
+            inside, within = shared
+            part = (slice(None),) + inside
+            self._sums[(slice(None),) + within] += np.multiply(sr[part], weights[inside], dtype=self._sums.dtype)
 
-    def of(self, step: Step) -> Tensor:
+    def of(self, step: Step) -> np.ndarray:
         """A copy of the sums (K, h, w) of a step's outer window."""
-        return self._sums[0, :, : step.outer.height * self._layout.scale].clone()
+        return np.array(self._sums[:, : step.outer.height * self._layout.scale])

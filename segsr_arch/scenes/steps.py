@@ -7,7 +7,6 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-import torch
 
 from segsr_arch.running.progress import progress
 from segsr_arch.scenes.engine import Network, super_resolved_steps
@@ -69,14 +68,14 @@ def run_steps(
             channels=channels,
             start=start,
             batch=batch,
-            dtype=torch.float64 if np.dtype(scene.dtype).kind == "f" else torch.float32,
+            dtype=np.float64 if np.dtype(scene.dtype).kind == "f" else np.float32,
             advance=bar.update,
         ):
             if len(commits) == _PENDING:
                 commits.popleft().result()
             if finished is not None:
                 finished.result()
-            finished = finisher.submit(finish, step, given.numpy())
+            finished = finisher.submit(finish, step, given)
             commits.append(writer.submit(commit, step, finished))
         for each in commits:
             each.result()

@@ -81,3 +81,22 @@ segsr_commands.segsr()
     ended = run_command([sys.executable, "-c", program], cwd=tmp_path)
     assert ended.returncode == 2 and "'many' is not a whole number" in ended.stderr
     assert ended.stdout == "False\n"
+
+
+def test_threads_of_a_network_sleep_while_a_raster_is_read_and_written_unless_the_user_says_otherwise(tmp_path):
+    program = """\
+import os, sys, segsr_commands
+sys.argv = ["segsr", *sys.argv[1:]]
+segsr_commands.segsr()
+print(os.environ.get("OMP_WAIT_POLICY"), "torch" in sys.modules)
+"""
+    variables = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"}
+
+    def policy(*arguments, **more):
+        env = {**variables, "PYTHONPATH": str(ROOT), **more}
+        command = [sys.executable, "-c", program, *arguments]
+        return subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True).stdout.splitlines()[-1]
+
+    assert policy("upscale", "none.tif", "out.tif") == "PASSIVE True"
+    assert policy("upscale", "none.tif", "out.tif", OMP_WAIT_POLICY="ACTIVE") == "ACTIVE True"
+    assert policy("evaluate", "--list") == "None True"

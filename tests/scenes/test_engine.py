@@ -33,7 +33,7 @@ def put_together(scene, network, layout, *, start=0, channels=3, **options):
     whole = np.full((channels, scene.height * scale, scene.width * scale), np.nan)
     for step, given_ in super_resolved_steps(scene, network, layout, channels=channels, start=start, **options):
         inner = step.inner.relative_to(step.outer).scaled(scale)
-        whole[(..., *step.inner.scaled(scale).slices)] = given_.numpy()[(..., *inner.slices)]
+        whole[(..., *step.inner.scaled(scale).slices)] = given_[(..., *inner.slices)]
     return whole
 
 
@@ -98,7 +98,7 @@ def test_equal_floats_stay_that_number_and_a_nearest_neighbour_network_is_exact(
     pixels = np.random.default_rng(data.draw(st.integers(0, 9))).random((3, height, width), np.float32)
     scene = describe_scene(write_raster(tmp_path_factory.mktemp("s") / "scene.tif", pixels))
     layout = layout_of(scene, scale, tile=tile, overlap=data.draw(st.integers(0, tile - 1)), halo=1)
-    done = put_together(scene, nearest(scale), layout, dtype=torch.float64).astype(np.float32)
+    done = put_together(scene, nearest(scale), layout, dtype=np.float64).astype(np.float32)
     np.testing.assert_array_equal(done, pixels.repeat(scale, 1).repeat(scale, 2))
 
 

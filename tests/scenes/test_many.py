@@ -94,7 +94,6 @@ def test_a_network_that_cannot_be_made_ends_it(tmp_path, deadline, workers):
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="kills processes as Linux does")
 def interrupted(folder):
     """Run tasks until two are done, and press Ctrl-C; in a process of its own, which that may end."""
 
@@ -108,6 +107,7 @@ def interrupted(folder):
         run(folder, text_tasks(folder, 6), workers=2, slow=("s03.tif", "s04.tif"))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="kills processes as Linux does")
 def test_the_same_call_goes_on_after_ctrl_c(tmp_path, deadline):
     lines = "from pathlib import Path", "from tests.scenes.test_many import interrupted"
     code = "; ".join((*lines, f"interrupted(Path({str(tmp_path)!r}))"))

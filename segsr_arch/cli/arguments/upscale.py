@@ -33,6 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     parser.add_argument(
         "dst", nargs="?", type=Path, metavar="DST", help="output (.tif, .png, .jpg), or a folder; not with a list"
     )
+    parser.set_defaults(works_beside_network=True)
     _add_network(parser.add_argument_group("network"))
     _add_pixels(parser.add_argument_group("pixels"))
     _add_output(parser.add_argument_group("output"))
