@@ -32,17 +32,19 @@ class Blur(Step):
     name = "blur"
     stage = "blur"
 
-    size: int = option(KERNEL_SIZE, help="side of the kernel, odd", unit="HR pixels", minimum=3, maximum=101)
+    size: int | None = option(
+        None, help="side of the kernel, odd; by itself 21, or more for mtf", unit="HR pixels", minimum=3, maximum=101
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.size % 2 == 0:
+        if self.size is not None and self.size % 2 == 0:
             raise ConfigError(f"{self.section}: size: must be odd, so that it has a middle, got {self.size}.")
 
     @property
     def kernel_size(self) -> int:
         """Side of the kernel in HR pixels."""
-        return self.size
+        return KERNEL_SIZE if self.size is None else self.size
 
     def applied(self, signal: Signal, rng: np.random.Generator, *, scale: int) -> tuple[Signal, dict[str, Any]]:
         """Blur the image; see :meth:`Step.applied`."""
@@ -88,7 +90,7 @@ class IsotropicBlur(Blur):
     def draw_kernel(self, rng: np.random.Generator, *, scale: int) -> tuple[NDArray[np.float64], dict[str, Any]]:
         """Draw its width, uniformly."""
         sigma = drawn(self._widths(scale), rng)
-        return isotropic_kernel(sigma, size=self.size), {"sigma": sigma}
+        return isotropic_kernel(sigma, size=self.kernel_size), {"sigma": sigma}
 
     def words(self) -> str:
         """Say in words how wide it is."""
@@ -117,7 +119,7 @@ class AnisotropicBlur(Blur):
         l1 = drawn(self.l1, rng)
         l2 = float(np.clip(l1 * 3 * rng.random(), *ends(self.l2))) if self.draw == "ikc" else drawn(self.l2, rng)
         theta = drawn(self.theta, rng)
-        kernel = anisotropic_kernel(l1, l2, theta * np.pi, size=self.size)
+        kernel = anisotropic_kernel(l1, l2, theta * np.pi, size=self.kernel_size)
         return kernel, {"l1": l1, "l2": l2, "theta": theta}
 
     def words(self) -> str:

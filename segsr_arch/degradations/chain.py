@@ -19,21 +19,40 @@ from numpy.typing import NDArray
 
 from segsr_arch.degradations.bicubic import bicubic_taps
 from segsr_arch.degradations.blur import AnisotropicBlur, IsotropicBlur
+from segsr_arch.degradations.compression import Jpeg, Jpeg2000
 from segsr_arch.degradations.kernels import KERNEL_SIZE, delta_kernel, resized_kernel
 from segsr_arch.degradations.levels import from_levels, to_levels
 from segsr_arch.degradations.noise import GaussianNoise
 from segsr_arch.degradations.reduction import Reduction, reduced
+from segsr_arch.degradations.second_order import SecondOrder
+from segsr_arch.degradations.sensor import Haze, Misregistration, MtfBlur, SensorNoise, Stripes
 from segsr_arch.degradations.step import STAGES, Signal, Step
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.known_names import nearest_hint
 
 STEPS: Mapping[str, type[Step]] = {
-    step.name: step for step in (IsotropicBlur, AnisotropicBlur, Reduction, GaussianNoise)
+    step.name: step
+    for step in (
+        Haze,
+        IsotropicBlur,
+        AnisotropicBlur,
+        MtfBlur,
+        Misregistration,
+        Reduction,
+        SecondOrder,
+        GaussianNoise,
+        SensorNoise,
+        Stripes,
+        Jpeg,
+        Jpeg2000,
+    )
 }
 """The steps by what ``type:`` calls them."""
 NAMED_CHAINS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "iso": [{"type": "isotropic"}, {"type": "reduce"}],
     "aniso": [{"type": "anisotropic"}, {"type": "reduce"}, {"type": "noise"}],
+    "second-order": [{"type": "second-order"}],
+    "sensor": [{"type": "mtf"}, {"type": "reduce", "how": "s-fold"}, {"type": "sensor-noise"}, {"type": "stripes"}],
 }
 """Chains that have a name of their own, as an option file would write them."""
 
@@ -123,7 +142,7 @@ class Chain:
             raise DataError(
                 f"an image of {height} x {width} cannot be reduced by {self.scale}: crop it to a multiple first"
             )
-        signal, records = Signal(image=levels), []
+        signal, records = Signal(image=levels, dtype=hr.dtype), []
         for step in self.steps:
             signal, record = step.applied(signal, rng, scale=self.scale)
             records.append({"type": step.name} | record)

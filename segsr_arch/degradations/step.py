@@ -29,9 +29,11 @@ class Signal:
         image: (H, W, C) in grey levels of 0 to 255, neither rounded nor clipped.
         kernel: (k, k) of all blurs so far, in HR pixels; ``None`` before the first.
         variance: Of all noise so far, mean over the image, in squared grey levels.
+        dtype: Type of the image that is to be made.
     """
 
     image: NDArray[np.float32]
+    dtype: np.dtype[Any]
     kernel: NDArray[np.float64] | None = None
     variance: float = 0.0
 

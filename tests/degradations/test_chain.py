@@ -5,23 +5,9 @@ import pytest
 
 from segsr_arch.degradations import kernels
 from segsr_arch.degradations.bicubic import make_lr
-from segsr_arch.degradations.chain import NAMED_CHAINS, Chain
+from segsr_arch.degradations.chain import NAMED_CHAINS, STEPS, Chain
 from segsr_arch.errors import ConfigError, DataError
-
-
-def picture(dtype, height=64, width=48, bands=3):
-    """Smooth stripes and texture from black to white."""
-    generator = np.random.default_rng(5)
-    y, x = np.mgrid[:height, :width]
-    waves = [np.sin(y / (3 + band)) * np.cos(x / 5) for band in range(bands)]
-    values = (np.stack(waves, axis=2) * 0.4 + 0.5 + generator.uniform(-0.1, 0.1, (height, width, bands))).clip(0, 1)
-    if dtype == "float32":
-        return values.astype(np.float32)
-    return np.rint(values * np.iinfo(dtype).max).astype(dtype)
-
-
-def degrade(chain, image, seed=0, scale=4):
-    return Chain.read(chain, scale=scale).apply(image, np.random.default_rng(seed))
+from tests.degradations.pictures import degrade, flat, picture
 
 
 @pytest.mark.parametrize("name", NAMED_CHAINS)
@@ -40,6 +26,16 @@ def test_every_named_chain_keeps_the_type_and_is_a_function_of_the_seed(name, dt
     assert first.kernel.shape == (21, 21)
     assert first.kernel.sum() == pytest.approx(1, abs=1e-5)
     assert json.loads(json.dumps(first.record)) == first.record
+
+
+def test_every_step_can_be_written_in_a_chain_and_says_its_words():
+    for name, step in STEPS.items():
+        chain = Chain.read([{"type": name}], scale=4)
+        assert step().for_scale(4).words() in chain.words()
+        for bands, dtype in [(1, "uint8"), (6, "uint16")]:
+            result = chain.apply(picture(dtype, 16, 12, bands), np.random.default_rng(0))
+            assert result.lq.shape == (4, 3, bands)
+            assert name in [record["type"] for record in result.record["steps"]]
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
@@ -81,15 +77,14 @@ def test_two_blurs_give_one_kernel():
 
 
 def test_noise_is_added_to_the_lr_image_with_the_sigma_it_says():
-    flat = np.full((400, 400, 3), 0.5, np.float32)
-    result = degrade([{"type": "noise", "sigma": [5, 15]}], flat)
+    result = degrade([{"type": "noise", "sigma": [5, 15]}], flat(128))
     sigma = result.record["steps"][-1]["sigma"]
     assert 5 <= sigma <= 15
     assert result.noise == pytest.approx(sigma)
     assert (result.lq - result.clean).std() * 255 == pytest.approx(sigma, rel=0.02)
     bands = (result.lq - result.clean).reshape(-1, 3)
     assert abs(np.corrcoef(bands.T)[0, 1]) < 0.05
-    grey = degrade([{"type": "noise", "sigma": 5, "grey": True}], flat)
+    grey = degrade([{"type": "noise", "sigma": 5, "grey": True}], flat(128))
     assert np.array_equal(grey.lq[..., 0], grey.lq[..., 2])
 
 
@@ -141,6 +136,11 @@ def test_the_reduction_goes_between_blur_and_noise_where_none_is_named():
         ([{"type": "isotropic", "size": 20}], "isotropic: size: must be odd"),
         ([{"type": "anisotropic", "theta": [0, 2]}], "anisotropic: theta: both ends must be at most 1"),
         ([{"type": "reduce", "how": "lanczos"}], "reduce: how: 'lanczos' is not known; use one of bicubic"),
+        ([{"type": "mtf", "nyquist": 1}], "mtf: nyquist: .*below 1"),
+        ([{"type": "jpeg", "quality": [0, 90]}], "jpeg: quality: both ends must be at least 1"),
+        ([{"type": "second-order", "sigma3": 1}], "second-order: sigma3 is not an option; did you mean sigma"),
+        ([{"type": "isotropic"}, {"type": "haze"}], "haze comes after isotropic"),
+        ([{"type": "second-order"}, {"type": "reduce"}], "reduces twice"),
         ([{"type": "noise"}, {"type": "isotropic"}], "isotropic comes after noise; the order is"),
         ([{"type": "reduce"}, {"type": "reduce"}], "reduces twice"),
     ],
