@@ -95,10 +95,10 @@ class MetricEntry:
             running = _running_set(metric, options["images"])
             return running.add(self.features(sr, gt), gt)
         lq = None
-        if metric.needs == "lq":
+        if metric.needs_lr:
             check_pair(sr, gt, metric=metric.name)
             lq = lr_of(gt, scale)
-            sr = sr[: scale * lq.shape[0], : scale * lq.shape[1]]
+            sr, gt = (image[: scale * lq.shape[0], : scale * lq.shape[1]] for image in (sr, gt))
         return _loaded(metric, options)(sr, gt, lq, scale)
 
     def features(self, img: np.ndarray, img2: np.ndarray) -> np.ndarray:

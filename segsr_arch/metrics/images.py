@@ -76,6 +76,16 @@ def check_depths(sr: np.ndarray, other: np.ndarray, *, metric: str, which: str) 
         raise DataError(f"{metric}: the SR image has {bits}; depths must agree.")
 
 
+def check_lq(sr: np.ndarray, lq: np.ndarray, scale: int, *, metric: str) -> None:
+    """Raise DataError if an SR image is not of the depth of its LR image, or not exactly ``scale`` times as large."""
+    check_depths(sr, lq, metric=metric, which="LR")
+    if sr.shape[:2] != tuple(scale * side for side in lq.shape[:2]):
+        raise DataError(
+            f"{metric}: the SR image has {size_text(sr)} pixels, which is not {scale} times the {size_text(lq)} of the "
+            f"LR image."
+        )
+
+
 def to_tensor(image: np.ndarray, *, device: torch.device, dtype: torch.dtype = torch.float32) -> Tensor:
     """Turn an image (H, W, 3), B, G, R, of 8 or 16 bits into a batch (1, 3, H, W), R, G, B, in [0, 1]."""
     planes = np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1)).astype(np.float64) / data_range(image)

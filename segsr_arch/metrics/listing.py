@@ -9,7 +9,12 @@ from segsr_arch.metrics.pyiqa_metrics import PREFIX
 from segsr_arch.metrics.registered import own_metrics
 from segsr_arch.results.tables import Cell, Table, to_markdown
 
-_READS = {"gt": "ground truth", "lq": "LR images", "nothing": "the SR image alone"}
+_READS = {
+    "gt": "ground truth",
+    "lq": "LR images",
+    "gt and lq": "ground truth and LR images",
+    "nothing": "the SR image alone",
+}
 
 
 def as_text() -> str:
@@ -17,7 +22,8 @@ def as_text() -> str:
     lines = ["protocols, for PSNR and SSIM:"]
     lines += [f"  {name}: {each.description} ({', '.join(each.used_by)})" for name, each in PROTOCOLS.items()]
     lines += ["", "metrics:"]
-    needs = {"gt": "", "lq": " Needs LR images.", "nothing": " Needs no ground truth."}
+    lr = " Needs LR images."
+    needs = {"gt": "", "lq": lr, "gt and lq": lr, "nothing": " Needs no ground truth."}
     for name, metric in CATALOGUE.items():
         source = f" Source: {metric.source}." if metric.source else ""
         lines.append(f"  {name}: {metric.description}{source}{needs[metric.needs]} Better: {metric.better}.")

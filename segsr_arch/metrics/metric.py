@@ -19,7 +19,7 @@ from segsr_arch.results.record import Column, SetValue
 Compute = Callable[..., Any]  # (SR[, partner][, scale=]) -> value; of a set metric (one image) -> features (d,)
 Loader = Callable[..., tuple[str, Compute]]
 Better = Literal["higher", "lower"]
-Needs = Literal["gt", "gt if given", "lq", "nothing"]
+Needs = Literal["gt", "gt if given", "lq", "gt and lq", "nothing"]
 
 
 def plain(compute: Compute, *, backend: str) -> Loader:
@@ -44,7 +44,7 @@ class Metric:
         unit: ``dB``, ``rad`` or nothing.
         decimals: Decimals that are printed.
         needs: What is compared with the SR image: the ground truth, the ground truth where there is one, the LR input,
-            or nothing.
+            both, or nothing.
         reads: How the images are handed over, see :data:`segsr_arch.metrics.images.ImageForm`.
         needs_scale: Whether the upscaling factor is handed over, as ``scale=``.
         smallest_side: Least height and width in pixels, after the crop of a protocol.
@@ -101,7 +101,12 @@ class Metric:
     @property
     def needs_ground_truth(self) -> bool:
         """Whether BasicSR's loops need a ground truth for it; LR images, which they lack, are made of it."""
-        return self.needs in ("gt", "lq")
+        return self.needs in ("gt", "lq", "gt and lq")
+
+    @property
+    def needs_lr(self) -> bool:
+        """Whether it compares with the LR input."""
+        return self.needs in ("lq", "gt and lq")
 
     @property
     def whole_set(self) -> bool:
@@ -246,14 +251,14 @@ class LoadedMetric:
         name, needs = self.metric.name, self.metric.needs
         side = 1 if self.metric.per_protocol else self.metric.smallest_side  # what a crop must leave, it tells itself
         images = [sr]
-        if needs in ("gt", "gt if given") and gt is not None:
+        if needs in ("gt", "gt if given", "gt and lq") and gt is not None:
             check_pair(sr, gt, metric=name, smallest_side=side)
             images.append(gt)
-        elif needs == "gt":
+        elif needs in ("gt", "gt and lq"):
             raise DataError(f"{name}: needs a ground truth image to compare with.")
         else:
             check_image(sr, metric=name, which="SR", smallest_side=side)
-        if needs == "lq":
+        if self.metric.needs_lr:
             if lq is None:
                 raise DataError(f"{name}: needs the LR input to compare with.")
             check_image(lq, metric=name, which="LQ")

@@ -12,8 +12,9 @@ from tests.support import TINY_SEMANTICS, make_image
 
 CPU = torch.device("cpu")
 SCALE = 2
-NAMES = ["psnr", "ssim", "clip_cosine", "clip_iqa", "dists", "ergas", "kid", "lpips", "lr_consistency"]
-NAMES += ["sam", "scc", "uqi"]
+NAMES = ["psnr", "ssim", "clip_cosine", "clip_iqa", "dists", "ergas", "hallucination", "improvement", "kid", "lpips"]
+NAMES += ["lr_consistency", "omission", "reflectance", "sam", "scc", "spatial_shift", "spectral_angle", "synthesis"]
+NAMES += ["uqi"]
 IMAGE_METRICS = [name for name in NAMES if name != "kid"]
 
 
@@ -43,16 +44,21 @@ def images(side, *, wide=False):
 def test_the_catalogue():
     assert list(CATALOGUE) == NAMES
     assert {name for name, each in CATALOGUE.items() if each.better == "lower"} == {
-        *("lpips", "dists", "ergas", "sam", "kid")
+        *("lpips", "dists", "ergas", "sam", "kid"),
+        *("reflectance", "spectral_angle", "spatial_shift", "omission", "hallucination"),
     }
     assert {name: each.needs for name, each in CATALOGUE.items() if each.needs != "gt"} == {
         "clip_iqa": "nothing",
-        "lr_consistency": "lq",
+        **dict.fromkeys(("lr_consistency", "reflectance", "spectral_angle", "spatial_shift"), "lq"),
+        **dict.fromkeys(("synthesis", "improvement", "omission", "hallucination"), "gt and lq"),
     }
     assert [name for name, each in CATALOGUE.items() if each.per_protocol] == ["psnr", "ssim"]
     assert [name for name, each in CATALOGUE.items() if each.whole_set] == ["kid"]
     units = {name: each.unit for name, each in CATALOGUE.items() if each.unit}
-    assert units == {"psnr": "dB", "sam": "rad", "lr_consistency": "dB"}
+    assert units == {
+        **{"psnr": "dB", "sam": "rad", "lr_consistency": "dB"},
+        **{"spectral_angle": "degrees", "spatial_shift": "LR pixels"},
+    }
 
 
 def test_unknown_name():
@@ -81,19 +87,19 @@ def test_smallest_side(load, name):
 def test_wrong_images(load, name):
     measure = load(name)
     run = measure if not measure.metric.whole_set else lambda sr, gt, lq, scale: measure.features(sr, gt)
-    sr, gt, lq = images(40)
+    sr, gt, lq = images(48)
     with pytest.raises(DataError, match=r"the SR image must be an \(H, W, 3\) array of uint8 or uint16"):
         run(sr / 255, gt, lq, SCALE)
-    if measure.metric.needs == "gt":
-        with pytest.raises(DataError, match="SR image has 40 x 40 pixels and the GT image 40 x 38"):
-            run(sr, gt[:, :38], lq, SCALE)
+    if measure.metric.needs in ("gt", "gt and lq"):
+        with pytest.raises(DataError, match="SR image has 48 x 48 pixels and the GT image 48 x 46"):
+            run(sr, gt[:, :46], lq, SCALE)
         with pytest.raises(DataError, match="depths must agree"):
             run(sr, gt.astype(np.uint16), lq, SCALE)
         with pytest.raises(DataError, match=f"{name}: needs a ground truth"):
             run(sr, None, lq, SCALE)
     else:
         run(sr, None, lq, SCALE)
-    if measure.metric.needs == "lq":
+    if measure.metric.needs_lr:
         with pytest.raises(DataError, match=f"{name}: needs the LR input"):
             run(sr, gt, None, SCALE)
 

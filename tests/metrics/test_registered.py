@@ -146,6 +146,7 @@ def test_a_metric_of_imports_is_known_before_the_network_is_built(here, capsys, 
         ({"type": "calculate_clip_iqa"}, False),
         ({"type": "calculate_protocol_psnr", "scale": 2}, True),
         ({"type": "calculate_lr_consistency", "scale": 2}, True),  # BasicSR passes no LR image, it is made of this
+        ({"type": "calculate_omission", "scale": 2}, True),
         ({"type": "calculate_kid", "images": 2}, True),
         ({"type": "calculate_pyiqa", "metric": "musiq"}, False),
         ({"type": "calculate_pyiqa", "metric": "fsim"}, True),

@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 
 from segsr_arch.degradations.bicubic import make_lr, mod_crop, reduce_exactly
-from segsr_arch.errors import DataError
-from segsr_arch.metrics.images import check_depths, data_range, size_text
+from segsr_arch.metrics.images import check_lq, data_range
 from segsr_arch.metrics.measures.fidelity import decibels
 from segsr_arch.metrics.metric import Metric, plain
 
@@ -57,12 +56,7 @@ def lr_consistency(sr: np.ndarray, lq: np.ndarray, scale: int) -> float:
     Raises:
         DataError: If depths or sizes do not fit, or the scale is none of these.
     """
-    check_depths(sr, lq, metric="lr_consistency", which="LR")
-    if sr.shape[:2] != tuple(scale * side for side in lq.shape[:2]):
-        raise DataError(
-            f"lr_consistency: the SR image has {size_text(sr)} pixels, which is not {scale} times the {size_text(lq)} "
-            f"of the LR image."
-        )
+    check_lq(sr, lq, scale, metric="lr_consistency")
     reduced = _reduce(sr, scale).clip(0, data_range(sr))
     error = cv2.norm(reduced, lq.astype(np.float64), cv2.NORM_L2SQR) / reduced.size
     return decibels(error, data_range(sr))
