@@ -38,9 +38,14 @@ class TrainingModel(ValidatedModel):
 
     Raises:
         ConfigError: If an option is wrong.
+
+    Attributes:
+        position: Where a step stands while :meth:`compute_losses` runs: the iteration, and the part of the batch that
+            ``train: accumulate`` makes, from 0.
     """
 
     option_keys = {"train": keys_of(TrainOptions)}
+    position: tuple[int, int]
 
     @classmethod
     def check_options(cls, opt: Mapping[str, Any]) -> None:
@@ -151,6 +156,7 @@ class TrainingModel(ValidatedModel):
         for part, (lq, gt) in enumerate(zip(self.lq.chunk(parts), self.gt.chunk(parts), strict=True)):
             # Ranks exchange gradients once, with the last part.
             wait = self.opt["dist"] and part < parts - 1
+            self.position = (current_iter, part)
             with self.net_g.no_sync() if wait else contextlib.nullcontext():
                 losses = self.compute_losses(lq, gt)
                 torch.autograd.backward(self.scaler.scale(_sum_of(losses) / parts))

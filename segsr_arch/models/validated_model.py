@@ -1,6 +1,7 @@
 """Super-resolving, measuring and recording, while a network trains and in a test."""
 
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -105,12 +106,18 @@ class ValidatedModel(SRModel):  # type: ignore[misc] # of a package without type
 
     def test(self) -> None:
         """Super-resolve ``self.lq`` into ``self.output``; ``self.lq`` and the network's mode stay what they are."""
+        with self.evaluating():
+            self.output = self.super_resolve(self.lq)
+
+    @contextlib.contextmanager
+    def evaluating(self) -> Iterator[None]:
+        """Run :attr:`tested_network` in evaluation mode and without gradients; its mode is put back."""
         network = self.tested_network
         was_training = network.training
         network.eval()
         try:
             with torch.no_grad():
-                self.output = self.super_resolve(self.lq)
+                yield
         finally:
             network.train(was_training)
 
