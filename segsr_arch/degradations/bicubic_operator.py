@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+from scipy import fft, sparse
 
 from segsr_arch.degradations.bicubic import bicubic_taps
 from segsr_arch.errors import DataError
@@ -153,6 +153,48 @@ def project(
         residual, inverse_gram(height, scale, residual.dtype), inverse_gram(width, scale, residual.dtype)
     )
     return image + spread_bicubic(weights, scale)
+
+
+def project_noisy(
+    image: NDArray[np.floating],
+    residual: NDArray[np.floating],
+    scale: int,
+    *,
+    weight: float,
+) -> NDArray[np.floating]:
+    """Change an image such that its reduction comes closer to one that is noisy.
+
+    x + A^T (A A^T + weight I)^-1 r, over both axes at once: the most probable image where errors of x and noise of the
+    LR image are independent and normal, with ``weight`` the variance of the noise over that of the errors. Weight 0 is
+    :func:`project`. It is not local: the whole image is needed.
+
+    Args:
+        image: x (..., H, W), float32 or float64.
+        residual: r (..., H / scale, W / scale) of the same type.
+        scale: Whole number from 2 to 16.
+        weight: At least 0.
+
+    Returns:
+        A new image (..., H, W).
+    """
+    rows, columns = (gram_eigenvalues(length, scale) for length in residual.shape[-2:])
+    spectrum = fft.dctn(residual, axes=(-2, -1), norm="ortho")
+    spectrum /= (rows[:, None] * columns + weight).astype(residual.dtype)
+    return image + spread_bicubic(fft.idctn(spectrum, axes=(-2, -1), norm="ortho"), scale)
+
+
+@lru_cache(maxsize=32)
+def gram_eigenvalues(length: int, scale: int) -> NDArray[np.float64]:
+    """Give the eigenvalues of A A^T of one axis, from the lowest frequency to the highest: (length,), above 0.
+
+    Its eigenvectors are the discrete cosines (DCT-II), because kernel and borders are symmetric. The first row of a
+    matrix V diag(d) V^T, transformed, is d times the first row of V.
+    """
+    matrix = reduction_matrix(length, scale)
+    first = (matrix[[0]] @ matrix.T).toarray()[0]
+    impulse = np.zeros(length)
+    impulse[0] = 1
+    return np.asarray(fft.dct(first, norm="ortho") / fft.dct(impulse, norm="ortho"))
 
 
 def _reduced_size(image: NDArray[np.floating], scale: int) -> tuple[int, int]:

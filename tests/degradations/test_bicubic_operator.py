@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from scipy import fft
 
 from segsr_arch.degradations import bicubic_operator as operator
 from segsr_arch.degradations.bicubic import reduce_exactly
@@ -68,3 +69,26 @@ def test_wrong_input_is_named():
         operator.reduce_bicubic(np.zeros((3, 62, 64)), 4)
     with pytest.raises(DataError, match="uint8"):
         operator.reduce_bicubic(np.zeros((3, 64, 64), np.uint8), 4)
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_cosines_are_the_eigenvectors_of_the_reduction_there_and_back(scale):
+    for length in (1, 2, 3, 30):
+        matrix = operator.reduction_matrix(length, scale).toarray()
+        cosines = fft.idct(np.eye(length), axis=0, norm="ortho")
+        values = operator.gram_eigenvalues(length, scale)
+        assert np.abs(matrix @ matrix.T - cosines * values @ cosines.T).max() < 1e-12
+        assert values.min() > 0
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_a_projection_onto_a_noisy_image_is_that_of_dense_algebra(scale):
+    generator = np.random.default_rng(3)
+    image, residual = generator.random((2, 4 * scale, 3 * scale)), generator.random((2, 4, 3))
+    rows, columns = (operator.reduction_matrix(length, scale).toarray() for length in (4, 3))
+    both = np.kron(rows, columns)
+    solved = np.linalg.solve(both @ both.T + 0.3 * np.eye(12), residual.reshape(2, 12).T)
+    known = image + (both.T @ solved).T.reshape(image.shape)
+    assert np.abs(operator.project_noisy(image, residual, scale, weight=0.3) - known).max() < 1e-12
+    exact = operator.project(image, residual, scale)
+    assert np.abs(operator.project_noisy(image, residual, scale, weight=0.0) - exact).max() < 1e-8

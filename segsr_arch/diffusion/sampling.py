@@ -1,0 +1,109 @@
+"""From noise to clean latents in few steps, by solvers of diffusers.
+
+All start at the last time step of the schedule, where the network was trained on nearly pure noise, and space the
+others evenly down from there (``trailing``; Lin et al., Common Diffusion Noise Schedules and Sample Steps are Flawed,
+2024, table 2).
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from segsr_arch.diffusion.library import diffusers_library
+from segsr_arch.diffusion.noise import noise_of
+from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.errors import ConfigError
+from segsr_arch.option_fields import OptionGroup, option
+
+Denoiser = Callable[[Tensor, int], Tensor]
+"""Predicts what a schedule asks for, of latents (B, C, h, w) at a time step: a tensor of the same shape."""
+
+# Of how many time steps consistency models are distilled; the steps of a sample are some of them.
+_CONSISTENCY_STEPS = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerOptions(OptionGroup):
+    """How latents are sampled (key ``sampler:`` of a diffusion network).
+
+    Raises:
+        ConfigError: If a value is not known or out of range.
+    """
+
+    section = "sampler"
+
+    type: str = option(
+        "unipc",
+        help="solver: UniPC, DPM-Solver++ (2M), DDIM without noise, or LCM, which needs a consistency model",
+        choices=("unipc", "ddim", "dpm++", "lcm"),
+    )
+    steps: int = option(20, help="time steps, each one evaluation of the network, or two with guidance", minimum=1)
+    guidance: float = option(
+        9.0, help="weight of classifier-free guidance: 1 is none, and half the evaluations", minimum=0
+    )
+    seed: int = option(0, help="of the noise: the same seed gives the same image", minimum=0)
+
+
+def sample(
+    denoiser: Denoiser,
+    noise: Tensor,
+    schedule: NoiseSchedule,
+    options: SamplerOptions,
+    *,
+    advance: Callable[[], object] = lambda: None,
+) -> Tensor:
+    """Sample clean latents.
+
+    Each image is computed apart from the others of the batch. ``lcm`` adds fresh noise at each step; it comes of the
+    seed and the step and is the same for all images of a batch, so that no image depends on the others.
+
+    Args:
+        denoiser: The network, with guidance and all that it is conditioned on.
+        noise: Standard normal noise (B, C, h, w), float32.
+        schedule: The schedule that the network was trained on.
+        options: Solver, number of steps, and seed; guidance is the denoiser's own.
+        advance: Called after each step.
+
+    Returns:
+        Clean latents (B, C, h, w), float32.
+
+    Raises:
+        ConfigError: If the schedule has fewer steps than are asked for, or the solver cannot do with so many.
+    """
+    solver, spacing = _solver(schedule, options)
+    solver.set_timesteps(options.steps, **spacing)
+    times = [int(t) for t in solver.timesteps]
+    latents, clean = noise, noise
+    for place, t in enumerate(times):
+        prediction = denoiser(latents, t).float()
+        if options.type == "lcm":
+            clean = solver.step(prediction, t, latents, generator=torch.Generator()).denoised
+            if place + 1 < len(times):
+                fresh = noise_of(noise.shape[1:], seed=options.seed, keys=("lcm", place)).to(noise)
+                latents = schedule.noised(clean, fresh, times[place + 1])
+        else:
+            latents = clean = solver.step(prediction, t, latents).prev_sample
+        advance()
+    return clean
+
+
+def _solver(schedule: NoiseSchedule, options: SamplerOptions) -> tuple[Any, dict[str, int]]:
+    """The solver of diffusers, and what it is to be told when the steps are set."""
+    library, config = diffusers_library(), asdict(schedule.options)
+    if options.steps > schedule.steps:
+        raise ConfigError(f"sampler: steps: at most the {schedule.steps} of the schedule, got {options.steps}.")
+    if options.type == "lcm":
+        if options.steps > _CONSISTENCY_STEPS or schedule.steps % _CONSISTENCY_STEPS:
+            raise ConfigError(
+                f"sampler: steps: lcm takes at most {_CONSISTENCY_STEPS}, of a schedule of a multiple of as many; got "
+                f"{options.steps} of {schedule.steps}. Use another type, such as ddim."
+            )
+        solver = library.LCMScheduler(**config, clip_sample=False, timestep_spacing="trailing")
+        return solver, {"original_inference_steps": _CONSISTENCY_STEPS}
+    if options.type == "ddim":
+        return library.DDIMScheduler(**config, clip_sample=False, timestep_spacing="trailing"), {}
+    solvers = {"unipc": library.UniPCMultistepScheduler, "dpm++": library.DPMSolverMultistepScheduler}
+    return solvers[options.type](**config, timestep_spacing="trailing"), {}

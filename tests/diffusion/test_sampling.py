@@ -1,0 +1,106 @@
+import sys
+
+import pytest
+import torch
+
+from segsr_arch.diffusion.noise import noise_of
+from segsr_arch.diffusion.sampling import SamplerOptions, sample
+from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.errors import ConfigError, DependencyError
+
+MEAN, SPREAD = 0.7, 0.5
+SCHEDULES = {
+    # Not Stable Diffusion's: its end still holds .068 of the image, so that from noise alone the mean comes out at .679
+    # whatever the solver, and DDIM, of first order, needs a finer beginning to keep the spread in 50 steps (.470).
+    "epsilon": {"beta_start": 0.0001, "beta_end": 0.025},
+    "v_prediction": {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"},
+}
+TYPES = ("unipc", "ddim", "dpm++", "lcm")
+
+
+def exact_denoiser(schedule, *, consistency=False):
+    """The best denoiser of pixels that are normal with MEAN and SPREAD; its calls are counted.
+
+    A consistency model gives the end of the path through z_t instead of the mean of all that z_t may come from.
+    """
+    times = []
+
+    def predict(latents, t):
+        times.append(t)
+        signal, noise = schedule.signal(t), schedule.noise(t)
+        total = (signal**2 * SPREAD**2 + noise**2).sqrt()
+        off = (latents - signal * MEAN) / total
+        clean = MEAN + off * (SPREAD if consistency else signal * SPREAD**2 / total)
+        return schedule.target(clean, (latents - signal * clean) / noise, t)
+
+    return predict, times
+
+
+@pytest.mark.parametrize("prediction", SCHEDULES)
+@pytest.mark.parametrize("kind", TYPES)
+def test_samples_of_an_exact_denoiser_have_its_mean_and_spread(kind, prediction):
+    schedule = NoiseSchedule.of(SCHEDULES[prediction])
+    denoiser, times = exact_denoiser(schedule, consistency=kind == "lcm")
+    ticks = []
+    noise = noise_of((4, 128, 128), seed=0, keys=())[None]
+    options = SamplerOptions(type=kind, steps=50)
+    clean = sample(denoiser, noise, schedule, options, advance=lambda: ticks.append(None))
+    assert clean.mean().item() == pytest.approx(MEAN, abs=0.02)
+    assert clean.std().item() == pytest.approx(SPREAD, abs=0.02)
+    assert len(times) == len(ticks) == 50, "one evaluation a step"
+    assert times[0] == 999 and times == sorted(times, reverse=True), "trailing: from the last step downwards"
+
+
+@pytest.mark.parametrize("kind", TYPES)
+def test_an_image_is_sampled_alone_as_in_a_batch(kind):
+    schedule = NoiseSchedule.of()
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.randn(4, 4, 3, 3, generator=generator) / 6
+    exact, _ = exact_denoiser(schedule)
+
+    def denoiser(latents, t):
+        return exact(latents, t) + 0.05 * torch.nn.functional.conv2d(latents, weight, padding=1).tanh()
+
+    noise = torch.stack([noise_of((4, 12, 8), seed=0, keys=(name,)) for name in ("a", "b", "c")])
+    options = SamplerOptions(type=kind, steps=5)
+    state = torch.random.get_rng_state()
+    together = sample(denoiser, noise, schedule, options)
+    assert torch.equal(torch.random.get_rng_state(), state), "no global generator is drawn from"
+    for place in range(3):
+        alone = sample(denoiser, noise[place : place + 1], schedule, options)
+        assert (alone - together[place : place + 1]).abs().max() < 1e-5
+    assert (together[0] - together[1]).abs().max() > 1e-4  # fresh noise leaves little of the first one: .0003
+
+
+def test_another_seed_gives_other_fresh_noise():
+    schedule = NoiseSchedule.of()
+    denoiser, _ = exact_denoiser(schedule, consistency=True)
+    noise = noise_of((1, 16, 16), seed=0, keys=())[None]
+    one, other = (sample(denoiser, noise, schedule, SamplerOptions(type="lcm", steps=4, seed=seed)) for seed in (0, 1))
+    assert (one - other).abs().mean() > 0.1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"steps": 101}, "sampler: steps: at most the 100 of the schedule, got 101"),
+        ({"type": "lcm", "steps": 60}, "lcm takes at most 50"),
+    ],
+)
+def test_more_steps_than_there_are_are_refused(options, message):
+    schedule = NoiseSchedule.of({"num_train_timesteps": 100})
+    with pytest.raises(ConfigError, match=message):
+        sample(lambda latents, t: latents, torch.zeros(1, 1, 2, 2), schedule, SamplerOptions(**options))
+
+
+def test_options_that_are_not_known_are_refused():
+    with pytest.raises(ConfigError, match="sampler: step is not an option; did you mean steps"):
+        SamplerOptions.read({"step": 20})
+    with pytest.raises(ConfigError, match="sampler: type: 'euler' is not known; use one of unipc, ddim"):
+        SamplerOptions.read({"type": "euler"})
+
+
+def test_without_diffusers_the_pip_command_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "diffusers", None)
+    with pytest.raises(DependencyError, match=r"pip install 'segsr-arch\[diffusion\]'"):
+        NoiseSchedule.of()
