@@ -18,6 +18,7 @@ with importing_from(find_installation()):
     from segsr_arch.archs import (
         bicubic_arch,  # noqa: F401
         hat_arch,  # noqa: F401
+        mssd_arch,  # noqa: F401
         segsr_arch,  # noqa: F401
         semantic_sr_arch,  # noqa: F401
     )

@@ -136,3 +136,24 @@ TINY_HAT = {
     "compress_ratio": 3,
     "squeeze_factor": 6,
 }
+# A diffusion model that builds in a second, in the space of pixels; the UNet is to be trained.
+TINY_DIFFUSION = {
+    "autoencoder": {"type": "pixels", "factor": 4},
+    "text": {"width": 16, "layers": 1, "heads": 2},
+    "unet": {
+        "block_out_channels": [16, 32],
+        "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+        "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+        "layers_per_block": 1,
+        "norm_num_groups": 8,
+        "attention_head_dim": 4,
+    },
+    "schedule": {"prediction_type": "v_prediction"},
+}
+TINY_MSSD = {
+    "stable_diffusion": TINY_DIFFUSION,
+    "trained": ["controlnet", "unet"],
+    "base": "bicubic",
+    "latent_std": 0.1,
+    "sampler": {"steps": 2, "guidance": 2.0},
+}

@@ -1,4 +1,4 @@
-"""diffusers, which is imported when a diffusion network is built and not before: it takes seconds."""
+"""diffusers and transformers, imported when a diffusion network is built and not before: they take seconds."""
 
 import importlib
 from types import ModuleType
@@ -15,9 +15,25 @@ def diffusers_library() -> ModuleType:
     Raises:
         DependencyError: If it is not installed, or something that it needs is not.
     """
+    return _imported("diffusers")
+
+
+def transformers_library() -> ModuleType:
+    """Import transformers.
+
+    Returns:
+        The module.
+
+    Raises:
+        DependencyError: If it is not installed, or something that it needs is not.
+    """
+    return _imported("transformers")
+
+
+def _imported(name: str) -> ModuleType:
     try:
-        return importlib.import_module("diffusers")
+        return importlib.import_module(name)
     except ImportError as error:
         raise DependencyError(
-            f"diffusion networks need diffusers ({error}). Install it with: pip install 'segsr-arch[diffusion]'"
+            f"diffusion networks need {name} ({error}). Install it with: pip install 'segsr-arch[diffusion]'"
         ) from error

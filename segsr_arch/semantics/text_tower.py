@@ -19,7 +19,6 @@ from segsr_arch.freezing import FrozenIdentity, state_digest
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.vision_tower import model_config, resolve_configuration
 from segsr_arch.semantics.vision_weights import (
-    fill_portably,
     find_weights,
     load_tower,
     read_model,
@@ -27,6 +26,7 @@ from segsr_arch.semantics.vision_weights import (
     text_part,
     visual_part,
 )
+from segsr_arch.weights.random_weights import fill_portably
 
 # Only the text tower is used, so the vision tower is built as small as open_clip allows and dropped at once.
 _SMALLEST_VISION_TOWER = {"image_size": 8, "patch_size": 8, "width": 8, "head_width": 8, "layers": 1}

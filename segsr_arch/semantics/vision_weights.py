@@ -4,14 +4,13 @@ import logging
 import os
 import socket
 import urllib.request
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import huggingface_hub
 import numpy as np
 import open_clip
-import torch
 from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 
@@ -21,6 +20,7 @@ from segsr_arch.replacing import replaced
 from segsr_arch.running.progress import bar_for_others
 from segsr_arch.weights.layouts import to_open_clip
 from segsr_arch.weights.network_weights import load_strictly
+from segsr_arch.weights.random_weights import fill_portably
 from segsr_arch.weights.reading import read_state_dict
 
 logger = logging.getLogger(__name__)
@@ -176,9 +176,7 @@ def load_visual_weights(visual: nn.Module, path: Path, description: str) -> nn.M
 def draw_random_weights(visual: VisionTransformer, seed: int) -> nn.Module:
     """Fill a tower in place with random weights that are the same on every machine.
 
-    torch's own generators may differ in the last bit between processors, and a checkpoint is only accepted beside the
-    very weights that it was trained with. So: uniform numbers by exact arithmetic from numpy's raw PCG64 stream, with
-    a standard deviation of 1 / sqrt(fan in); biases zero and normalisations one.
+    See :func:`~segsr_arch.weights.random_weights.fill_portably`.
 
     Args:
         visual: open_clip vision tower.
@@ -196,29 +194,3 @@ def draw_random_weights(visual: VisionTransformer, seed: int) -> nn.Module:
     return fill_portably(
         visual, np.random.PCG64(seed), width=visual.positional_embedding.shape[1], embeddings=embeddings
     )
-
-
-def fill_portably(module: nn.Module, stream: np.random.PCG64, *, width: int, embeddings: Collection[str]) -> nn.Module:
-    """Fill a tower in place from a raw stream, as :func:`draw_random_weights` says.
-
-    Args:
-        module: Tower of float32 parameters.
-        stream: Source of 64-bit integers.
-        width: Width of its tokens.
-        embeddings: Names of the parameters whose standard deviation is 1 / sqrt(width).
-
-    Returns:
-        The tower, changed.
-    """
-    with torch.no_grad():
-        for name, parameter in module.named_parameters():
-            if parameter.ndim < 2 and name not in embeddings:
-                parameter.fill_(1.0 if name.endswith("weight") or name.endswith("gamma") else 0.0)
-                continue
-            count = parameter.numel()
-            integers = stream.random_raw(-(-count // 4)).view(np.uint16)[:count]
-            fan_in = width if name in embeddings else parameter[0].numel()
-            bound = (3.0 / fan_in) ** 0.5
-            values = ((integers.astype(np.float64) - 32767.5) / 32768.0 * bound).astype(np.float32)
-            parameter.copy_(torch.from_numpy(values).view_as(parameter))
-    return module

@@ -1,0 +1,84 @@
+"""Between images and what is diffused: the autoencoder of Stable Diffusion, or pixels put in another order."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class Autoencoder(nn.Module):
+    """Maps RGB images to latents and back.
+
+    Attributes:
+        factor: How many pixels a side of a latent stands for; sides of images are multiples of it.
+        channels: Of latents.
+    """
+
+    factor: int
+    channels: int
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Encode images (B, 3, H, W), RGB in [0, 1], to latents (B, channels, H / factor, W / factor)."""
+        raise NotImplementedError
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Decode latents (B, channels, h, w) to images (B, 3, factor * h, factor * w), about [0, 1], not clipped."""
+        raise NotImplementedError
+
+
+class PixelAutoencoder(Autoencoder):
+    """Puts the pixels of each block side by side as channels, and loses nothing: diffusion in the space of images.
+
+    Args:
+        factor: Side of a block in pixels.
+    """
+
+    def __init__(self, *, factor: int) -> None:
+        super().__init__()
+        self.factor = factor
+        self.channels = 3 * factor**2
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Rearrange images (B, 3, H, W) in [0, 1] to (B, 3 * factor^2, H / factor, W / factor) in [-1, 1]."""
+        return F.pixel_unshuffle(2 * images - 1, self.factor)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Put the pixels back where they were."""
+        return (F.pixel_shuffle(latents, self.factor) + 1) / 2
+
+
+class LatentAutoencoder(Autoencoder):
+    """The autoencoder of Stable Diffusion (Rombach et al. 2022), scaled to about unit variance.
+
+    An image is encoded to the mode of its distribution: the noise of the encoder is far below that of any step.
+
+    Args:
+        vae: ``AutoencoderKL`` of diffusers.
+    """
+
+    def __init__(self, vae: Any) -> None:
+        super().__init__()
+        self.vae = vae
+        self.factor = 2 ** (len(vae.config.block_out_channels) - 1)
+        self.channels = vae.config.latent_channels
+        self._shift = vae.config.shift_factor or 0.0
+        self._scaling = vae.config.scaling_factor
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Encode images (B, 3, H, W) in [0, 1] to scaled latents."""
+        mode: Tensor = self.vae.encode((2 * images - 1).to(self.vae.dtype)).latent_dist.mode()
+        latents: Tensor = ((mode - self._shift) * self._scaling).to(images.dtype)
+        return latents
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Decode scaled latents to images."""
+        unscaled = (latents / self._scaling + self._shift).to(self.vae.dtype)
+        images: Tensor = self.vae.decode(unscaled).sample
+        return ((images + 1) / 2).to(latents.dtype)
+
+
+def encode_frozen(autoencoder: Autoencoder, images: Tensor) -> Tensor:
+    """Encode images without keeping what a gradient would need: nothing before them is trained."""
+    with torch.no_grad():
+        return autoencoder.encode(images)

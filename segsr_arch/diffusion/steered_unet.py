@@ -1,0 +1,119 @@
+"""A UNet that is steered by an LR image and by words: the one place where a denoising step is computed."""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from segsr_arch.diffusion.control import ControlEncoder, ControlStem
+from segsr_arch.diffusion.parts import DiffusionParts
+from segsr_arch.diffusion.pixel_attention import DecoderAttention
+from segsr_arch.errors import ConfigError
+from segsr_arch.windows import Window
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Steering:
+    """What steers the denoising of B images.
+
+    Attributes:
+        features: Of the LR image (B, C, h, w), at the size of the latents.
+        text: Of the captions (B, 77, D).
+        silence: Of no caption (1, 77, D).
+        has_words: Whether any caption says anything.
+    """
+
+    features: Tensor
+    text: Tensor
+    silence: Tensor
+    has_words: bool
+
+    def at(self, window: Window) -> "Steering":
+        """What steers a window of the latents."""
+        return replace(self, features=self.features[(...,) + window.slices])
+
+    def silent(self) -> "Steering":
+        """The same without words."""
+        return replace(self, text=self.silence.expand_as(self.text), has_words=False)
+
+
+class SteeredUNet(nn.Module):
+    """Parts of a diffusion model with a ControlNet made from its UNet.
+
+    Args:
+        parts: The parts.
+        pixel_attention: Whether the UNet's decoder attends to the features of the ControlNet.
+    """
+
+    def __init__(self, parts: DiffusionParts, *, pixel_attention: bool = False) -> None:
+        super().__init__()
+        self.parts = parts
+        self.stem = ControlStem(factor=parts.autoencoder.factor, channels=parts.unet.config.block_out_channels[0])
+        self.control = ControlEncoder(parts.unet).requires_grad_(True)
+        self.attention = DecoderAttention(parts.unet) if pixel_attention else None
+
+    def steering(self, features: Tensor, captions: Sequence[str] | None) -> Steering:
+        """Compute once for an image what every step reads.
+
+        Args:
+            features: What the stem makes of LR images at HR size, (B, C, h, w).
+            captions: B captions; ``None`` for none.
+
+        Raises:
+            ConfigError: If there are more or fewer captions than images.
+        """
+        count = len(features)
+        captions = [""] * count if captions is None else list(captions)
+        if len(captions) != count:
+            raise ConfigError(
+                f"captions: {len(captions)} for {count} images; give one for each, an empty one where there is none."
+            )
+        silence, text = self.parts.text([""]), self.parts.text(captions)
+        return Steering(features=features, text=text, silence=silence, has_words=any(captions))
+
+    def predict(self, latents: Tensor, t: Tensor, steering: Steering) -> Tensor:
+        """Run ControlNet and UNet once.
+
+        Args:
+            latents: Noised latents (B, C, h, w).
+            t: Time steps (B,).
+            steering: What steers them.
+
+        Returns:
+            What the schedule's ``target`` is, (B, C, h, w).
+        """
+        control = self.control(latents, t, steering.text, steering.features)
+        unet = self.parts.unet
+        attending = nullcontext() if self.attention is None else self.attention.attending(unet, control.levels)
+        with attending:
+            prediction: Tensor = unet(
+                latents,
+                t,
+                steering.text,
+                down_block_additional_residuals=control.down,
+                mid_block_additional_residual=control.middle,
+            ).sample
+        return prediction
+
+    def predict_guided(self, latents: Tensor, t: Tensor, steering: Steering, weight: float) -> Tensor:
+        """Run with words and without, and go further from the one in the direction of the other.
+
+        Without words, or at a weight of one, there is nothing to tell apart, and one run does.
+
+        Args:
+            latents: Noised latents (B, C, h, w).
+            t: Time steps (B,).
+            steering: What steers them.
+            weight: Of the guidance (Ho and Salimans 2022); 1 is the run with words alone.
+        """
+        if weight == 1 or not steering.has_words:
+            return self.predict(latents, t, steering)
+        both = replace(
+            steering,
+            features=steering.features.repeat(2, 1, 1, 1),
+            text=torch.cat([steering.text, steering.silent().text]),
+        )
+        conditional, unconditional = self.predict(latents.repeat(2, 1, 1, 1), t.repeat(2), both).chunk(2)
+        return unconditional + weight * (conditional - unconditional)

@@ -1,0 +1,73 @@
+"""Captions as a UNet reads them: 77 tokens of CLIP's vocabulary, each as a vector."""
+
+import functools
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import open_clip
+import torch
+from torch import Tensor, nn
+
+VOCABULARY = 49408  # entries of CLIP's byte pair encoding; the last two begin and end a text
+
+logger = logging.getLogger(__name__)
+
+
+@functools.cache
+def _tokenizer() -> open_clip.SimpleTokenizer:
+    return open_clip.SimpleTokenizer()
+
+
+def token_ids(caption: str, *, length: int, padding: int) -> list[int]:
+    """Encode a caption with CLIP's byte pair encoding, which open_clip brings.
+
+    What is too long is cut at its end, and said: who wants to choose what stays shortens captions before.
+
+    Args:
+        caption: Any text; an empty one says nothing.
+        length: How many tokens the encoder reads, the first and the last included.
+        padding: The token after the end.
+
+    Returns:
+        ``length`` ids.
+    """
+    words = _tokenizer().encode(caption)
+    if len(words) > length - 2:
+        logger.warning("A caption of %d tokens is cut to %d: %.60s...", len(words) + 2, length, caption)
+    ids = [VOCABULARY - 2, *words[: length - 2], VOCABULARY - 1]
+    return ids + [padding] * (length - len(ids))
+
+
+class TextConditioning(nn.Module):
+    """CLIP's text encoder up to its last hidden state.
+
+    Args:
+        encoder: ``CLIPTextModel`` of transformers.
+        padding: Token after the end of a text: that of the end in Stable Diffusion 1, 0 in 2.
+    """
+
+    def __init__(self, encoder: Any, *, padding: int = VOCABULARY - 1) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.padding = padding
+
+    @property
+    def width(self) -> int:
+        """Channels of a token."""
+        return int(self.encoder.config.hidden_size)
+
+    @torch.no_grad()
+    def forward(self, captions: Sequence[str]) -> Tensor:
+        """Encode captions.
+
+        Args:
+            captions: B texts; one that is empty stands for no text.
+
+        Returns:
+            (B, 77, width), on the device of the encoder.
+        """
+        length = self.encoder.config.max_position_embeddings
+        ids = [token_ids(caption, length=length, padding=self.padding) for caption in captions]
+        states: Tensor = self.encoder(torch.tensor(ids, device=self.encoder.device)).last_hidden_state
+        return states
