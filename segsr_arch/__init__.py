@@ -23,7 +23,7 @@ with importing_from(find_installation()):
         semantic_sr_arch,  # noqa: F401
     )
     from segsr_arch.compat.repairs import parse_options
-    from segsr_arch.data import bicubic_paired_dataset  # noqa: F401
+    from segsr_arch.data import bicubic_paired_dataset, blind_paired_dataset  # noqa: F401
     from segsr_arch.export import inference_arch  # noqa: F401
     from segsr_arch.inference.window_sizes import knowing_window
     from segsr_arch.metrics import catalogue  # noqa: F401

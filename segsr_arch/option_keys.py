@@ -73,6 +73,8 @@ class Key:
         below: A number must be smaller than this.
         items: Kind of the entries of a list; empty if they may be anything.
         keys: Known keys of a mapping; ``None`` if they are checked elsewhere or free.
+        entries: Known keys of a list's entries, which are mappings, by what their ``type`` says; a value is checked
+            by whoever reads it. ``None`` for other lists.
         help: What it does, for editors and the documentation.
         default: What holds where it is left out; :data:`NO_DEFAULT` where that is not known.
         unit: What a number counts or measures (``LR pixels``).
@@ -89,6 +91,7 @@ class Key:
     below: float | None = None
     items: str = ""
     keys: "Mapping[str, Key] | None" = None
+    entries: "Mapping[str, Mapping[str, Key]] | None" = None
     help: str = ""
     default: Any = NO_DEFAULT
     unit: str = ""

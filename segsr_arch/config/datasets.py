@@ -44,8 +44,9 @@ def check_datasets(problems: Problems, opt: Mapping[str, Any], *, is_train: bool
     """Check every entry of ``datasets:``.
 
     A data set class from elsewhere takes part by class attributes: ``option_keys``, a table of its keys
-    (:mod:`segsr_arch.config.tables`); ``listed_roots``, the keys of folders and LMDBs whose images are listed; and
-    ``patches_from``, the one of them from which ``gt_size`` is cut.
+    (:mod:`segsr_arch.config.tables`); ``listed_roots``, the keys of folders and LMDBs whose images are listed;
+    ``patches_from``, the one of them from which ``gt_size`` is cut; and a class method ``check_values``, which reads
+    options whose keys are right as the class does, and raises a ``SegsrError``.
 
     Args:
         problems: Where problems go.
@@ -110,6 +111,9 @@ def _check_dataset(
     lmdb = _check_backend(here.at("io_backend"), options.get("io_backend"))
     _check_loader(here, options, trains=phase == "train")
 
+    if here.ok and is_whole(opt.get("scale")) and hasattr(cls, "check_values"):
+        with here.refusals():
+            cls.check_values(options, scale=opt["scale"])
     roots: tuple[str, ...] = LISTED_TYPES.get(type_name or "", getattr(cls, "listed_roots", ()))
     for key in (key for key in options if str(key).startswith("dataroot") and key not in roots):
         _check_root_exists(here.at(key), options[key])

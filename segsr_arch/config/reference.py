@@ -83,6 +83,8 @@ def _with_nested(groups: Mapping[str, Mapping[str, Key]]) -> Iterator[tuple[str,
         for name, key in keys.items():
             if key.keys is not None:
                 yield f"`{above}{name}:`", key.keys
+            for kind, entry in (key.entries or {}).items():
+                yield f"`{name}:` with `type: {kind}`", entry
 
 
 def _row(name: str, key: Key) -> str:

@@ -101,6 +101,9 @@ def _plain(key: Key) -> Schema:
     schema |= {word: getattr(key, bound) for bound, word in _BOUNDS.items() if getattr(key, bound) is not None}
     if key.items or key.kind == "texts":
         schema["items"] = _plain(Key(key.items or "text"))
+    if key.entries is not None:
+        entries = {name: _object({**_TYPE, **keys}) for name, keys in key.entries.items()}
+        schema["items"] = _by_type(entries, names={"enum": list(entries)})
     if key.keys is not None:
         schema |= _object(key.keys)
     return {"anyOf": [schema, words]} if key.words else schema
@@ -237,12 +240,12 @@ def _of_phase() -> Schema:
     return {"if": {"required": ["train"]}, "then": {**train, **needs_train}, "else": {**test, **needs_test}}
 
 
-def _by_type(kinds: Mapping[str, Schema], *, also: str = "") -> Schema:
-    """A mapping whose key ``type`` says which others there are."""
+def _by_type(kinds: Mapping[str, Schema], *, also: str = "", names: Schema | None = None) -> Schema:
+    """A mapping whose key ``type`` says which others there are; by itself a name that is registered, or ``also``."""
     return {
         "type": "object",
         "required": ["type"],
-        "properties": {"type": _names(kinds, also=also)},
+        "properties": {"type": names or _names(kinds, also=also)},
         "allOf": [_case("type", name, schema) for name, schema in kinds.items()],
     }
 

@@ -22,6 +22,7 @@ from segsr_arch.degradations.blur import AnisotropicBlur, IsotropicBlur
 from segsr_arch.degradations.compression import Jpeg, Jpeg2000
 from segsr_arch.degradations.kernels import KERNEL_SIZE, delta_kernel, resized_kernel
 from segsr_arch.degradations.levels import from_levels, to_levels
+from segsr_arch.degradations.named_chains import NAMED_CHAINS
 from segsr_arch.degradations.noise import GaussianNoise
 from segsr_arch.degradations.reduction import Reduction, reduced
 from segsr_arch.degradations.second_order import SecondOrder
@@ -48,13 +49,6 @@ STEPS: Mapping[str, type[Step]] = {
     )
 }
 """The steps by what ``type:`` calls them."""
-NAMED_CHAINS: Mapping[str, Sequence[Mapping[str, Any]]] = {
-    "iso": [{"type": "isotropic"}, {"type": "reduce"}],
-    "aniso": [{"type": "anisotropic"}, {"type": "reduce"}, {"type": "noise"}],
-    "second-order": [{"type": "second-order"}],
-    "sensor": [{"type": "mtf"}, {"type": "reduce", "how": "s-fold"}, {"type": "sensor-noise"}, {"type": "stripes"}],
-}
-"""Chains that have a name of their own, as an option file would write them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,7 +87,8 @@ class Chain:
         """Read the value of ``degradation:`` in an option file.
 
         Args:
-            given: A name of :data:`NAMED_CHAINS`, or a list of steps: mappings with ``type`` and the step's options.
+            given: A name of :data:`~segsr_arch.degradations.named_chains.NAMED_CHAINS`, or a list of steps: mappings
+                with ``type`` and the step's options.
             scale: Whole number from 2 to 16.
 
         Raises:

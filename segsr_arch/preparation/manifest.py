@@ -7,24 +7,34 @@ from pathlib import Path
 from typing import Any
 
 from segsr_arch.files.atomic import atomic_write
+from segsr_arch.preparation.fixed_degradation import FixedDegradation
 from segsr_arch.preparation.journal import Key
 from segsr_arch.preparation.problems import Problem
 from segsr_arch.preparation.source_images import SourceImage
 from segsr_arch.preparation.splits import SPLITS
-from segsr_arch.preparation.worker import SIDES, Inspection, digest_bytes, made_key
+from segsr_arch.preparation.worker import SIDECAR, SIDES, Inspection, digest_bytes, made_key
 from segsr_arch.version import __version__
 
 FORMAT = 1
-PROTOCOL = (
-    "HR: source image in 8-bit RGB, cut at the right and lower edge to a multiple of the scale. "
+_HR = "HR: source image in 8-bit RGB, cut at the right and lower edge to a multiple of the scale. "
+_BICUBIC = (
     "LR: MATLAB-like antialiased bicubic reduction of that HR (the numbers of "
     "basicsr.utils.matlab_functions.imresize), rounded half to even to 8 bits. "
-    "Digests: SHA-256 of 'HxWx3:' and the RGB bytes."
 )
+_DIGESTS = "Digests: SHA-256 of 'HxWx3:' and the RGB bytes."
 
 
 def _digest(lines: list[str]) -> str:
     return digest_bytes("".join(f"{line}\n" for line in lines).encode())
+
+
+def _protocol(degradation: FixedDegradation | None, scales: Sequence[int]) -> str:
+    """Say in words what HR and LR are, and of what digests are."""
+    if degradation is None:
+        return _HR + _BICUBIC + _DIGESTS
+    chains = " ".join(degradation.chain(scale).words() for scale in scales)
+    drawn = f"Drawn from seed {degradation.seed}, the scale and the name of each image; degradation_xSCALE says what. "
+    return f"{_HR}LR, from that HR: {chains} {drawn}{_DIGESTS[:-1]}; of those files, of their bytes."
 
 
 def _image_record(image: SourceImage, inspection: Inspection, outputs: dict[str, dict[str, Any]]) -> dict[str, Any]:
@@ -37,7 +47,10 @@ def _image_record(image: SourceImage, inspection: Inspection, outputs: dict[str,
         "size": list(inspection.size),
         "sha256": inspection.pixel_digest,
         "outputs": {
-            scale: {side: {"size": made[side]["size"], "sha256": made[side]["output_digest"]} for side in SIDES}
+            scale: {
+                **{side: {"size": made[side]["size"], "sha256": made[side]["output_digest"]} for side in SIDES},
+                **({SIDECAR: {"sha256": made[SIDECAR]["file_digest"]}} if SIDECAR in made else {}),
+            }
             for scale, made in outputs.items()
         },
     }
@@ -52,12 +65,13 @@ def _counts(members: list[dict[str, Any]], scales: list[str]) -> dict[str, Any]:
 
 
 def _split_digest(members: list[dict[str, Any]], scale: str) -> str:
-    """One digest over name, HR and LR of every image of a split at a scale."""
+    """One digest over name, HR, LR and, if it is degraded, the file beside LR, of every image of a split at a scale."""
     lines = []
     for image in members:
         if scale in image["outputs"]:
-            pair = [image["outputs"][scale][side]["sha256"] for side in SIDES]
-            lines.append(" ".join((image["name"], *pair)))
+            made = image["outputs"][scale]
+            digests = [made[kind]["sha256"] for kind in (*SIDES, SIDECAR) if kind in made]
+            lines.append(" ".join((image["name"], *digests)))
     return _digest(sorted(lines))
 
 
@@ -68,6 +82,7 @@ def build_manifest(
     *,
     settings: dict[str, Any],
     scales: list[int],
+    degradation: FixedDegradation | None,
     missing: list[str],
     identical: list[list[str]],
     problems: list[Problem],
@@ -80,6 +95,7 @@ def build_manifest(
         records: What was made of them, by journal key; an image of which nothing was made is left out.
         settings: What they were prepared with.
         scales: All scales.
+        degradation: That of the LR images, if they have one.
         missing: Listed names that the source does not have.
         identical: Groups of identical images that are in one split.
         problems: What was found in the source and what was done.
@@ -98,7 +114,7 @@ def build_manifest(
         "tool": f"segsr {__version__}",
         "data_set": settings["data_set"],
         "data_digest": _digest([f"{split} {scale} {digests[split][scale]}" for split in SPLITS for scale in named]),
-        "protocol": PROTOCOL,
+        "protocol": _protocol(degradation, scales),
         "settings": settings,
         "scales": scales,
         "counts": {split: _counts(members[split], named) for split in SPLITS},

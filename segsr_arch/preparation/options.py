@@ -6,6 +6,7 @@ from typing import Any
 
 from segsr_arch.images.conversion import AS_STORED, Conversion
 from segsr_arch.preparation.data_set import DataSet
+from segsr_arch.preparation.fixed_degradation import FixedDegradation
 from segsr_arch.preparation.problems import ProblemList
 
 
@@ -25,6 +26,7 @@ class PreparationOptions:
     rule_is_asked: bool = field(default=False, metadata={"help": "val, test or seed were given, so the rule is meant"})
     patch: int = field(default=64, metadata={"help": "side of the LR training patch in pixels"})
     conversion: Conversion = field(default=AS_STORED, metadata={"help": "values and bands that are used"})
+    degradation: FixedDegradation | None = field(default=None, metadata={"help": "of LR images; None: bicubic alone"})
     lmdb: bool = field(default=True, metadata={"help": "build LMDBs beside the PNG folders"})
     strict: bool = field(default=False, metadata={"help": "stop at the first problem"})
     jobs: int = field(default=1, metadata={"help": "number of processes"})

@@ -19,7 +19,16 @@ from segsr_arch.preparation.plan import Plan, plan_images
 from segsr_arch.preparation.problems import Kind, ProblemList
 from segsr_arch.preparation.source_images import SourceImage
 from segsr_arch.preparation.splits import PRECEDENCE, SPLITS, read_splits
-from segsr_arch.preparation.worker import SIDES, Inspection, Job, Workshop, digest_bytes, made_key
+from segsr_arch.preparation.worker import (
+    SIDECAR,
+    SIDES,
+    Inspection,
+    Job,
+    Workshop,
+    digest_bytes,
+    made_key,
+    output_path,
+)
 from segsr_arch.running.progress import progress
 from segsr_arch.running.worker_pool import WorkerPool
 from segsr_arch.sources.image_sources import ImageSource
@@ -36,7 +45,9 @@ def _settings(options: PreparationOptions, listed: dict[str, str] | None, plan: 
         lines = "".join(f"{split} {name}\n" for name, split in sorted(listed.items()))
         rule = {"rule": "lists", "digest": digest_bytes(lines.encode())}
     used = {"range": options.conversion.value_range, "bands": options.conversion.bands}
-    return {"data_set": options.data_set.name, "split": rule, "patch": options.patch, **used}
+    degradation = None if options.degradation is None else options.degradation.as_record()
+    named = {"data_set": options.data_set.name, "split": rule, "patch": options.patch, **used}
+    return {**named, "degradation": degradation}
 
 
 @dataclass(frozen=True)
@@ -145,9 +156,8 @@ class _Steps:
         stale = [key for key in self.journal.keys("made") if key not in wanted]
         for key in stale:
             self.journal.begin_changing()
-            _, split, scale, name = key
-            for side in SIDES:
-                (self.journal.root / split / f"{side}_x{scale}" / f"{name}.png").unlink(missing_ok=True)
+            for kind in (*SIDES, SIDECAR):
+                output_path(self.journal.root, kind, key).unlink(missing_ok=True)
             self.journal.note(None, *key)
         return len(stale)
 
@@ -188,7 +198,8 @@ def prepare(options: PreparationOptions) -> Outcome:
 
     Returns:
         What was done. The folder then holds ``{train,val,test}/{HR,LR}_x{scale}`` as PNG folders and LMDBs,
-        ``splits/{train,val,test}.txt`` and ``manifest.json``.
+        ``splits/{train,val,test}.txt`` and ``manifest.json``; with a degradation also ``degradation_x{scale}``, a file
+        beside each LR image.
 
     Raises:
         DataError: If the source has no images, is broken, or (strict) has any problem; if the folder was prepared
@@ -212,7 +223,8 @@ def prepare(options: PreparationOptions) -> Outcome:
     settings = _settings(options, listed, plan)
     with Journal(root) as journal:
         scales = journal.agree_on(settings, list(options.scales))
-        make = partial(Workshop, source=source_path, root=root, conversion=options.conversion)
+        given = partial(Workshop, conversion=options.conversion, degradation=options.degradation)
+        make = partial(given, source=source_path, root=root)
         with closing(WorkerPool(make, jobs=options.jobs)) as pool:
             steps = _Steps(pool=pool, journal=journal, problems=problems, scales=scales, patch=options.patch)
             found, changed = steps.inspect_all(plan.images)
@@ -230,6 +242,7 @@ def prepare(options: PreparationOptions) -> Outcome:
             records,
             settings=settings,
             scales=scales,
+            degradation=options.degradation,
             missing=plan.missing,
             identical=together,
             problems=problems.items,

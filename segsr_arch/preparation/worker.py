@@ -15,11 +15,14 @@ from segsr_arch.files.atomic import atomic_write
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.images.errors import Finding, ImageReadError
 from segsr_arch.images.reading import RULES, read_rgb
+from segsr_arch.preparation.fixed_degradation import FixedDegradation
 from segsr_arch.preparation.journal import Key
 from segsr_arch.preparation.source_images import SourceImage
 from segsr_arch.sources.image_sources import ImageSource
 
 SIDES = ("HR", "LR")
+SIDECAR = "degradation"
+"""What the file beside a degraded LR image is called, in the journal and, with the scale behind it, as a folder."""
 PNG_LEVEL = 1
 """zlib level of the PNG files; BasicSR writes it into every line of ``meta_info.txt``."""
 
@@ -62,6 +65,18 @@ def made_key(image: SourceImage, scale: int) -> Key:
     return "made", image.split, str(scale), image.name
 
 
+def output_path(root: Path, kind: str, key: Key) -> Path:
+    """Where something lies that was made.
+
+    Args:
+        root: The prepared data set's folder.
+        kind: One of :data:`SIDES`, or :data:`SIDECAR`.
+        key: See :func:`made_key`.
+    """
+    _, split, scale, name = key
+    return root / split / f"{kind}_x{scale}" / f"{name}{'.json' if kind == SIDECAR else '.png'}"
+
+
 @dataclass(frozen=True)
 class Job:
     """One image to be written at one scale.
@@ -78,9 +93,9 @@ class Job:
     scale: int
     made: dict[str, Any] | None
 
-    def output(self, root: Path, side: str) -> Path:
-        """Where the PNG of a side (``HR`` or ``LR``) lies."""
-        return root / self.image.split / f"{side}_x{self.scale}" / f"{self.image.name}.png"
+    def output(self, root: Path, kind: str) -> Path:
+        """Where the PNG of a side (``HR`` or ``LR``), or the file beside it, lies; see :func:`output_path`."""
+        return output_path(root, kind, made_key(self.image, self.scale))
 
 
 def digest_bytes(data: bytes) -> str:
@@ -106,12 +121,17 @@ class Workshop:
         source: Folder or archive with the images.
         root: The prepared data set's folder.
         conversion: For images of more than 8 bits or other bands.
+        degradation: Of the LR images; ``None`` for the bicubic reduction alone.
     """
 
-    def __init__(self, *, source: Path, root: Path, conversion: Conversion) -> None:
+    def __init__(
+        self, *, source: Path, root: Path, conversion: Conversion, degradation: FixedDegradation | None = None
+    ) -> None:
         self._source = ImageSource(source)
         self._root = root
         self._conversion = conversion
+        self._degradation = degradation
+        self._kinds = SIDES if degradation is None else (*SIDES, SIDECAR)
 
     def inspect(self, path: str, known: Inspection | None) -> Inspection:
         """Find out digest, size and problems of one source image.
@@ -164,10 +184,10 @@ class Workshop:
         return done
 
     def _is_intact(self, job: Job, made: dict[str, Any]) -> bool:
-        paths = {side: job.output(self._root, side) for side in SIDES}
+        paths = {kind: job.output(self._root, kind) for kind in self._kinds}
         return made["pixel_digest"] == job.pixel_digest and all(
-            path.is_file() and digest_bytes(path.read_bytes()) == made[side]["file_digest"]
-            for side, path in paths.items()
+            path.is_file() and digest_bytes(path.read_bytes()) == made[kind]["file_digest"]
+            for kind, path in paths.items()
         )
 
     def _read_again(self, job: Job) -> Pixels:
@@ -183,20 +203,29 @@ class Workshop:
     def _write(self, job: Job, pixels: Pixels) -> dict[str, Any]:
         high = np.ascontiguousarray(mod_crop(pixels, job.scale))
         record: dict[str, Any] = {"pixel_digest": job.pixel_digest}
-        for side, image in zip(SIDES, (high, make_lr(high, job.scale)), strict=True):
+        if self._degradation is None:
+            low = make_lr(high, job.scale)
+        else:
+            low, facts = self._degradation.make(high, scale=job.scale, name=job.image.name)
+            _write_file(job.output(self._root, SIDECAR), facts)
+            record[SIDECAR] = {"file_digest": digest_bytes(facts)}
+        for side, image in zip(SIDES, (high, low), strict=True):
             encoded, png = cv2.imencode(".png", image[:, :, ::-1], [cv2.IMWRITE_PNG_COMPRESSION, PNG_LEVEL])
             if not encoded:
                 raise DataError(
                     f"{job.image.path}: OpenCV cannot encode its {side} image of shape {image.shape} as PNG"
                 )
             data = png.tobytes()
-            path = job.output(self._root, side)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(path) as file:
-                file.write(data)
+            _write_file(job.output(self._root, side), data)
             record[side] = {
                 "file_digest": digest_bytes(data),
                 "output_digest": digest_pixels(image),
                 "size": list(image.shape[:2]),
             }
         return record
+
+
+def _write_file(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_write(path) as file:
+        file.write(data)

@@ -5,7 +5,8 @@ import pytest
 
 from segsr_arch.degradations import kernels
 from segsr_arch.degradations.bicubic import make_lr
-from segsr_arch.degradations.chain import NAMED_CHAINS, STEPS, Chain
+from segsr_arch.degradations.chain import STEPS, Chain
+from segsr_arch.degradations.named_chains import NAMED_CHAINS
 from segsr_arch.errors import ConfigError, DataError
 from tests.degradations.pictures import degrade, flat, picture
 
