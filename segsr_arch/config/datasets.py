@@ -16,6 +16,8 @@ from segsr_arch.config.paths import check_file
 from segsr_arch.config.problems import Problems
 from segsr_arch.images.conversion import CONVERSION_KEYS
 from segsr_arch.option_keys import describe, is_number, is_whole
+from segsr_arch.sources.image_names import image_name
+from segsr_arch.text import composed
 
 PAIRED_TYPES = ("PairedImageDataset", "RealESRGANPairedDataset")
 LISTED_TYPES = {
@@ -45,8 +47,8 @@ def check_datasets(problems: Problems, opt: Mapping[str, Any], *, is_train: bool
 
     A data set class from elsewhere takes part by class attributes: ``option_keys``, a table of its keys
     (:mod:`segsr_arch.config.tables`); ``listed_roots``, the keys of folders and LMDBs whose images are listed;
-    ``patches_from``, the one of them from which ``gt_size`` is cut; and a class method ``check_values``, which reads
-    options whose keys are right as the class does, and raises a ``SegsrError``.
+    ``patches_from``, the one of them from which ``gt_size`` is cut; and a class method ``check_values``, which is given
+    options whose keys are right, the scale, and the names of the images there, and raises a ``SegsrError``.
 
     Args:
         problems: Where problems go.
@@ -111,13 +113,15 @@ def _check_dataset(
     lmdb = _check_backend(here.at("io_backend"), options.get("io_backend"))
     _check_loader(here, options, trains=phase == "train")
 
-    if here.ok and is_whole(opt.get("scale")) and hasattr(cls, "check_values"):
-        with here.refusals():
-            cls.check_values(options, scale=opt["scale"])
     roots: tuple[str, ...] = LISTED_TYPES.get(type_name or "", getattr(cls, "listed_roots", ()))
     for key in (key for key in options if str(key).startswith("dataroot") and key not in roots):
         _check_root_exists(here.at(key), options[key])
     listings = _list_roots(here, options, roots, lmdb)
+    made_of = listings.get(getattr(cls, "patches_from", ""))
+    if here.ok and is_whole(opt.get("scale")) and made_of is not None and hasattr(cls, "check_values"):
+        with here.refusals():
+            names = [composed(name) if lmdb else image_name(name) for name in made_of.names]
+            cls.check_values(options, scale=opt["scale"], names=names)
     if CONVERSION_KEYS.keys() <= keys.keys():
         check_kinds(here, options, listings)
     if phase != "train":

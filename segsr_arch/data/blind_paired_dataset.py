@@ -1,8 +1,7 @@
 """Ground truth alone; the LR image of each is degraded as images of unknown sensors are: blur, noise, compression."""
 
 import random
-from collections.abc import Mapping
-from pathlib import PurePath
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from segsr_arch.degradations.named_chains import NAMED_CHAINS
 from segsr_arch.degradations.seeding import generator_of
 from segsr_arch.option_fields import keys_of
 from segsr_arch.option_keys import Key
-from segsr_arch.text import composed
 
 _STEPS: Mapping[str, type] = STEPS
 _STEP_KEYS = {name: keys_of(step) for name, step in _STEPS.items()}
@@ -82,13 +80,14 @@ class BlindPairedDataset(MadePairs):
         self.chain = Chain.read(opt["degradation"], scale=self.scale)
 
     @classmethod
-    def check_values(cls, options: Mapping[str, Any], *, scale: int) -> None:
-        """Let the option check read what it cannot know from the keys alone.
+    def check_values(cls, options: Mapping[str, Any], *, scale: int, names: Sequence[str]) -> None:
+        """Read the degradation, too.
 
         Raises:
-            ConfigError: If the degradation is none that can be made at the scale.
-            DataError: If the scale is none.
+            ConfigError: If it is none that can be made at the scale.
+            DataError: If the scale is none, or of the captions.
         """
+        super().check_values(options, scale=scale, names=names)
         Chain.read(options["degradation"], scale=scale)
 
     @property
@@ -112,9 +111,3 @@ class BlindPairedDataset(MadePairs):
         if self.opt["phase"] == "train":
             return np.random.Generator(np.random.PCG64(random.getrandbits(128)))
         return generator_of(self.name_of(path), scale=self.scale, seed=self.opt.get("degradation_seed", 0))
-
-    def name_of(self, path: str) -> str:
-        """Name an image as a prepared data set does: its path in the folder without ending, or its key in an LMDB."""
-        if self.opt["io_backend"]["type"] != "lmdb":
-            path = PurePath(path).relative_to(self.opt["dataroot_gt"]).with_suffix("").as_posix()
-        return composed(path)

@@ -1,7 +1,7 @@
 """Pairs from ground truth alone: what the data sets share that make the LR image of each when it is read."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,11 +14,13 @@ from torch import Tensor
 from torch.utils.data import Dataset
 from torchvision.transforms.functional import normalize
 
+from segsr_arch.captions.files import check_captions, read_captions
 from segsr_arch.compat.image_reading import converting
 from segsr_arch.degradations.bicubic import bicubic_taps, mod_crop
 from segsr_arch.errors import DataError
 from segsr_arch.images.conversion import CONVERSION_KEYS
 from segsr_arch.option_keys import Key, needed
+from segsr_arch.sources.image_names import name_below
 from segsr_arch.sources.name_lists import read_names
 
 
@@ -48,13 +50,14 @@ class MadePairs(Dataset[dict[str, Tensor | str]]):
             lmdb}``, an LMDB; ``meta_info_file``, a list of names, one a line, what follows a space is not read;
             ``scale``, 2 to 16; ``phase``; for ``train`` also ``gt_size``, the side of a patch, ``use_hflip`` and
             ``use_rot``; ``mean`` and ``std``, to normalise the images by; ``value_range``
-            and ``bands``, the values and bands that are used of images that are not RGB of 8 bits.
+            and ``bands``, the values and bands that are used of images that are not RGB of 8 bits; ``caption_file``,
+            whose captions items then have as ``caption``.
 
     Attributes:
         paths: ``lq_path`` and ``gt_path`` of each image, both the path (in an LMDB, the key) of the ground truth.
 
     Raises:
-        DataError: If the scale is none that can be made, or the list cannot be read.
+        DataError: If the scale is none that can be made, the list or the captions cannot be read, or an image has none.
     """
 
     option_keys: ClassVar[Mapping[str, Key]] = {
@@ -63,6 +66,7 @@ class MadePairs(Dataset[dict[str, Tensor | str]]):
         "gt_size": Key("int", minimum=1, unit="HR pixels", help="side of a patch, a multiple of the scale"),
         "use_hflip": Key("bool", help="flip patches at random"),
         "use_rot": Key("bool", help="turn patches by 90 degrees at random"),
+        "caption_file": Key("text", help="captions of the images, as segsr caption writes them; null for none"),
         **CONVERSION_KEYS,
     }
     listed_roots = ("dataroot_gt",)  # what the option check lists
@@ -82,6 +86,21 @@ class MadePairs(Dataset[dict[str, Tensor | str]]):
         else:
             paths = sorted(scandir(root, full_path=True))
         self.paths = [{"lq_path": path, "gt_path": path} for path in paths]  # as those of a paired data set
+        self.captions = _captions(opt.get("caption_file"), map(self.name_of, paths))
+
+    @classmethod
+    def check_values(cls, options: Mapping[str, Any], *, scale: int, names: Sequence[str]) -> None:
+        """Let the option check read what the keys alone do not tell.
+
+        Args:
+            options: Options of the data set, whose keys are right.
+            scale: From HR to LR.
+            names: Names of the images, see :func:`~segsr_arch.sources.image_names.name_below`.
+
+        Raises:
+            DataError: If the captions cannot be read, or an image has none.
+        """
+        _captions(options.get("caption_file"), names)
 
     @property
     def margin(self) -> int:
@@ -108,7 +127,7 @@ class MadePairs(Dataset[dict[str, Tensor | str]]):
 
         Returns:
             ``gt`` (3, sH, sW) and the images of :meth:`degrade` (3, H, W), RGB in [0, 1] before ``mean`` and ``std``;
-            its facts; ``gt_path`` and ``lq_path``, both the path of the ground truth.
+            its facts; ``gt_path`` and ``lq_path``, both the path of the ground truth; ``caption`` if there are any.
 
         Raises:
             DataError: If the image cannot be read, is not of 8 bits, or is smaller than ``gt_size``.
@@ -127,7 +146,12 @@ class MadePairs(Dataset[dict[str, Tensor | str]]):
         images = {key: part[top : top + height, left : left + width] for key, part in made.images.items()}
         top, left, height, width = (self.scale * number for number in (top, left, height, width))
         images["gt"] = hr[top : top + height, left : left + width]
-        return {**self._tensors(images), **made.facts, "lq_path": path, "gt_path": path}
+        said = {} if self.captions is None else {"caption": self.captions[self.name_of(path)]}
+        return {**self._tensors(images), **made.facts, **said, "lq_path": path, "gt_path": path}
+
+    def name_of(self, path: str) -> str:
+        """Name an image as lists, captions and prepared data sets do."""
+        return name_below(self.opt["dataroot_gt"], path)
 
     def _read(self, path: str) -> bytes:
         if self._client is None:
@@ -173,3 +197,12 @@ class MadePairs(Dataset[dict[str, Tensor | str]]):
                 normalize(tensor, mean, std, inplace=True)
             tensors[key] = tensor
         return tensors
+
+
+def _captions(path: str | None, names: Iterable[str]) -> Mapping[str, str] | None:
+    """Read the captions of a data set, of which each image must have one; ``None`` without a file."""
+    if path is None:
+        return None
+    captions = read_captions(path)
+    check_captions(captions, names, path=path)
+    return captions

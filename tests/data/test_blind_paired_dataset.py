@@ -12,7 +12,7 @@ from basicsr.data import build_dataset
 from segsr_arch.cli import basicsr
 from segsr_arch.config import check_options
 from segsr_arch.degradations.bicubic import make_lr
-from segsr_arch.errors import ConfigError
+from segsr_arch.errors import ConfigError, DataError
 from tests.cli.runs import forget_logger, write_options
 from tests.config.paired_options import changed, good_train
 from tests.config.test_check import problems
@@ -168,6 +168,29 @@ def test_the_check_knows_chains_and_steps(opt):
         assert line.startswith(f"  - {words}"), line
     (line,) = problems(changed(opt, "datasets:train:degradation_seed", -1))
     assert "datasets:train:degradation_seed: must be at least 0" in line
+
+
+def write_captions(path, names):
+    path.write_text("".join(f'{{"image": "{name}", "caption": "sharp {name}"}}\n' for name in names))
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", ["BicubicPairedDataset", "BlindPairedDataset"])
+def test_items_have_the_captions_of_a_file(images, tmp_path, kind):
+    file = write_captions(tmp_path / "captions.jsonl", ["a2", "a1", "a0", "another"])
+    said = [item["caption"] for item in dataset(images, type=kind, caption_file=file)]
+    assert said == ["sharp a0", "sharp a1", "sharp a2"]
+    assert "caption" not in dataset(images, type=kind)[0]
+    with pytest.raises(DataError, match="1 of 3 images have no caption, a1"):
+        dataset(images, type=kind, caption_file=write_captions(tmp_path / "two.jsonl", ["a0", "a2"]))
+
+
+def test_the_check_reads_captions(opt, tmp_path):
+    whole = write_captions(tmp_path / "captions.jsonl", [f"{number:02}" for number in range(8)])
+    check_options(changed(opt, "datasets:train:caption_file", whole), is_train=True, source="some.yml")
+    other = write_captions(tmp_path / "other.jsonl", ["river"])
+    (line,) = problems(changed(opt, "datasets:val:caption_file", other))
+    assert line.startswith(f"  - datasets:val: {other}: is of other images: none of the 8")
 
 
 def test_a_chain_that_cannot_be_made_is_refused_when_the_data_set_is_built(images):
