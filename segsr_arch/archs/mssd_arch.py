@@ -19,12 +19,14 @@ from segsr_arch.diffusion.contrast_features import ContrastFeatures
 from segsr_arch.diffusion.control import image_loss
 from segsr_arch.diffusion.correction import Correction, check_correction, corrected
 from segsr_arch.diffusion.inline_parts import build_inline
+from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
 from segsr_arch.diffusion.noise import noise_of
 from segsr_arch.diffusion.sampling import SamplerOptions, sample
 from segsr_arch.diffusion.schedule import NoiseSchedule
 from segsr_arch.diffusion.steered_unet import SteeredUNet
 from segsr_arch.errors import ConfigError
 from segsr_arch.padding import crop, pad_to_multiple
+from segsr_arch.windows import Window
 
 Draw = Callable[[str, tuple[int, ...]], Tensor]
 TRAINABLE = ("controlnet", "unet")
@@ -55,6 +57,8 @@ class MSSD(nn.Module):
         contrast: Options of the contrastive loss, see :class:`~segsr_arch.diffusion.contrast.ContrastOptions`; ``None``
             leaves it out.
         sampler: How images are sampled, see :class:`~segsr_arch.diffusion.sampling.SamplerOptions`.
+        latent_tile: How latents are cut that are larger than those of the training, see
+            :class:`~segsr_arch.diffusion.latent_tiles.LatentTileOptions`.
         correction: Where low frequencies and colours come from: the LR image by wavelets (``wavelet``), or so that the
             SR image, reduced, is the LR image (``consistent``), or as they were sampled (``none``).
 
@@ -65,7 +69,7 @@ class MSSD(nn.Module):
     """
 
     capabilities = Capabilities(takes_any_size=True, precisions=("fp32",), exportable=False)
-    nested_options = {"sampler": SamplerOptions, "contrast": ContrastOptions}
+    nested_options = {"sampler": SamplerOptions, "contrast": ContrastOptions, "latent_tile": LatentTileOptions}
 
     def __init__(
         self,
@@ -78,6 +82,7 @@ class MSSD(nn.Module):
         pixel_attention: bool = False,
         contrast: Mapping[str, Any] | ContrastOptions | None = None,
         sampler: Mapping[str, Any] | SamplerOptions | None = None,
+        latent_tile: Mapping[str, Any] | LatentTileOptions | None = None,
         correction: Correction = "wavelet",
     ) -> None:
         super().__init__()
@@ -85,6 +90,8 @@ class MSSD(nn.Module):
         self.upscale = scale
         self.base, self.latent_std, self.correction = base, float(latent_std), correction
         self.sampler = sampler if isinstance(sampler, SamplerOptions) else SamplerOptions.read(sampler)
+        tile = latent_tile
+        self.latent_tile = tile if isinstance(tile, LatentTileOptions) else LatentTileOptions.read(tile)
         assert isinstance(stable_diffusion, Mapping)
         parts = build_inline(stable_diffusion, trains_unet="unet" in trained)
         self.schedule = NoiseSchedule.of(parts.schedule)
@@ -137,10 +144,11 @@ class MSSD(nn.Module):
         shape = (autoencoder.channels, *(side // autoencoder.factor for side in enlarged.shape[-2:]))
         noise = noise_of(shape, seed=sampler.seed if seed is None else seed, keys=()).to(lq.device)
 
-        def denoiser(latents: Tensor, t: int) -> Tensor:
+        def predict(latents: Tensor, t: int, window: Window) -> Tensor:
             steps = torch.full((latents.shape[0],), t, device=latents.device)
-            return self.unet.predict_guided(latents, steps, steering, sampler.guidance)
+            return self.unet.predict_guided(latents, steps, steering.at(window), sampler.guidance)
 
+        denoiser = tiled(predict, self.latent_tile)
         latents = sample(denoiser, noise.expand(lq.shape[0], *shape), self.schedule, sampler)
         sr = autoencoder.decode(self._without_base(latents, enlarged))
         sr = crop(sr, *(self.upscale * side for side in lq.shape[-2:]))

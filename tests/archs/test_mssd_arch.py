@@ -137,3 +137,17 @@ def test_a_wrong_option_is_named(changes, message):
 def test_captions_are_as_many_as_images():
     with pytest.raises(ConfigError, match="captions: 1 for 2 images"):
         build()(torch.rand(2, 3, 4, 4), ["one"])
+
+
+def test_large_images_are_sampled_in_tiles_of_one_noise_field():
+    network = build(correction="none", sampler={"steps": 3}).eval()
+    lq, _ = pairs(1, side=24)
+    whole = network(lq)
+    in_tiles = build(correction="none", sampler={"steps": 3}, latent_tile={"size": 8, "overlap": 4}).eval()
+    in_tiles.load_state_dict(network.state_dict())
+    seen = []
+    in_tiles.unet.parts.unet.register_forward_pre_hook(lambda module, inputs: seen.append(tuple(inputs[0].shape[-2:])))
+    sr = in_tiles(lq)
+    assert set(seen) == {(8, 8)} and len(seen) == 3 * 4
+    assert sr.shape == whole.shape and not torch.equal(sr, whole)
+    assert (sr - whole).abs().mean() < 0.3 * (whole - network(lq, seed=1)).abs().mean()
