@@ -10,10 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
-
-import open_clip
+from typing import TYPE_CHECKING
 
 from segsr_arch.errors import ConfigError
+
+if TYPE_CHECKING:
+    import open_clip  # which takes seconds: arguments of commands need the style words alone
 
 LIMIT = 77
 """Tokens that CLIP's text encoders read, those of start and end among them."""
@@ -27,7 +29,9 @@ TokenCount = Callable[[str], int]
 
 
 @cache
-def _tokenizer() -> open_clip.SimpleTokenizer:
+def _tokenizer() -> "open_clip.SimpleTokenizer":
+    import open_clip
+
     return open_clip.SimpleTokenizer()
 
 

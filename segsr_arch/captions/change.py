@@ -7,11 +7,12 @@ apart. At test time there is no HR image; then :func:`restored` says what the LR
 
 import re
 from collections.abc import Callable, Sequence
-from typing import Literal
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal
 
 from segsr_arch.captions.budget import FittedText, TokenBudget, cut_words, phrases_of, sentences_of
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Difference = Literal["text", "embedding"]
 DIFFERENCES: tuple[Difference, ...] = ("text", "embedding")
@@ -152,8 +153,8 @@ def is_difference(caption: str) -> bool:
 
 
 def embed_captions(
-    encode: Callable[[list[str]], Tensor], captions: Sequence[str], *, budget: TokenBudget
-) -> tuple[Tensor, list[FittedText]]:
+    encode: "Callable[[list[str]], Tensor]", captions: Sequence[str], *, budget: TokenBudget
+) -> "tuple[Tensor, list[FittedText]]":
     """Embed captions of either kind.
 
     A difference of embeddings is E(after) - E(before) + E(""): what changes nothing is embedded as no text is, which

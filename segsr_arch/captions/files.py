@@ -25,7 +25,7 @@ class CaptionRecord:
         caption: What networks read.
         lq: What the model said of the LR image, whole.
         gt: What the model said of the ground truth, whole; ``None`` if it was made from the LR image alone.
-        model: The model, its weights and their digest.
+        model: The model, its weights, their digest, and how long its descriptions may be.
         prompt: What the model was asked; ``None`` for models that are asked nothing.
         rule: How the caption was made of the descriptions.
         lq_sha256: Digest of the LR image's bytes, 64 hex digits.

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from segsr_arch.cli.arguments import (
+    caption,
     compare,
     demo,
     evaluate,
@@ -24,7 +25,20 @@ from segsr_arch.cli.terminal import escaped_output
 from segsr_arch.running.processes import heed_parent, let_waiting_threads_sleep
 from segsr_arch.version import __version__
 
-_SUBCOMMANDS = (prepare, evaluate, compare, figure, report, explain, reproduce, export, upscale, schema, demo)
+_SUBCOMMANDS = (
+    prepare,
+    caption,
+    evaluate,
+    compare,
+    figure,
+    report,
+    explain,
+    reproduce,
+    export,
+    upscale,
+    schema,
+    demo,
+)
 _NOTHING_HALF_WRITTEN = "Nothing is half written; the same command starts anew."
 
 

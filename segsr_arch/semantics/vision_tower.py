@@ -51,11 +51,14 @@ def _read_configuration(path: Path) -> Mapping[str, Any]:
     return content
 
 
-def resolve_configuration(vlm: str | Mapping[str, Any]) -> tuple[str, str | None, Mapping[str, Any]]:
+def resolve_configuration(
+    vlm: str | Mapping[str, Any], *, option: str = "semantics: vlm"
+) -> tuple[str, str | None, Mapping[str, Any]]:
     """Find the configuration that ``semantics: vlm`` stands for.
 
     Args:
         vlm: open_clip name, path of a .json or .yml configuration, or an inline configuration.
+        option: What it was given as, for messages.
 
     Returns:
         The name for people, the open_clip name if it is one, and the configuration.
@@ -66,20 +69,18 @@ def resolve_configuration(vlm: str | Mapping[str, Any]) -> tuple[str, str | None
     if isinstance(vlm, Mapping):
         return "inline", None, vlm
     if not isinstance(vlm, str):
-        raise ConfigError(f"semantics: vlm: must be a name, a path or a mapping, got {vlm!r}.")
+        raise ConfigError(f"{option}: must be a name, a path or a mapping, got {vlm!r}.")
     built_in = open_clip.get_model_config(vlm) if ":" not in vlm else None
     if built_in is not None:
         return vlm, vlm, built_in
     path = Path(vlm)
     if path.suffix.lower() in (".json", ".yml", ".yaml"):
         if not path.is_file():
-            raise ConfigError(f"semantics: vlm: the configuration {vlm} does not exist (seen from {Path.cwd()}).")
+            raise ConfigError(f"{option}: the configuration {vlm} does not exist (seen from {Path.cwd()}).")
         return path.stem, None, _read_configuration(path)
     near = close_matches(vlm, open_clip.list_models())
     hint = f"; did you mean {' or '.join(near)}?" if near else "."
-    raise ConfigError(
-        f"semantics: vlm: {vlm!r} is no open_clip model, nor the path of a .json or .yml configuration{hint}"
-    )
+    raise ConfigError(f"{option}: {vlm!r} is no open_clip model, nor the path of a .json or .yml configuration{hint}")
 
 
 def _build_visual(name: str, architecture: Mapping[str, Any]) -> VisionTransformer:

@@ -32,13 +32,24 @@ _OF_NEITHER_TOWER = {"logit_scale", "logit_bias", "input_resolution", "context_l
 _CONNECT_SECONDS = 5
 
 
-def find_weights(model_name: str | None, pretrained: str, cache_dir: str | None) -> Path:
+def find_weights(
+    model_name: str | None,
+    pretrained: str,
+    cache_dir: str | None,
+    *,
+    option: str = "semantics: pretrained",
+    cache_option: str = "semantics: cache_dir",
+    choices: str = "a tag, the path of a weights file, or null for random weights",
+) -> Path:
     """Find the weights file for a tag or a path, downloading a tag's file once where there is a network.
 
     Args:
         model_name: open_clip model name; ``None`` for an architecture of one's own, which has no tags.
         pretrained: Tag known to open_clip for this model, or the path of a file.
         cache_dir: Folder of downloads; ``None`` for open_clip's own.
+        option: What ``pretrained`` was given as, for messages.
+        cache_option: What ``cache_dir`` is given as.
+        choices: What may be given.
 
     Returns:
         Path of the file.
@@ -55,9 +66,9 @@ def find_weights(model_name: str | None, pretrained: str, cache_dir: str | None)
         near = close_matches(pretrained, tags, most=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         raise WeightsError(
-            f"semantics: pretrained: {pretrained!r} is neither a file nor a weights tag of "
+            f"{option}: {pretrained!r} is neither a file nor a weights tag of "
             f"{model_name or 'this configuration'} (tags: {', '.join(tags) or 'none'}).{hint} "
-            f"Give a tag, the path of a weights file, or null for random weights."
+            f"Give {choices}."
         )
     cached = _cached_weights(tag_config, cache_dir)
     if cached is not None:
@@ -68,12 +79,12 @@ def find_weights(model_name: str | None, pretrained: str, cache_dir: str | None)
             return Path(open_clip.download_pretrained(tag_config, cache_dir=cache_dir))
     except Exception as error:  # whatever the network, the hub client or the disk raises: the remedy is the same
         raise WeightsError(
-            f"semantics: pretrained: the weights {pretrained!r} of {model_name} could not be fetched "
+            f"{option}: the weights {pretrained!r} of {model_name} could not be fetched "
             f"({type(error).__name__}: {str(error).splitlines()[0][:200] if str(error) else 'no message'}). "
             f"On a machine with a network, run: python -c \"import open_clip; open_clip.create_model('{model_name}', "
-            f"pretrained='{pretrained}')\" and copy its cache here (semantics: cache_dir), or place any open_clip "
+            f"pretrained='{pretrained}')\" and copy its cache here ({cache_option}), or place any open_clip "
             f"state dict of this model (.pt, .pth, .bin or .safetensors) on this machine and give its path as "
-            f"semantics: pretrained."
+            f"{option}."
         ) from error
 
 
