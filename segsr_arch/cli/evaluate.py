@@ -79,6 +79,10 @@ def _check_arguments(args: argparse.Namespace) -> None:
     for name in ("force_yml", "no_images", "no_cost"):
         if args.sr and getattr(args, name):
             raise ConfigError(f"--{name.replace('no_', 'no-')}: is for -opt.")
+    if args.samples is not None and args.sr:
+        raise ConfigError("--samples: is for -opt; written images are not drawn again.")
+    if args.samples is not None and args.samples < 2:
+        raise ConfigError(f"--samples: needs at least 2 to tell their spread, got {args.samples}; or leave it out.")
     if args.scale is not None and args.scale < 1:
         raise ConfigError(f"--scale: must be at least 1, got {args.scale}.")
 
@@ -114,6 +118,12 @@ def _evaluate_options(args: argparse.Namespace, held: contextlib.ExitStack) -> l
     metrics = [[find_metric(name, test.opt["val"].get("metrics")) for name in args.metric] for test in tests]
     _hold(args.out, names, held)
     networks = [TrainedNetwork(test) for test in tests]
+    for path, network in zip(args.opt, networks, strict=True):
+        if args.samples is not None and not network.samples:
+            raise ConfigError(
+                f"--samples: {path}: {network.opt['network_g']['type']} does not sample, its forward takes no seed: "
+                f"all samples would be the same. Evaluate it without --samples."
+            )
     return [
         record
         for network, chosen in zip(networks, metrics, strict=True)
@@ -129,6 +139,7 @@ def _evaluate_network(
         super_resolve=network.super_resolve,
         guidance=network.guidance if network.has_maps else None,
         cells_per_pixel=network.cells_per_pixel,
+        samples=[partial(network.sample, number=number) for number in range(args.samples or 0)],
     )
     cost = None if args.no_cost else measure_cost(network.network)
     for name, dataset in network.datasets():
@@ -146,7 +157,12 @@ def _evaluate_network(
             computed_samples, method, dataset_items(dataset), scale=network.scale, save_images=not args.no_images
         )
         record = EvaluationRecord(
-            method=network.name, dataset=name, scale=network.scale, cost=cost, options=network.text
+            method=network.name,
+            dataset=name,
+            scale=network.scale,
+            cost=cost,
+            options=network.text,
+            samples=args.samples or 1,
         )
         origin = {"seed": network.opt.get("manual_seed"), "checkpoint": network.checkpoint, "vlm": network.vlm}
         folder = evaluation_folder(args.out, network.name, name)

@@ -60,16 +60,36 @@ def read_grid(reference: ImageReference) -> tuple[Tensor, float]:
     Raises:
         DataError: If the file is not there, or holds something else.
     """
-    try:
-        with np.load(reference.path, allow_pickle=False) as content:
-            maps = torch.from_numpy(content["maps"].astype(np.float32))
-            step = float(content["cells_per_pixel"])
-    except FileNotFoundError as error:
-        raise DataError(f"{reference}: the maps are not there; were they moved or deleted?") from error
-    except _BROKEN as error:
-        raise DataError(f"{reference}: holds no guidance maps ({error}); evaluate again.") from error
+    found, cells_per_pixel = read_arrays(reference, "maps", "cells_per_pixel", what="guidance maps")
+    maps = torch.from_numpy(found.astype(np.float32))
+    if cells_per_pixel.size != 1:
+        raise DataError(f"{reference}: holds no guidance maps (cells_per_pixel is no number); evaluate again.")
+    step = float(cells_per_pixel.item())
     if maps.ndim != 3 or not maps.numel() or not torch.isfinite(maps).all():
         raise DataError(f"{reference}: expected finite maps (k, Hc, Wc), found {tuple(maps.shape)}; evaluate again.")
     if not (math.isfinite(step) and step > 0) or maps.abs().max() > _LARGEST:
         raise DataError(f"{reference}: holds no cosines on a patch grid (cells_per_pixel {step:g}); evaluate again.")
     return maps, step
+
+
+def read_arrays(reference: ImageReference, *names: str, what: str) -> tuple[np.ndarray, ...]:
+    """Read numbers of a ``.npz`` file.
+
+    Args:
+        reference: The file.
+        names: Which arrays.
+        what: What they are, for messages.
+
+    Raises:
+        DataError: If the file is not there, is damaged, or lacks one, or one holds no numbers.
+    """
+    try:
+        with np.load(reference.path, allow_pickle=False) as content:
+            arrays = tuple(content[name] for name in names)
+            for array in arrays:
+                array.astype(np.float32)
+    except FileNotFoundError as error:
+        raise DataError(f"{reference}: the {what} are not there; were they moved or deleted?") from error
+    except _BROKEN as error:
+        raise DataError(f"{reference}: holds no {what} ({error}); evaluate again.") from error
+    return arrays

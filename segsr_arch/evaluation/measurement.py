@@ -1,9 +1,11 @@
 """Measuring every image of a method: on all cores, with a progress bar, each problem a line."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from segsr_arch.errors import DataError
 from segsr_arch.evaluation.chosen_metrics import ChosenMetrics, Measured
@@ -22,10 +24,12 @@ class Sample:
     Attributes:
         row: Its name and class, and where its images lie.
         load: Gives the images; it is called once, in any thread, and raises DataError.
+        others: The same for each further sample that a network drew of the image.
     """
 
     row: ImageRow
     load: Callable[[], Images]
+    others: tuple[Callable[[], Images], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,18 +47,57 @@ class Measurements:
     problems: tuple[str, ...]
 
 
-def _measure(sample: Sample, metrics: ChosenMetrics) -> tuple[Measured, str | None]:
-    try:
-        images = sample.load()
-    except DataError as error:
-        return Measured(values={}, features={}, problems=(str(error),)), None
-    digest = None if images.gt is None else pixel_digest(images.gt)
-    return metrics.measure(images), digest
+def _measure(sample: Sample, metrics: ChosenMetrics) -> tuple[list[Measured], str | None]:
+    """Measure the image, or each sample of it."""
+    measured, digest = [], None
+    for load in (sample.load, *sample.others):
+        try:
+            images = load()
+        except DataError as error:
+            measured.append(Measured(values={}, features={}, problems=(str(error),)))
+            continue
+        if digest is None and images.gt is not None:
+            digest = pixel_digest(images.gt)
+        measured.append(metrics.measure(images))
+    return measured, digest
+
+
+def _common(found: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    """The values of every sample by column, of the columns that all samples have."""
+    return {name: [values[name] for values in found] for name in found[0] if all(name in values for values in found)}
+
+
+def _with_values(row: ImageRow, measured: Sequence[Measured], digest: str | None) -> ImageRow:
+    """The row with its values; those of several samples are averaged, and their spread is kept beside."""
+    found = _common([each.values for each in measured])
+    spread = row.spread
+    if spread is not None:
+        finite = {name: values for name, values in found.items() if np.isfinite(values).all()}
+        spread = replace(spread, values={name: float(np.std(values, ddof=1)) for name, values in finite.items()})
+    values = {name: float(np.mean(values)) if len(values) > 1 else values[0] for name, values in found.items()}
+    return replace(row, values=values, gt_digest=digest, spread=spread)
+
+
+def _set_values(
+    kept: Sequence[Sequence[Measured]], metrics: ChosenMetrics
+) -> tuple[dict[str, SetValue], tuple[str, ...]]:
+    """The values of the whole set; several samples give several sets, and their mean and standard deviation."""
+    combined = [metrics.combine(of_sample) for of_sample in zip(*kept, strict=True)]
+    problems = tuple(dict.fromkeys(line for _, lines in combined for line in lines))
+    first = combined[0][0] if combined else {}
+    if len(combined) == 1:
+        return first, problems
+    found = {}
+    for name, one in first.items():
+        values = [values[name].value for values, _ in combined if name in values]
+        if len(values) == len(combined):
+            found[name] = replace(one, value=float(np.mean(values)), std=float(np.std(values, ddof=1)))
+    return found, problems
 
 
 def _in_order(
     samples: Iterable[Sample], metrics: ChosenMetrics, jobs: int
-) -> Iterator[tuple[Sample, Measured, str | None]]:
+) -> Iterator[tuple[Sample, list[Measured], str | None]]:
     """Measure in threads (OpenCV and numpy leave Python's lock) with few images waiting in memory."""
     waiting: deque[tuple[Sample, Future]] = deque()
     with ThreadPoolExecutor(jobs) as pool:
@@ -93,13 +136,14 @@ def measure_samples(
     with progress(total=total, unit="image", what=description) as bar:
         for sample, measured, digest in _in_order(samples, metrics, jobs):
             bar.update()
-            problems += [f"{sample.row.name}: {line}" for line in measured.problems]
-            if not measured.values and not measured.features:
+            lines = dict.fromkeys(line for each in measured for line in each.problems)
+            problems += [f"{sample.row.name}: {line}" for line in lines]
+            if not all(each.values or each.features for each in measured):
                 failed[sample.row.class_name] += 1
                 continue
             kept.append(measured)
-            rows.append(replace(sample.row, values=measured.values, gt_digest=digest))
-    set_values, missing = metrics.combine(kept) if kept else ({}, [])
+            rows.append(_with_values(sample.row, measured, digest))
+    set_values, missing = _set_values(kept, metrics)
     for class_name in sorted(failed.keys() - {row.class_name for row in rows} - {NO_CLASS}):
         problems.append(f"class {class_name}: none of its {failed[class_name]} images could be measured")
     return Measurements(

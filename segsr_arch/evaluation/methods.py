@@ -1,6 +1,6 @@
 """The images of one method: those that it has written, or those that it computes now."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,6 +15,7 @@ from segsr_arch.errors import DataError, SaveError
 from segsr_arch.evaluation.image_checks import Images, check_images
 from segsr_arch.evaluation.image_folders import Matching
 from segsr_arch.evaluation.measurement import Sample
+from segsr_arch.evaluation.sample_spread import spread_of, write_spread
 from segsr_arch.results.record import ImageRow
 from segsr_arch.results.references import ImageReference
 
@@ -43,12 +44,14 @@ class Method:
             DataError.
         guidance: From the same to the guidance maps (k, Hc, Wc) float16; ``None`` without a guide.
         cells_per_pixel: Side of an LR pixel in cells of the maps.
+        samples: For a network that samples, one function a sample, like ``super_resolve``, which they replace.
     """
 
     name: str
     super_resolve: Callable[[Any], Tensor]
     guidance: Callable[[Any], np.ndarray | None] | None = None
     cells_per_pixel: float | None = None
+    samples: Sequence[Callable[[Any], Tensor]] = ()
 
 
 def written_samples(matching: Matching, *, scale: int | None) -> Iterator[Sample]:
@@ -70,9 +73,10 @@ def computed_samples(
     Args:
         method: What super-resolves.
         items: The images.
-        folder: Where ``sr/<name>.png`` and ``maps/<name>.npz`` are written.
+        folder: Where ``sr/<name>.png``, of the first of several samples, ``maps/<name>.npz`` and, for several samples,
+            ``spread/<name>.npz`` are written.
         scale: Upscaling factor.
-        save_images: Whether SR images are written; guidance maps, which are small, always are.
+        save_images: Whether SR images and spread maps are written; guidance maps, which are small, always are.
 
     Yields:
         The images; one that does not decode, or that the method fails on, raises when it is loaded.
@@ -84,17 +88,29 @@ def computed_samples(
         row = item.row
         try:
             given, lq, gt = item.read()
-            sr = tensor2img(method.super_resolve(given))  # the image that basicsr test would write
+            drawn = [draw(given) for draw in method.samples or (method.super_resolve,)]
+            images = [tensor2img(each) for each in drawn]  # what basicsr test would write
+            sr = images[0]
+            if method.samples:
+                truth = check_images(sr=sr, gt=gt, lq=lq, scale=scale).gt
+                spread, told = spread_of([each.numpy() for each in drawn], truth)
         except DataError as error:
             yield Sample(row=row, load=_raising(error))
             continue
         if save_images:
             row = replace(row, sr=ImageReference(path=str(_save_png(folder / "sr" / f"{row.name}.png", sr))))
+        if method.samples:
+            if save_images:
+                place = folder / "spread" / f"{row.name}.npz"
+                write_spread(place, spread)
+                told = replace(told, map=ImageReference(path=str(place)))
+            row = replace(row, spread=told)
         if method.guidance is not None:
             path = folder / "maps" / f"{row.name}.npz"
             maps = _save_maps(path, method.guidance(given), method.cells_per_pixel)
             row = replace(row, maps=ImageReference(path=str(maps)))
-        yield Sample(row=row, load=partial(check_images, sr=sr, gt=gt, lq=lq, scale=scale))
+        load, *others = (partial(check_images, sr=each, gt=gt, lq=lq, scale=scale) for each in images)
+        yield Sample(row=row, load=load, others=tuple(others))
 
 
 def _raising(error: DataError) -> Callable[[], Images]:

@@ -18,7 +18,7 @@ from segsr_arch.results.comparison import (
 )
 from segsr_arch.results.comparison_files import write_comparison
 from segsr_arch.results.record import Column, EvaluationRecord
-from segsr_arch.results.tables import Cell, Table, mean_cell, to_text
+from segsr_arch.results.tables import Cell, Table, mean_cell, over_samples, to_text
 
 
 def summary_table(records: Sequence[EvaluationRecord]) -> str:
@@ -28,7 +28,7 @@ def summary_table(records: Sequence[EvaluationRecord]) -> str:
     def cell(record: EvaluationRecord, column: Column) -> Cell:
         found = record.set_values.get(column.name)
         if found is None:
-            return mean_cell(record.summary.get(column.name), column.decimals)
+            return mean_cell(record.summary.get(column.name), column.decimals, note=over_samples(record, column))
         return Cell(value=found.value, decimals=column.decimals, note=f"(n {found.n})")
 
     table = Table(
@@ -46,6 +46,8 @@ def summary_table(records: Sequence[EvaluationRecord]) -> str:
     protocols = dict.fromkeys(column.protocol for column in columns.values() if column.protocol)
     notes = [f"{name}: {PROTOCOLS[name].description}; mean over images" for name in protocols]
     notes.append("in brackets: 95 % bootstrap interval over images")
+    if any(record.spreads for record in records):
+        notes.append("behind ±: standard deviation over the samples of an image, mean over images")
     return "\n".join([to_text(table), *notes])
 
 

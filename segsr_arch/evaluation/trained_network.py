@@ -19,6 +19,7 @@ from segsr_arch.compat.pipelines import complete_options
 from segsr_arch.config import apply_overrides, check_options, read_options
 from segsr_arch.errors import ConfigError
 from segsr_arch.guiding.guided_network import GuidedNetwork
+from segsr_arch.inference.sampling_seeds import drawing_sample, samples_by_seed
 from segsr_arch.inference.super_resolution import check_finite
 
 logger = logging.getLogger(__name__)
@@ -107,6 +108,16 @@ class TrainedNetwork:
         """
         batch = {key: value.unsqueeze(0) for key, value in item.items() if torch.is_tensor(value)}
         return check_finite(self._run({**batch, "lq_path": [item.get("lq_path", "")]}))[0]
+
+    @property
+    def samples(self) -> bool:
+        """Whether the network draws its output, so that another seed gives another image."""
+        return samples_by_seed(self.network)
+
+    def sample(self, item: Mapping[str, Any], number: int) -> Tensor:
+        """As :meth:`super_resolve`, the sample of this number (from 0) of a network that :attr:`samples`."""
+        with drawing_sample(self.network, number):
+            return self.super_resolve(item)
 
     def _run(self, batch: Mapping[str, Any]) -> Tensor:
         # Copies: some model classes hand them to a network as they are, and some networks change what they get.

@@ -13,6 +13,7 @@ from segsr_arch.errors import DataError
 from segsr_arch.images.conversion import Conversion
 from segsr_arch.results.record import Column, Cost, EvaluationRecord, ImageRow, SetValue
 from segsr_arch.results.references import ImageReference
+from segsr_arch.results.spread import Spread
 from segsr_arch.results.writing import FORMAT, PLACES, RECORD_FILE
 
 T = TypeVar("T")
@@ -124,6 +125,30 @@ def _conversion(content: Any) -> Conversion:
     return conversion
 
 
+def _samples(value: Any) -> int:
+    if _whole(value) < 1:
+        raise _WrongError(f"expected at least 1, found {value}")
+    return int(value)
+
+
+def _spread(content: Any, folder: Path, columns: set[str]) -> Spread:
+    text = _take(content, "map", _or_none(_text))
+    return Spread(
+        values=_take(content, "values", partial(_values, columns=columns)),
+        map=None if text is None else ImageReference.parse(text).resolved(folder),
+        correlation=_take(content, "correlation", _or_none(_number)),
+        gradient_correlation=_take(content, "gradient_correlation", _or_none(_number)),
+        coverage=_take(content, "coverage", _or_none(_number)),
+    )
+
+
+def _values(content: Any, columns: set[str]) -> dict[str, float]:
+    values = _all_of(content, _number)
+    if values.keys() - columns:
+        raise _WrongError(f"{min(values.keys() - columns)} is no column of {RECORD_FILE}")
+    return values
+
+
 def _row(content: Any, folder: Path, columns: set[str]) -> ImageRow:
     asked = _all_of(_mapping(content).get("conversions", {}), _conversion)
     places = {}
@@ -131,14 +156,15 @@ def _row(content: Any, folder: Path, columns: set[str]) -> ImageRow:
         text = _take(content, place, _or_none(_text))
         reference = None if text is None else ImageReference.parse(text).resolved(folder)
         places[place] = replace(reference, conversion=asked[place]) if reference and place in asked else reference
-    values = _take(content, "values", partial(_all_of, read=_number))
-    if values.keys() - columns:
-        raise _WrongError(f"values: {min(values.keys() - columns)} is no column of {RECORD_FILE}")
+    spread = None
+    if "spread" in content:
+        spread = _take(content, "spread", partial(_spread, folder=folder, columns=columns))
     return ImageRow(
         name=_take(content, "name", _text),
         class_name=_take(content, "class", _text),
         gt_digest=_take(content, "gt_digest", _or_none(_text)),
-        values=values,
+        values=_take(content, "values", partial(_values, columns=columns)),
+        spread=spread,
         **places,
     )
 
@@ -213,6 +239,7 @@ def read_record(folder: str | os.PathLike[str]) -> EvaluationRecord:
             "dataset": _take(content, "dataset", _text),
             "scale": _take(content, "scale", _or_none(_whole)),
             "iteration": _take(content, "iteration", _or_none(_whole)),
+            "samples": _take(content, "samples", _samples) if "samples" in content else 1,  # earlier versions drew one
             "columns": _take(content, "columns", partial(_list, read=_column)),
             "set_values": _take(content, "set_values", partial(_all_of, read=_set_value)),
             "problems": _take(content, "problems", partial(_list, read=_text)),

@@ -1,5 +1,6 @@
 """One method on one data set: the values of each image, and what is computed from them."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -7,6 +8,7 @@ from typing import Any
 
 from segsr_arch.results.classes import NO_CLASS
 from segsr_arch.results.references import ImageReference
+from segsr_arch.results.spread import Spread
 from segsr_arch.results.statistics import Mean, mean_with_interval
 
 
@@ -61,6 +63,8 @@ class ImageRow:
         maps: Guidance maps as a ``.npz`` file with ``maps``: (k, Hc, Wc) float16, cosines in [-1, 1] on the patch
             grid, and ``cells_per_pixel``: the side of an LR pixel in cells of that grid.
         gt_digest: Pixel digest of the ground truth (:func:`segsr_arch.results.provenance.pixel_digest`).
+        spread: Where a network drew several samples, how far they lie apart; ``values`` are the means over them, and
+            ``sr`` is the first.
     """
 
     name: str
@@ -71,6 +75,7 @@ class ImageRow:
     lq: ImageReference | None = None
     maps: ImageReference | None = None
     gt_digest: str | None = None
+    spread: Spread | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +84,7 @@ class SetValue:
 
     Attributes:
         value: What was computed.
-        std: Its standard deviation over subsets, if known.
+        std: Its standard deviation over subsets, if known; of a network that drew samples, over these.
         n: Number of images.
     """
 
@@ -135,6 +140,7 @@ class EvaluationRecord:
         iteration: Training iteration, if this is a validation.
         provenance: Where the values come from; see :mod:`segsr_arch.results.provenance`.
         options: Text of the option file, if there was one.
+        samples: How many samples of each image a network drew; 1 if it does not, or was not asked to.
     """
 
     method: str
@@ -148,6 +154,7 @@ class EvaluationRecord:
     iteration: int | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
     options: str | None = None
+    samples: int = 1
 
     def column(self, name: str) -> Column:
         """Find a column by its name.
@@ -175,7 +182,12 @@ class EvaluationRecord:
             self,
             columns=tuple(replace(each, name=names[each.name]) for each in self.columns),
             images=tuple(
-                replace(row, values={names[name]: value for name, value in row.values.items()}) for row in self.images
+                replace(
+                    row,
+                    values={names[name]: value for name, value in row.values.items()},
+                    spread=row.spread and row.spread.renamed(names),
+                )
+                for row in self.images
             ),
         )
 
@@ -188,11 +200,26 @@ class EvaluationRecord:
         """Values of a column by image name, of the images that have one."""
         return {row.name: row.values[column] for row in self.images if column in row.values}
 
+    def stds(self, column: str) -> dict[str, float]:
+        """Standard deviations of a column over samples by image name, of the images that have one."""
+        return {
+            row.name: row.spread.values[column] for row in self.images if row.spread and column in row.spread.values
+        }
+
     @cached_property
     def summary(self) -> dict[str, Mean]:
         """Mean with interval by column, of the columns that have a value."""
         found = {column.name: list(self.values(column.name).values()) for column in self.columns}
         return {name: mean_with_interval(values) for name, values in found.items() if values}
+
+    @cached_property
+    def spreads(self) -> dict[str, float]:
+        """Standard deviation over the samples of an image by column, averaged over the images that have one."""
+        found: dict[str, list[float]] = {}
+        for row in self.images:
+            for name, value in (row.spread.values if row.spread else {}).items():
+                found.setdefault(name, []).append(value)
+        return {name: math.fsum(values) / len(values) for name, values in found.items()}
 
     @cached_property
     def class_summary(self) -> dict[str, dict[str, Mean]]:

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from segsr_arch.results.record import Column
+from segsr_arch.results.record import Column, EvaluationRecord
 from segsr_arch.results.statistics import Mean
 
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
@@ -99,6 +99,12 @@ def mean_cell(mean: Mean | None, decimals: int, *, signed: bool = False, note: s
         return Cell()
     interval = None if mean.low is None or mean.high is None else (mean.low, mean.high)
     return Cell(value=float(mean.mean), decimals=decimals, signed=signed, interval=interval, note=note)
+
+
+def over_samples(record: EvaluationRecord, column: Column) -> str:
+    """The note of a mean of which a network drew several samples: their spread; else nothing."""
+    spread = record.spreads.get(column.name)
+    return "" if spread is None else f" ± {plain_number(spread, column.decimals)} over {record.samples} samples"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -35,6 +35,13 @@ def _conversions(row: ImageRow) -> dict[str, dict[str, Any]]:
     }
 
 
+def _spread(row: ImageRow, folder: Path, root: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """What is written of the samples of an image; nothing where there are none."""
+    if row.spread is None:
+        return {}
+    return {"spread": {**asdict(row.spread), "map": _place(row.spread.map, folder, root)}}
+
+
 def _class_rows(record: EvaluationRecord) -> Iterable[list[Any]]:
     classes = [row.class_name for row in record.images]
     for class_name, columns in record.class_summary.items():
@@ -65,17 +72,22 @@ def write_record(
     folder = make_folder(folder)
     _remove(folder / RECORD_FILE)
     names = record.column_names
+    spread = [name for name in names if name in record.spreads]
     images: list[dict[str, Any]] = [
         {"name": row.name, "class": row.class_name}
         | {place: _place(getattr(row, place), folder, root) for place in PLACES}
         | {"gt_digest": row.gt_digest, "values": dict(row.values), "conversions": _conversions(row)}
+        | _spread(row, folder, root)
         for row in record.images
     ]
     write_csv(
         folder / "images.csv",
-        ["name", "class", *names, *PLACES],
+        ["name", "class", *names, *(f"{name} std over samples" for name in spread), *PLACES],
         (
-            [row["name"], row["class"], *(row["values"].get(name) for name in names), *(row[key] for key in PLACES)]
+            [row["name"], row["class"]]
+            + [row["values"].get(name) for name in names]
+            + [row["spread"]["values"].get(name) if "spread" in row else None for name in spread]
+            + [row[key] for key in PLACES]
             for row in images
         ),
     )
@@ -91,9 +103,11 @@ def write_record(
             "dataset": record.dataset,
             "scale": record.scale,
             "iteration": record.iteration,
+            "samples": record.samples,
             "columns": [asdict(column) for column in record.columns],
             "interval": "95 % percentile bootstrap over images, 10000 resamples, seed 0",
             "summary": {name: asdict(mean) for name, mean in record.summary.items()},
+            "spreads": record.spreads,
             "set_values": {name: asdict(value) for name, value in record.set_values.items()},
             "problems": list(record.problems),
             "cost": None if record.cost is None else asdict(record.cost),

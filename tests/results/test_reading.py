@@ -2,6 +2,8 @@
 
 import copy
 import json
+import os
+from dataclasses import replace
 
 import pytest
 
@@ -10,9 +12,11 @@ from segsr_arch.errors import DataError
 from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import Cost, ImageRow, SetValue
 from segsr_arch.results.references import ImageReference
+from segsr_arch.results.spread import Spread
 from segsr_arch.results.writing import write_record
 from tests.results.made import PSNR, make_record
 
+SPREAD = Spread(values={PSNR.name: 0.25}, map=ImageReference(path="spread/a1.npz"), correlation=0.5, coverage=0.7)
 COST = Cost(parameters=5, trainable=3, macs=None, seconds=0.25, lr_size=(4, 6), device="CPU")
 
 
@@ -24,12 +28,14 @@ def folder(tmp_path):
         set_values={"kid": SetValue(value=-0.5, std=None, n=2)},
         problems=("a line",),
         options="a: 1",
+        samples=8,
     )
-    rows = tuple(
+    first, second = (
         ImageRow(name=name, class_name="a", values={PSNR.name: value}, sr=ImageReference(path=f"{name}.png"))
         for name, value in (("a1", 30.0), ("a2", float("inf")))
     )
-    write_record(tmp_path / "run", type(record)(**{**vars(record), "images": rows}))
+    rows = (replace(first, spread=SPREAD), second)
+    write_record(tmp_path / "run", replace(record, images=rows))
     return tmp_path / "run"
 
 
@@ -58,6 +64,16 @@ def test_what_was_written_is_read(folder):
     assert record.values(PSNR.name) == {"a1": 30.0, "a2": float("inf")}
     assert record.cost == COST and record.set_values["kid"].value == -0.5 and record.options == "a: 1"
     assert record.problems == ("a line",) and record.columns == (PSNR,)
+    place = ImageReference(path=os.path.abspath("spread/a1.npz"))
+    assert record.samples == 8 and record.spreads == {PSNR.name: 0.25} and record.images[1].spread is None
+    assert record.images[0].spread == replace(SPREAD, map=place)
+
+
+def test_evaluations_of_earlier_versions_had_one_sample(folder):
+    change(folder / "evaluation.json", ["samples"], ...)
+    change(folder / "images.json", [0, "spread"], ...)
+    record = read_record(folder)
+    assert record.samples == 1 and record.spreads == {} and record.images[0].spread is None
 
 
 def test_validations_of_earlier_versions_are_read_with_the_names_of_columns_of_today(folder):
@@ -67,6 +83,7 @@ def test_validations_of_earlier_versions_are_read_with_the_names_of_columns_of_t
     record = read_record(folder)
     assert record.column_names == ["psnr_y-crop"]
     assert record.values("psnr_y-crop") == {"a1": 30.0, "a2": float("inf")}
+    assert record.stds("psnr_y-crop") == {"a1": 0.25}
 
 
 CHANGES = [
@@ -74,6 +91,7 @@ CHANGES = [
     ("evaluation.json", ["method"], ["x"], "(method: expected text, found ['x'])"),
     ("evaluation.json", ["scale"], "4", "(scale: expected a whole number, found '4')"),
     ("evaluation.json", ["scale"], True, "(scale: expected a whole number, found True)"),
+    ("evaluation.json", ["samples"], 0, "(samples: expected at least 1, found 0)"),
     ("evaluation.json", ["format"], 2, "(it is no evaluation of format 1)"),
     ("evaluation.json", ["columns", 0, "better"], "best", "(columns: entry 1: better: expected higher or lower"),
     ("evaluation.json", ["columns", 0, "name"], ..., "(columns: entry 1: name is missing)"),
@@ -92,6 +110,8 @@ CHANGES = [
     ("images.json", [1, "values", PSNR.name], float("nan"), "images.json: is no JSON (it holds NaN)"),
     ("images.json", [1, "values", PSNR.name], 10**400, "expected a number, found 1000"),
     ("images.json", [1, "values", "lpips"], 0.5, "(entry 2: values: lpips is no column of evaluation.json)"),
+    ("images.json", [0, "spread", "coverage"], "all", "(entry 1: spread: coverage: expected a number, found 'all')"),
+    ("images.json", [0, "spread", "values", "lpips"], 0.5, "(entry 1: spread: values: lpips is no column of "),
     ("images.json", [1, "name"], "a1", "('a1' is there twice)"),
     ("images.json", [0, "sr"], 5, "(entry 1: sr: expected text, found 5)"),
     ("images.json", [0, "gt_digest"], ..., "(entry 1: gt_digest is missing)"),

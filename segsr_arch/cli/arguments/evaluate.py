@@ -9,6 +9,7 @@ from segsr_arch.metrics.protocols import PROTOCOLS
 _EPILOG = """examples:
   segsr evaluate -opt options/test_SeGSR_UCM_x4.yml --protocol y-crop rgb-crop
   segsr evaluate --sr HAT=theirs/HAT --sr ours=results/ours --gt datasets/UCMerced/test/HR_x4 --scale 4
+  segsr evaluate -opt sampler.yml --samples 8 --report
   segsr evaluate --list
 """
 
@@ -65,6 +66,13 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     how.add_argument("--clip-iqa-model", metavar="NAME", help="model of clip_iqa: a name or a local folder")
     how.add_argument("--device", choices=("cpu", "cuda"), help="default: num_gpu of the option file, else cuda if any")
     how.add_argument("--force_yml", nargs="+", default=[], metavar="KEY=VALUE", help="changes to the option files")
+    how.add_argument(
+        "--samples",
+        type=whole_number(),
+        metavar="N",
+        help="draw so many samples of each image, with -opt, of networks that sample: figures are the means over them, "
+        "with their spread",
+    )
     output = parser.add_argument_group("output")
     output.add_argument("--out", type=Path, default=Path("results"), metavar="DIR", help="default: %(default)s")
     output.add_argument(

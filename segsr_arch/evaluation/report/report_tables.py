@@ -9,7 +9,7 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.report.sections import Section
 from segsr_arch.results.comparison import class_table, compare_records
 from segsr_arch.results.record import Column, EvaluationRecord
-from segsr_arch.results.tables import Cell, Table, mark_best, mean_cell
+from segsr_arch.results.tables import Cell, Table, mark_best, mean_cell, over_samples
 
 
 def short_title(column: Column) -> str:
@@ -33,7 +33,8 @@ def _marked(section: Section, cells: Sequence[Cell], column: Column) -> tuple[Ce
 def _mean_of_images(record: EvaluationRecord, column: Column) -> Cell:
     mean = record.summary.get(column.name)
     partly = mean is not None and mean.n < len(record.images)
-    return mean_cell(mean, column.decimals, note=f" {mean.n} of {len(record.images)} images" if partly else "")
+    note = f" {mean.n} of {len(record.images)} images" if partly else ""
+    return mean_cell(mean, column.decimals, note=over_samples(record, column) + note)
 
 
 def _value_of_set(record: EvaluationRecord, column: Column) -> Cell:
@@ -87,11 +88,15 @@ def per_class_table(section: Section, column: Column) -> Table | None:
 def per_image_table(section: Section, column: Column) -> Table:
     """One row an image, one column a method."""
     values = [record.values(column.name) for record in section.records]
+    stds = [record.stds(column.name) for record in section.records]
     class_of = {row.name: row.class_name for record in section.records for row in record.images}
 
     def row(name: str) -> tuple[Cell, ...]:
         found = [of_method.get(name) for of_method in values]
-        cells = [Cell() if each is None else Cell(value=float(each), decimals=column.decimals) for each in found]
+        cells = [
+            Cell() if each is None else Cell(value=float(each), decimals=column.decimals, std=of_method.get(name))
+            for each, of_method in zip(found, stds, strict=True)
+        ]
         return Cell(value=name), Cell(value=class_of[name] or None), *_marked(section, cells, column)
 
     return Table(

@@ -1,6 +1,6 @@
 """What the before/after slider of one section needs: sides, images, their pictures, values and maps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,10 +12,12 @@ from segsr_arch.evaluation.report.painted_maps import ColourScale, read_shown_ma
 from segsr_arch.evaluation.report.pictures import MAX_SIDE, Pictures, centre_part, to_display
 from segsr_arch.evaluation.report.report_tables import short_title
 from segsr_arch.evaluation.report.sections import Section
-from segsr_arch.results.record import EvaluationRecord, ImageRow
+from segsr_arch.evaluation.sample_spread import read_spread, why_hidden
+from segsr_arch.results.record import Column, EvaluationRecord, ImageRow
 from segsr_arch.results.tables import typeset_number
 
 LQ, BICUBIC, GT = "lq", "bicubic", "gt"
+SPREAD = "spread-"
 _NAMED = 3
 
 
@@ -68,6 +70,7 @@ class _Found:
     rows: dict[str, ImageRow]
     pictures: dict[str, str] = field(default_factory=dict)
     maps: dict[str, np.ndarray] = field(default_factory=dict)
+    spreads: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def side_key(section: Section, method: str | None) -> str:
@@ -79,8 +82,8 @@ def _has_bicubic(section: Section) -> bool:
     return any("bicubic" in record.method.lower() for record in section.records)
 
 
-def _collect(section: Section, found: _Found, pictures: Pictures) -> None:
-    """Read the pictures and maps of one image."""
+def _collect(section: Section, found: _Found, pictures: Pictures, shown_spreads: Collection[str]) -> None:
+    """Read the pictures and maps of one image; spread maps of the methods with these keys alone."""
     rows, scale = found.rows.values(), section.pixel_scale
     for key, place, factor in ((LQ, "lq", 1), (GT, "gt", scale)):
         for row in rows:
@@ -89,6 +92,11 @@ def _collect(section: Section, found: _Found, pictures: Pictures) -> None:
     for key, row in found.rows.items():
         if picture := pictures.add_file(row.sr, factor=scale):
             found.pictures[key] = picture
+        if key in shown_spreads and row.spread is not None and row.spread.map is not None:
+            try:
+                found.spreads[key] = centre_part(read_spread(row.spread.map), scale=scale, factor=scale)
+            except DataError as error:
+                pictures.note_missing(str(error))
     wants_lr = not _has_bicubic(section) or any(row.maps for row in rows)
     reference = next((row.lq for row in rows if row.lq is not None), None)
     if not wants_lr or LQ not in found.pictures or reference is None:
@@ -111,17 +119,38 @@ def _values(record: EvaluationRecord, row: ImageRow) -> str:
     """The values of one image in words."""
     return ", ".join(
         f"{short_title(column)} {typeset_number(row.values[column.name], column.decimals)}"
-        f"{f' {column.unit}' if column.unit else ''}"
+        f"{_spread_text(row, column)}{f' {column.unit}' if column.unit else ''}"
         for column in record.columns
         if column.name in row.values
     )
 
 
-def _sides(section: Section, all_found: Mapping[str, _Found]) -> tuple[Side, ...]:
+def _spread_text(row: ImageRow, column: Column) -> str:
+    spread = row.spread.values.get(column.name) if row.spread else None
+    return "" if spread is None else f" ± {typeset_number(spread, column.decimals)}"
+
+
+def _paint_spreads(all_found: Iterable[_Found], pictures: Pictures) -> float:
+    """Paint the spread maps of all images on one colour scale; returns its upper end, 0 if there are none."""
+    all_found = list(all_found)
+    largest = max((float(spread.max()) for found in all_found for spread in found.spreads.values()), default=0.0)
+    scale = ColourScale(low=0.0, high=largest)
+    for found in all_found:
+        for key, spread in found.spreads.items():
+            found.pictures[f"{SPREAD}{key}"] = pictures.add(scale.paint(spread))
+    return largest
+
+
+def _sides(section: Section, all_found: Mapping[str, _Found], largest_spread: float) -> tuple[Side, ...]:
     labels = {
         LQ: "LR (pixels enlarged)",
         BICUBIC: "bicubic (from the LR image)",
         **{f"m{number}": record.method for number, record in enumerate(section.records)},
+        **{
+            f"{SPREAD}m{number}": f"{record.method}: spread of {record.samples} samples, dark 0, bright "
+            f"{typeset_number(255 * largest_spread, 1)} of 255"
+            for number, record in enumerate(section.records)
+        },
         GT: "HR (ground truth)",
     }
     there = {key for found in all_found.values() for key in found.pictures}
@@ -155,14 +184,22 @@ def build_viewer(
         return None
     pictures = Pictures(scale=section.pixel_scale)
     by_name = [{row.name: row for row in record.images} for record in section.records]
+    hidden = {f"m{number}": why_hidden(record) for number, record in enumerate(section.records) if record.samples > 1}
+    shown_spreads = [key for key, reason in hidden.items() if reason is None]
     all_found = {}
     for name in names:
         rows = {f"m{number}": rows[name] for number, rows in enumerate(by_name) if name in rows}
         all_found[name] = _Found(rows=rows)
-        _collect(section, all_found[name], pictures)
+        _collect(section, all_found[name], pictures, shown_spreads)
     all_found = {name: found for name, found in all_found.items() if found.pictures}
+    largest_spread = _paint_spreads(all_found.values(), pictures)
     notes = _notes(section, pictures, all_found, names)
-    sides = _sides(section, all_found)
+    notes += tuple(
+        f"{section.records[int(key[1:])].method}: the map of the spread of its samples is not shown, because {reason}."
+        for key, reason in hidden.items()
+        if reason is not None
+    )
+    sides = _sides(section, all_found, largest_spread)
     if not sides:
         return Viewer(sides=(), left="", right="", images=(), pictures={}, total=len(section.image_names), notes=notes)
     left, right = _first_sides(section, sides, best and side_key(section, best))
