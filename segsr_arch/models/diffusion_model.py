@@ -1,6 +1,7 @@
 """Training and testing of networks that sample: named losses, captions, noise that can be drawn again."""
 
 import contextlib
+import copy
 import dataclasses
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from basicsr.utils import get_root_logger
-from basicsr.utils.registry import ARCH_REGISTRY, MODEL_REGISTRY
+from basicsr.utils.registry import ARCH_REGISTRY, DATASET_REGISTRY, MODEL_REGISTRY
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
@@ -59,11 +60,15 @@ class DiffusionModel(TrainingModel):
         if opt["train"].get("compile"):
             raise ConfigError("train: compile: is not made for a network that computes its losses itself; remove it.")
         kind = opt["network_g"]["type"]
-        if not hasattr(ARCH_REGISTRY.get(kind), "training_losses"):
+        network = ARCH_REGISTRY.get(kind)
+        if not hasattr(network, "training_losses"):
             raise ConfigError(
                 f"network_g: type: {kind} computes no losses of its own (training_losses), as {cls.__name__} needs; "
                 f"train it with model_type: TrainingModel, or take a diffusion network such as MSSD."
             )
+        contrast = getattr(network, "nested_options", {}).get("contrast")
+        if contrast is not None and opt["network_g"].get("contrast") is not None:
+            contrast.read(opt["network_g"]["contrast"]).check_queue(_count_images(opt))
 
     @classmethod
     def check_losses(cls, train: Mapping[str, Any]) -> None:
@@ -153,6 +158,12 @@ class DiffusionModel(TrainingModel):
         captions = self.captions[own]
         kept = draw("caption", (len(captions),)) >= self.diffusion_options.caption_dropout
         return [text if keep else "" for text, keep in zip(captions, kept.tolist(), strict=True)]
+
+
+def _count_images(opt: Mapping[str, Any]) -> int:
+    """How many images there are to train on."""
+    options = copy.deepcopy({**opt["datasets"]["train"], "scale": opt["scale"], "phase": "train"})
+    return len(DATASET_REGISTRY.get(options["type"])(options))
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import torch
 
 from segsr_arch.cli import basicsr, segsr
 from segsr_arch.config import check_options, read_options
-from tests.support import TINY_VLM, make_image, write_image
+from tests.support import TINY_DIFFUSION, TINY_VLM, make_image, write_image
 
 OPTIONS = Path(__file__).parents[2] / "options"
 FILES = sorted(path.name for path in OPTIONS.glob("*.yml"))
@@ -34,6 +34,8 @@ def workplace(tmp_path_factory):
         ("ucmerced", "ucm", "datasets/UCMerced", "2", "4"),
         ("aid", "aid", "datasets/AID", "2", "4"),
         ("folder", "scenes", "data", "4"),
+        ("folder", "scenes", "datasets/DOTA", "4"),
+        ("folder", "scenes", "datasets/NWPU", "4"),
     )
     for kind, source, destination, *scales in commands:
         arguments = ["prepare", kind, str(root / source), str(root / destination), "--scale", *scales]
@@ -48,10 +50,16 @@ def overrides(name):
     changed = ["manual_seed=0"]
     if "semantics" in options["network_g"]:
         changed += ["network_g:semantics:vlm=tiny_vlm.json", "network_g:semantics:pretrained=~"]
+    if options["network_g"]["type"] == "MSSD":
+        if isinstance(options["network_g"]["stable_diffusion"], str):
+            changed.append(f"network_g:stable_diffusion={json.dumps(TINY_DIFFUSION)}")
+        changed.append("network_g:contrast:queue=2")
     if "train" in options["datasets"]:
+        if options["network_g"]["type"] == "MSSD":
+            changed += ["val:sampler_steps=1", "network_g:sampler:steps=1"]
         changed += [
             f"datasets:train:gt_size={16 * options['scale']}",
-            "datasets:train:batch_size_per_gpu=1",
+            f"datasets:train:batch_size_per_gpu={options['train'].get('accumulate') or 1}",
             "datasets:train:num_worker_per_gpu=0",
             "datasets:train:persistent_workers=false",
             "train:total_iter=2",
@@ -125,6 +133,28 @@ def test_the_papers_settings(name, iterations, milestones):
         "lora_rank": 32,
         "lora_targets": "qkv+ffn",
     }
+
+
+@pytest.mark.parametrize(("name", "side"), [("AID", 600), ("DOTA", 600), ("NWPU", 256)])
+def test_the_settings_of_the_paper_of_mssd(name, side):
+    options = read_options(OPTIONS / f"train_MSSD_{name}_x4.yml")
+    train, data, net = options["train"], options["datasets"]["train"], options["network_g"]
+    expected = {"type": "AdamW", "lr": 5e-5, "betas": [0.9, 0.999], "weight_decay": 0.01}
+    assert train["optim_g"] == expected and train["scheduler"]["gamma"] == 1
+    assert (train["amp"], train["grad_clip"], train["accumulate"], train["caption_dropout"]) == ("bf16", 1, 2, 0.5)
+    assert data["batch_size_per_gpu"] == 4 and data["gt_size"] == side and data["use_hflip"]
+    assert net["trained"] == ["controlnet"] and net["correction"] == "wavelet"
+    contrast = {key: value for key, value in net["contrast"].items() if key != "queue"}
+    assert contrast == {"weight": 0.1, "temperature": 0.07, "momentum": 0.999, "dimension": 128}
+    assert net["sampler"] == {"type": "unipc", "steps": 20, "guidance": 9, "seed": 0}
+
+
+def test_a_queue_as_long_as_the_data_set_is_refused(workplace, monkeypatch, capfd):
+    monkeypatch.chdir(workplace)
+    changed = [item for item in overrides("tiny_train_MSSD_UCM_x4.yml") if "queue" not in item]
+    path = str(OPTIONS / "tiny_train_MSSD_UCM_x4.yml")
+    assert basicsr.main(["train", "-opt", path, "--force_yml", *changed]) == 2
+    assert "contrast: queue: 512 is not below the 6 images of the data set" in capfd.readouterr().err
 
 
 def test_the_check_finds_missing_data_before_anything_is_built(tmp_path, monkeypatch):

@@ -1,0 +1,170 @@
+"""What the parts of a tiny MSSD do, measured on validation images of UC Merced: loss, contrast, captions, samples.
+
+    cd benchmarks
+    basicsr train -opt ../options/tiny_train_MSSD_UCM_x4.yml --force_yml name=with0 "imports=[mssd_captioned.py]" \
+        datasets:train:type=CaptionedPairs
+    python mssd_evidence.py experiments/with0 [experiments/without0 ...] [--iteration 1300]
+
+A run without the contrastive term is one with ``network_g:contrast=~``. Each row says what it was measured on.
+"""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from basicsr.archs import build_network
+from mssd_captioned import CaptionedPairs
+from torch import Tensor
+from torch.nn import functional as F
+
+from segsr_arch.archs.mssd_arch import MSSD
+from segsr_arch.config import read_options
+from segsr_arch.diffusion.contrast_features import ContrastFeatures
+from segsr_arch.models.draws import Draws
+from segsr_arch.weights.network_weights import put_weights, read_weights
+
+SIDE = 64  # of the crop of each image that is measured, in HR pixels: the middle
+LOSS = re.compile(r"(l_\w+): (\S+)")
+
+
+def falling(run: Path) -> dict[str, tuple[int, float, float]]:
+    """Read the log: of each loss how often it was logged, its mean over the first and over the last tenth of these."""
+    values: dict[str, list[float]] = {}
+    for log in sorted(run.glob("train_*.log")):
+        for line in log.read_text(encoding="utf-8").splitlines():
+            for name, value in LOSS.findall(line) if "iter:" in line else ():
+                values.setdefault(name, []).append(float(value))
+    means = {}
+    for name, logged in values.items():
+        tenth = max(1, len(logged) // 10)
+        means[name] = (len(logged), float(np.mean(logged[:tenth])), float(np.mean(logged[-tenth:])))
+    return means
+
+
+def images_of(options: dict[str, Any], *, seed: int) -> dict[str, Any]:
+    """Read the middle of every validation image, degraded as its name and a seed say."""
+    data = {**options["datasets"]["val"], "scale": options["scale"], "phase": "val", "degradation_seed": seed}
+    dataset = CaptionedPairs(data)
+    items = [dataset[index] for index in range(len(dataset))]
+    cut, scale = SIDE // options["scale"], options["scale"]
+
+    def middle(image: Tensor, side: int) -> Tensor:
+        top, left = (
+            (size // scale // 2 * scale if side == SIDE else size // 2) - side // 2 for size in image.shape[1:]
+        )
+        return image[:, top : top + side, left : left + side]
+
+    lq = torch.stack([middle(item["lq"], cut) for item in items])
+    gt = torch.stack([middle(item["gt"], SIDE) for item in items])
+    return {"lq": lq, "gt": gt, "captions": [item["caption"] for item in items]}
+
+
+def read_network(run: Path, options: dict[str, Any], iteration: str) -> MSSD:
+    """Build the network of a run with the weights of an iteration, not their moving average."""
+    network: MSSD = build_network(dict(options["network_g"]))
+    file = run / "models" / f"net_g_{iteration}.pth"
+    put_weights(network, read_weights(file, "params")[0], file, strict=True)
+    return network.eval()
+
+
+@torch.no_grad()
+def features_of(network: MSSD, images: Tensor, *, seed: int) -> Tensor:
+    """Features of the trained encoder at the last step, with noise for latents: (N, C), centred, of length 1."""
+    read = ContrastFeatures(network.unet.stem, network.unet.control)
+    autoencoder, pooled = network.autoencoder, []
+    for index, image in enumerate(images.split(1)):
+        sides = (image.shape[-2] // autoencoder.factor, image.shape[-1] // autoencoder.factor)
+        noise = Draws(seed=seed, keys=(index,))("contrast", (1, autoencoder.channels, *sides))
+        last = torch.full((1,), network.schedule.steps - 1)
+        pooled.append(read(image, noise, last, network.unet.parts.text([""])).mean((-2, -1)))
+    together = torch.cat(pooled)
+    return F.normalize(together - together.mean(0), dim=-1)
+
+
+def contrast_rows(network: MSSD, one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """LR to HR retrieval at 1, by degradation, and the distance of degradations over that of images."""
+    lq, again = (
+        features_of(network, network.enlarge(each["lq"]), seed=1 + place) for place, each in enumerate((one, other))
+    )
+    gt = features_of(network, one["gt"], seed=3)
+    right = [float(((each @ gt.T).argmax(1) == torch.arange(len(gt))).float().mean()) for each in (lq, again)]
+    same = float((lq - again).norm(dim=-1).mean())
+    apart = float(torch.cdist(lq, again)[~torch.eye(len(lq), dtype=torch.bool)].mean())
+    return [
+        f"LR -> HR accuracy at 1 of {len(gt)}: {right[0]:.3f} and {right[1]:.3f} (two degradations)",
+        f"distance of two degradations of an image over that of two images: {same / apart:.3f}",
+    ]
+
+
+@torch.no_grad()
+def caption_row(network: MSSD, images: dict[str, Any]) -> str:
+    """Noise loss with the true caption, another image's and none, the same noise and time steps for all."""
+    captions: Sequence[str] = images["captions"]
+    order = np.random.default_rng(0).permutation(len(captions))
+    kinds = {"true": captions, "shuffled": [captions[place] for place in order], "none": [""] * len(captions)}
+    losses: dict[str, list[float]] = {name: [] for name in kinds}
+    for index in range(len(captions)):
+        lq, gt = images["lq"][index : index + 1], images["gt"][index : index + 1]
+        for name, texts in kinds.items():
+            # Sixteen time steps of an image at once.
+            found = network.training_losses(
+                lq.expand(16, -1, -1, -1),
+                gt.expand(16, -1, -1, -1),
+                captions=[texts[index]] * 16,
+                draw=Draws(seed=0, keys=(index,)),
+            )
+            losses[name].append(float(found["l_noise"]))
+    true = np.array(losses["true"])
+    words = [f"true {true.mean():.4f}"]
+    for name in ("shuffled", "none"):
+        gap = np.array(losses[name]) - true
+        words.append(f"{name} {gap.mean():+.5f} (standard error {gap.std(ddof=1) / len(gap) ** 0.5:.5f})")
+    return f"noise loss by caption, {len(true)} images of 16 draws: " + ", ".join(words)
+
+
+def psnr(sr: Tensor, gt: Tensor) -> float:
+    """Mean PSNR over images, RGB, a border of 4 cut, in dB."""
+    error = (sr.clamp(0, 1) - gt)[..., 4:-4, 4:-4].square().mean((1, 2, 3))
+    return float((-10 * error.log10()).mean())
+
+
+@torch.no_grad()
+def sample_row(network: MSSD, images: dict[str, Any], *, every: int = 5, seeds: int = 8, steps: int = 5) -> str:
+    """PSNR of the base, of one step, of a sample and of the mean of several samples, of every so manieth image."""
+    from dataclasses import replace
+
+    lq, gt, captions = images["lq"][::every], images["gt"][::every], images["captions"][::every]
+    one = network(lq, captions, seed=0, sampler=replace(network.sampler, steps=1))
+    many = [network(lq, captions, seed=seed, sampler=replace(network.sampler, steps=steps)) for seed in range(seeds)]
+    figures = {
+        "base": psnr(network.enlarge(lq), gt),
+        "one step": psnr(one, gt),
+        f"{steps} steps": psnr(many[0], gt),
+        f"mean of {seeds} samples": psnr(torch.stack(many).mean(0), gt),
+    }
+    return f"PSNR, {len(gt)} images: " + ", ".join(f"{name} {value:.2f} dB" for name, value in figures.items())
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the rows of each run."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path, help="folders of trainings (experiments/NAME)")
+    parser.add_argument("--iteration", default="latest", help="whose weights, of those that were saved")
+    given = parser.parse_args(arguments)
+    for run in given.runs:
+        options = read_options(next(run.glob("*.yml")))
+        network = read_network(run, options, given.iteration)
+        print(f"{run.name}, weights {given.iteration}, crops of {SIDE} x {SIDE}")
+        for name, (count, first, last) in falling(run).items():
+            print(f"  {name}: {first:.4f} -> {last:.4f} ({last / first:.2f}), first and last tenth of {count} values")
+        one, other = (images_of(options, seed=seed) for seed in (0, 1))
+        for row in (*contrast_rows(network, one, other), caption_row(network, one), sample_row(network, one)):
+            print(f"  {row}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
