@@ -32,7 +32,8 @@ def to_levels(image: NDArray[Any]) -> NDArray[np.float32]:
         raise DataError(
             f"an image of float32 must lie in [0, 1]; this one goes from {image.min()} to {image.max()}: scale it first"
         )
-    return np.asarray(image, np.float32) * np.float32(255 / white) if white != 255 else image.astype(np.float32)
+    levels = np.ascontiguousarray(image, np.float32)  # which OpenCV needs
+    return levels if white == 255 else levels * np.float32(255 / white)
 
 
 def from_levels(levels: NDArray[np.floating[Any]], dtype: np.dtype[Any]) -> NDArray[Any]:

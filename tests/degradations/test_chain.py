@@ -49,6 +49,13 @@ def test_a_chain_without_blur_is_the_reduction_that_prepared_images_have(scale):
     assert result.noise == 0
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+def test_a_turned_view_is_an_image_like_any_other(dtype):
+    image = picture(dtype)
+    view = image.swapaxes(0, 1)[::-1, :, ::-1]
+    assert np.array_equal(degrade("aniso", view).lq, degrade("aniso", np.ascontiguousarray(view)).lq)
+
+
 def test_value_types_agree():
     byte = picture("uint8")
     chain = [{"type": "anisotropic"}, {"type": "noise", "sigma": 10}]
