@@ -71,6 +71,8 @@ def test_json_holds_what_is_printed(measured):
     assert loading["consumed"] == pytest.approx(0.4) and "takes 10.000 s (given)" in text
     for row in loading["rows"]:
         assert row["ratio"] == pytest.approx(row["rate"] / 0.4)
+    degraded = loading["degraded"]
+    assert f"degraded by aniso in one process {degraded['rate']:8.1f} images/s" in text and len(degraded["rates"]) == 5
 
 
 def test_loading_must_be_five_times_what_the_step_consumes(monkeypatch):
@@ -80,7 +82,10 @@ def test_loading_must_be_five_times_what_the_step_consumes(monkeypatch):
     monkeypatch.setattr(training_throughput, "remember", lambda _: True)
     loading = training_throughput.measure_loading(arguments, Path("data"), 1.0)
     assert [(row["from"], row["rate"], row["ratio"]) for row in loading["rows"]] == [("cache", 100.0, 25.0)] * 2
+    assert loading["degraded"] == {"degradation": "aniso", "rates": [50.0, 100.0, 150.0], "rate": 100.0}
     assert training_throughput.is_fed(loading)
+    loading["degraded"]["rate"] = 59.0
+    assert not training_throughput.is_fed(loading)
     too_fast = training_throughput.measure_loading(arguments, Path("data"), 0.1)
     assert not training_throughput.is_fed(too_fast)
 
