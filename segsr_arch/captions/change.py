@@ -162,13 +162,13 @@ def embed_captions(
 
     Args:
         encode: Text encoder: N texts to (N, tokens, C) or (N, C).
-        captions: N captions.
+        captions: N captions; one that is empty stands for no text, and gets no style words either.
         budget: Of this encoder.
 
     Returns:
         Embeddings as ``encode`` gives them, and what was read of each caption and what was not.
     """
-    fitted = [budget.fit(caption.rpartition(ARROW)[2]) for caption in captions]
+    fitted = [_fitted(caption.rpartition(ARROW)[2], budget) for caption in captions]
     embeddings = encode([text.text for text in fitted])
     places = [place for place, caption in enumerate(captions) if is_difference(caption)]
     if places:
@@ -178,3 +178,7 @@ def embed_captions(
         for place, embedding in zip(places, subtracted, strict=True):
             embeddings[place] += nothing - embedding
     return embeddings, fitted
+
+
+def _fitted(caption: str, budget: TokenBudget) -> FittedText:
+    return budget.fit(caption) if caption.strip() else FittedText(text="")

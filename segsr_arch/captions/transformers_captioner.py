@@ -15,7 +15,7 @@ from segsr_arch.errors import ConfigError, DependencyError, WeightsError, first_
 from segsr_arch.freezing import FrozenIdentity, state_digest
 from segsr_arch.semantics.vision_weights import require_network
 
-_INSTALL = "pip install 'segsr-arch[perceptual]'"
+_INSTALL = "pip install 'segsr-arch[diffusion]'"
 _LONGEST = 200  # characters of somebody else's message
 
 

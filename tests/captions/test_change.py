@@ -78,11 +78,11 @@ def test_a_difference_of_embeddings():
     budget = TokenBudget(style="8k")
     caption = change_caption(LQ, GT, difference="embedding", budget=budget).text
     assert caption == f"{LQ}{ARROW}{GT}" and is_difference(caption)
-    embeddings, fitted = embed_captions(encode, ["plain", caption], budget=budget)
+    embeddings, fitted = embed_captions(encode, ["plain", caption, ""], budget=budget)
     before, after, nothing, plain = encode([LQ, f"8k, {GT}", "", "8k, plain"])
-    assert torch.equal(embeddings[0], plain)
+    assert torch.equal(embeddings[0], plain) and torch.equal(embeddings[2], nothing)
     assert torch.allclose(embeddings[1], after - before + nothing, atol=1e-6)
-    assert [text.text for text in fitted] == ["8k, plain", f"8k, {GT}"]
+    assert [text.text for text in fitted] == ["8k, plain", f"8k, {GT}", ""]
 
 
 def test_no_change_is_embedded_as_no_text():
