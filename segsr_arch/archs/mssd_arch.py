@@ -3,7 +3,8 @@
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from dataclasses import asdict
+from typing import Any
 
 import torch
 from basicsr.utils.registry import ARCH_REGISTRY
@@ -11,25 +12,29 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segsr_arch.archs.bicubic_arch import Bicubic
+from segsr_arch.archs.mssd_options import MSSDOptions
 from segsr_arch.capabilities import Capabilities
+from segsr_arch.captions.budget import TokenBudget
 from segsr_arch.compat.registration import register
+from segsr_arch.diffusion import checkpoint_description
 from segsr_arch.diffusion.autoencoders import Autoencoder, encode_frozen
 from segsr_arch.diffusion.contrast import ContrastOptions, MomentumContrast
 from segsr_arch.diffusion.contrast_features import ContrastFeatures
 from segsr_arch.diffusion.control import image_loss
-from segsr_arch.diffusion.correction import Correction, check_correction, corrected
-from segsr_arch.diffusion.inline_parts import build_inline
+from segsr_arch.diffusion.correction import corrected
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
 from segsr_arch.diffusion.noise import noise_of
+from segsr_arch.diffusion.parts_source import check_parts, load_parts
 from segsr_arch.diffusion.sampling import SamplerOptions, sample
 from segsr_arch.diffusion.schedule import NoiseSchedule
 from segsr_arch.diffusion.steered_unet import SteeredUNet
 from segsr_arch.errors import ConfigError
+from segsr_arch.freezing import FrozenIdentity
+from segsr_arch.option_fields import takes_fields_of
 from segsr_arch.padding import crop, pad_to_multiple
 from segsr_arch.windows import Window
 
 Draw = Callable[[str, tuple[int, ...]], Tensor]
-TRAINABLE = ("controlnet", "unet")
 
 
 @register(ARCH_REGISTRY)
@@ -47,20 +52,7 @@ class MSSD(nn.Module):
           stable_diffusion: stable-diffusion-v1-5    # a folder as diffusers writes it, or a name on the hub
 
     Args:
-        scale: Scale s.
-        stable_diffusion: Folder or hub name of Stable Diffusion 1, or an inline configuration, see
-            :func:`~segsr_arch.diffusion.inline_parts.build_inline`, whose random weights are for tests and toys.
-        trained: What is trained: ``controlnet``, and ``unet`` where nobody has trained it.
-        base: What is diffused: the image (``none``), or its difference to the LR image enlarged (``bicubic``).
-        latent_std: Standard deviation of what is diffused, which is divided by it; 1 for an autoencoder that scales.
-        pixel_attention: Whether the UNet's decoder attends to the features of the ControlNet.
-        contrast: Options of the contrastive loss, see :class:`~segsr_arch.diffusion.contrast.ContrastOptions`; ``None``
-            leaves it out.
-        sampler: How images are sampled, see :class:`~segsr_arch.diffusion.sampling.SamplerOptions`.
-        latent_tile: How latents are cut that are larger than those of the training, see
-            :class:`~segsr_arch.diffusion.latent_tiles.LatentTileOptions`.
-        correction: Where low frequencies and colours come from: the LR image by wavelets (``wavelet``), or so that the
-            SR image, reduced, is the LR image (``consistent``), or as they were sampled (``none``).
+        arguments: Fields of :class:`~segsr_arch.archs.mssd_options.MSSDOptions`.
 
     Raises:
         ConfigError: If an option is wrong.
@@ -71,37 +63,51 @@ class MSSD(nn.Module):
     capabilities = Capabilities(takes_any_size=True, precisions=("fp32",), exportable=False)
     nested_options = {"sampler": SamplerOptions, "contrast": ContrastOptions, "latent_tile": LatentTileOptions}
 
-    def __init__(
-        self,
-        *,
-        scale: int,
-        stable_diffusion: str | Mapping[str, Any],
-        trained: Sequence[str] = ("controlnet",),
-        base: Literal["none", "bicubic"] = "none",
-        latent_std: float = 1.0,
-        pixel_attention: bool = False,
-        contrast: Mapping[str, Any] | ContrastOptions | None = None,
-        sampler: Mapping[str, Any] | SamplerOptions | None = None,
-        latent_tile: Mapping[str, Any] | LatentTileOptions | None = None,
-        correction: Correction = "wavelet",
-    ) -> None:
+    @takes_fields_of(MSSDOptions)
+    def __init__(self, **arguments: Any) -> None:
         super().__init__()
-        _check(scale=scale, trained=trained, base=base, latent_std=latent_std, correction=correction)
-        self.upscale = scale
-        self.base, self.latent_std, self.correction = base, float(latent_std), correction
-        self.sampler = sampler if isinstance(sampler, SamplerOptions) else SamplerOptions.read(sampler)
-        tile = latent_tile
-        self.latent_tile = tile if isinstance(tile, LatentTileOptions) else LatentTileOptions.read(tile)
-        assert isinstance(stable_diffusion, Mapping)
-        parts = build_inline(stable_diffusion, trains_unet="unet" in trained)
+        self.options = options = MSSDOptions(**arguments)
+        self.upscale = options.scale
+        self.sampler = SamplerOptions.read(options.sampler)
+        self.latent_tile = LatentTileOptions.read(options.latent_tile)
+        self.texts = TokenBudget(style=options.style)
+        parts = load_parts(options.stable_diffusion, trains_unet="unet" in options.trained)
         self.schedule = NoiseSchedule.of(parts.schedule)
-        self.unet = SteeredUNet(parts, pixel_attention=pixel_attention)
-        self.enlarge = Bicubic(upscale=scale)
+        self.unet = SteeredUNet(parts, pixel_attention=options.pixel_attention)
+        self.enlarge = Bicubic(upscale=options.scale)
         self.contrast: MomentumContrast | None = None
-        if contrast is not None:
-            options = contrast if isinstance(contrast, ContrastOptions) else ContrastOptions.read(contrast)
-            features = self._features(options)
-            self.contrast = MomentumContrast(features, width=features.width, options=options)
+        if options.contrast is not None:
+            contrast = ContrastOptions.read(options.contrast)
+            features = self._features(contrast)
+            self.contrast = MomentumContrast(features, width=features.width, options=contrast)
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, Any]) -> None:
+        """Find what is wrong with ``network_g`` without reading weights.
+
+        Args:
+            options: Constructor arguments by name, and ``type``.
+
+        Raises:
+            ConfigError: If an option is wrong.
+            WeightsError: If the parts of the diffusion model are not there, or are of another kind.
+            DependencyError: If diffusers or transformers are missing.
+        """
+        check_parts(MSSDOptions.among(options).stable_diffusion)
+
+    @classmethod
+    def check_checkpoint(cls, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
+        """Find out whether a checkpoint fits options that :meth:`check_options` has passed.
+
+        Args:
+            options: Constructor arguments by name, and ``type``.
+            state: Weights by name, as they stand in the checkpoint.
+            strict: Of no account here.
+
+        Raises:
+            CheckpointError: If it belongs to another network. The digest of what is frozen is left to the constructor.
+        """
+        checkpoint_description.decode(state, MSSDOptions.among(options).description)
 
     @property
     def autoencoder(self) -> Autoencoder:
@@ -140,7 +146,7 @@ class MSSD(nn.Module):
         sampler = sampler or self.sampler
         autoencoder = self.autoencoder
         enlarged = self.enlarge(pad_to_multiple(lq, self.size_multiple))
-        steering = self.unet.steering(self.unet.stem(enlarged).features, captions)
+        steering = self.unet.steering(self.unet.stem(enlarged).features, self._styled(captions, len(lq)))
         shape = (autoencoder.channels, *(side // autoencoder.factor for side in enlarged.shape[-2:]))
         noise = noise_of(shape, seed=sampler.seed if seed is None else seed, keys=()).to(lq.device)
 
@@ -152,7 +158,7 @@ class MSSD(nn.Module):
         latents = sample(denoiser, noise.expand(lq.shape[0], *shape), self.schedule, sampler)
         sr = autoencoder.decode(self._without_base(latents, enlarged))
         sr = crop(sr, *(self.upscale * side for side in lq.shape[-2:]))
-        return corrected(sr, lq, kind=self.correction, scale=self.upscale)
+        return corrected(sr, lq, kind=self.options.correction, scale=self.upscale)
 
     def training_losses(
         self,
@@ -196,6 +202,18 @@ class MSSD(nn.Module):
             losses["l_contrast"] = self.contrast.options.weight * loss
         return losses
 
+    def check_training_images(self, count: int) -> None:
+        """Check, before a training, that it has enough images.
+
+        Args:
+            count: How many different ones it has.
+
+        Raises:
+            ConfigError: If the queue of the contrastive loss is as long, or longer.
+        """
+        if self.contrast is not None:
+            self.contrast.options.check_queue(count)
+
     def _features(self, options: ContrastOptions) -> ContrastFeatures:
         """What of the network is contrasted; its modules are not registered a second time."""
         return ContrastFeatures(self.unet.stem, self.unet.control if options.feature == "encoder" else None)
@@ -217,32 +235,58 @@ class MSSD(nn.Module):
         loss: Tensor = contrast(query, lambda encoder: encoder(hr, pair[1], last, silence), image_ids)
         return loss
 
+    def get_extra_state(self) -> Tensor:
+        """Describe the network in 1024 bytes: scale, what is diffused, what was trained, identity of what was not."""
+        frozen = asdict(self.unet.parts.identity)
+        return checkpoint_description.encode({**self.options.description, "frozen": frozen})
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Check that a checkpoint was trained beside the same frozen parts.
+
+        Raises:
+            CheckpointError: If their digest is another; both are named.
+        """
+        recorded = checkpoint_description.decode({"_extra_state": state}, self.options.description)
+        self.unet.parts.take_identity(FrozenIdentity(**recorded))
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load a checkpoint of this network; what its contrastive loss remembered is left where there is none.
+
+        Args:
+            state_dict: Entries of ``params`` or ``params_ema``.
+            strict: As in torch; another scale, base or frozen part is never allowed.
+            assign: As in torch.
+
+        Returns:
+            Missing and unexpected names.
+
+        Raises:
+            CheckpointError: If it belongs to another network.
+        """
+        checkpoint_description.decode(state_dict, self.options.description)
+        if self.contrast is None:
+            state_dict = {name: value for name, value in state_dict.items() if not name.startswith("contrast.")}
+        return super().load_state_dict(state_dict, strict=strict, assign=assign)
+
+    def _styled(self, captions: Sequence[str] | None, count: int) -> Sequence[str] | None:
+        """Put the style words before captions, which are then as long as the text encoder reads."""
+        if not self.options.style:
+            return captions
+        return [self.texts.fit(caption).text for caption in ([""] * count if captions is None else captions)]
+
     def _beyond_base(self, hr: Tensor, enlarged: Tensor) -> Tensor:
         """What is diffused: latents of the HR image, less those of the base, at unit variance."""
         latents = encode_frozen(self.autoencoder, hr)
-        if self.base == "bicubic":
+        if self.options.base == "bicubic":
             latents = latents - encode_frozen(self.autoencoder, enlarged)
-        return latents / self.latent_std
+        return latents / self.options.latent_std
 
     def _without_base(self, latents: Tensor, enlarged: Tensor) -> Tensor:
         """The reverse: latents of an image."""
-        latents = latents * self.latent_std
-        if self.base == "bicubic":
+        latents = latents * self.options.latent_std
+        if self.options.base == "bicubic":
             latents = latents + self.autoencoder.encode(enlarged)
         return latents
-
-
-def _check(*, scale: int, trained: Sequence[str], base: str, latent_std: float, correction: str) -> None:
-    if scale < 1:
-        raise ConfigError(f"scale: must be at least 1, got {scale}.")
-    unknown = [name for name in trained if name not in TRAINABLE]
-    if unknown or "controlnet" not in trained:
-        raise ConfigError(f"trained: must be [controlnet] or [controlnet, unet], got {list(trained)}.")
-    if base not in ("none", "bicubic"):
-        raise ConfigError(f"base: must be none or bicubic, got {base!r}.")
-    check_correction(correction)
-    if not latent_std > 0:
-        raise ConfigError(f"latent_std: must be above 0, got {latent_std}.")
 
 
 def _check_rgb(lq: Tensor) -> None:

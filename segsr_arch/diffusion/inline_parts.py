@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from torch import nn
 
 from segsr_arch.diffusion.autoencoders import Autoencoder, LatentAutoencoder, PixelAutoencoder
@@ -41,18 +42,13 @@ def build_inline(options: Mapping[str, Any], *, trains_unet: bool) -> DiffusionP
         ConfigError: If a key is not known, a value is wrong, or the parts do not fit together.
         DependencyError: If diffusers or transformers are missing.
     """
-    _check_keys(options, _KEYS, _SECTION)
-    seed = options.get("seed", 0)
-    if not is_whole(seed) or seed < 0:
-        raise ConfigError(f"{_SECTION}: seed: must be a whole number from 0 on, got {seed!r}.")
+    seed = _seed(options)
     logger.warning(
         "The diffusion model is made from an inline configuration: its weights are RANDOM (seed %d), and it knows "
         "nothing of images but what this training teaches it.",
         seed,
     )
-    autoencoder = _autoencoder(_mapping(options, "autoencoder"))
-    text = _text(_mapping(options, "text"))
-    unet = _unet(_mapping(options, "unet"), channels=autoencoder.channels, width=text.width)
+    autoencoder, text, unet = _models(options)
     stream = np.random.PCG64(seed)
     for part in (autoencoder, text) if trains_unet else (autoencoder, text, unet):
         fill_portably(part, stream, width=1, embeddings=())
@@ -60,11 +56,48 @@ def build_inline(options: Mapping[str, Any], *, trains_unet: bool) -> DiffusionP
         autoencoder=autoencoder,
         text=text,
         unet=unet,
-        schedule=_mapping(options, "schedule") if "schedule" in options else {},
+        schedule=_schedule(options),
         name="inline",
         source=f"random({seed})",
         trains_unet=trains_unet,
     )
+
+
+def check_inline(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Find what is wrong with an inline configuration, without memory for its weights.
+
+    Args:
+        options: As in :func:`build_inline`.
+
+    Returns:
+        Its schedule.
+
+    Raises:
+        ConfigError: As there.
+        DependencyError: As there.
+    """
+    _seed(options)
+    with torch.device("meta"):
+        _models(options)
+    return _schedule(options)
+
+
+def _seed(options: Mapping[str, Any]) -> int:
+    _check_keys(options, _KEYS, _SECTION)
+    seed = options.get("seed", 0)
+    if not is_whole(seed) or seed < 0:
+        raise ConfigError(f"{_SECTION}: seed: must be a whole number from 0 on, got {seed!r}.")
+    return int(seed)
+
+
+def _schedule(options: Mapping[str, Any]) -> Mapping[str, Any]:
+    return _mapping(options, "schedule") if "schedule" in options else {}
+
+
+def _models(options: Mapping[str, Any]) -> tuple[Autoencoder, TextConditioning, Any]:
+    autoencoder = _autoencoder(_mapping(options, "autoencoder"))
+    text = _text(_mapping(options, "text"))
+    return autoencoder, text, _unet(_mapping(options, "unet"), channels=autoencoder.channels, width=text.width)
 
 
 def _check_keys(options: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:

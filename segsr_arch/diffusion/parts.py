@@ -1,6 +1,5 @@
 """The parts of a latent diffusion model, from a folder, a hub or an inline configuration; most of them frozen."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -11,8 +10,6 @@ from torch import nn
 from segsr_arch.diffusion.autoencoders import Autoencoder
 from segsr_arch.diffusion.text import TextConditioning
 from segsr_arch.freezing import FrozenIdentity, KeepsFrozenOut, state_digest
-
-logger = logging.getLogger(__name__)
 
 
 def _is_trained(trained: Sequence[str], name: str) -> bool:

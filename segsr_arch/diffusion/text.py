@@ -9,20 +9,17 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
+from segsr_arch.captions.budget import TokenBudget
+
 VOCABULARY = 49408  # entries of CLIP's byte pair encoding; the last two begin and end a text
 
 logger = logging.getLogger(__name__)
 
 
-@functools.cache
-def _tokenizer() -> open_clip.SimpleTokenizer:
-    return open_clip.SimpleTokenizer()
-
-
 def token_ids(caption: str, *, length: int, padding: int) -> list[int]:
     """Encode a caption with CLIP's byte pair encoding, which open_clip brings.
 
-    What is too long is cut at its end, and said: who wants to choose what stays shortens captions before.
+    What is too long is cut at the end of a sentence or phrase, and said.
 
     Args:
         caption: Any text; an empty one says nothing.
@@ -32,11 +29,16 @@ def token_ids(caption: str, *, length: int, padding: int) -> list[int]:
     Returns:
         ``length`` ids.
     """
-    words = _tokenizer().encode(caption)
-    if len(words) > length - 2:
-        logger.warning("A caption of %d tokens is cut to %d: %.60s...", len(words) + 2, length, caption)
-    ids = [VOCABULARY - 2, *words[: length - 2], VOCABULARY - 1]
+    fitted = TokenBudget(style="", limit=length).shorten(caption)
+    if fitted.left_out:
+        logger.warning("A caption is longer than %d tokens; left out: %s", length, " ".join(fitted.left_out))
+    ids = [VOCABULARY - 2, *_tokenizer().encode(fitted.text), VOCABULARY - 1]
     return ids + [padding] * (length - len(ids))
+
+
+@functools.cache
+def _tokenizer() -> open_clip.SimpleTokenizer:
+    return open_clip.SimpleTokenizer()
 
 
 class TextConditioning(nn.Module):

@@ -1,10 +1,13 @@
 """MSSD: what it samples, what it is trained by, and what of it is in a checkpoint."""
 
+import types
+
 import pytest
 import torch
 
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.errors import ConfigError
+from segsr_arch.training.run import TrainingRun
 from tests.support import TINY_DIFFUSION, TINY_MSSD, make_image
 
 SCALE = 2
@@ -118,8 +121,8 @@ def test_what_is_frozen_gets_no_gradient():
     ("changes", "message"),
     [
         ({"trained": ["unet"]}, r"trained: must be \[controlnet\] or \[controlnet, unet\]"),
-        ({"base": "nearest"}, "base: must be none or bicubic, got 'nearest'"),
-        ({"latent_std": 0.0}, "latent_std: must be above 0"),
+        ({"base": "nearest"}, "network_g: base: 'nearest' is not known; use one of none, bicubic"),
+        ({"latent_std": 0.0}, "network_g: latent_std: must be a number above 0"),
         ({"correction": "wavelets"}, "correction: wavelets is not known; did you mean wavelet"),
         ({"sampler": {"step": 3}}, "sampler: step is not an option; did you mean steps"),
         ({"contrast": {"tau": 0.1}}, "contrast: tau is not an option"),
@@ -151,3 +154,12 @@ def test_large_images_are_sampled_in_tiles_of_one_noise_field():
     assert set(seen) == {(8, 8)} and len(seen) == 3 * 4
     assert sr.shape == whole.shape and not torch.equal(sr, whole)
     assert (sr - whole).abs().mean() < 0.3 * (whole - network(lq, seed=1)).abs().mean()
+
+
+def test_a_training_on_fewer_images_than_the_queue_holds_is_refused_before_it_begins():
+    network = build(contrast={"queue": 12})
+    order = types.SimpleNamespace(images=11)
+    for net_g in (network, types.SimpleNamespace(module=network)):
+        with pytest.raises(ConfigError, match="queue: 12 is not below the 11 images of the data set.*set it to 5"):
+            TrainingRun({"train": {}}, order=order).surround(types.SimpleNamespace(net_g=net_g))
+    build().check_training_images(1)

@@ -1,0 +1,52 @@
+"""Where the parts of a diffusion model come from: a folder, a hub, or an option file itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from segsr_arch.diffusion.inline_parts import build_inline, check_inline
+from segsr_arch.diffusion.parts import DiffusionParts
+from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.diffusion.stored_parts import check_folder, find_folder, load_folder, schedule_of
+from segsr_arch.errors import ConfigError
+
+
+def load_parts(given: str | Mapping[str, Any], *, trains_unet: bool) -> DiffusionParts:
+    """Make the parts.
+
+    Args:
+        given: Path of a folder, name on the Hugging Face hub, or an inline configuration, see
+            :func:`~segsr_arch.diffusion.inline_parts.build_inline`.
+        trains_unet: Whether the UNet is trained.
+
+    Raises:
+        ConfigError: If an inline configuration is wrong.
+        WeightsError: If weights cannot be had, or are of another kind of model.
+        DependencyError: If diffusers or transformers are missing.
+    """
+    if isinstance(given, Mapping):
+        return build_inline(given, trains_unet=trains_unet)
+    return load_folder(find_folder(_path(given)), trains_unet=trains_unet)
+
+
+def check_parts(given: str | Mapping[str, Any]) -> None:
+    """Find what is wrong with them without reading weights; what can still be fetched is not.
+
+    Raises:
+        ConfigError: As :func:`load_parts`.
+        WeightsError: As :func:`load_parts`.
+        DependencyError: As :func:`load_parts`.
+    """
+    if isinstance(given, Mapping):
+        NoiseSchedule.of(check_inline(given))
+        return
+    folder = find_folder(_path(given))
+    check_folder(folder)
+    NoiseSchedule.of(schedule_of(folder))
+
+
+def _path(given: Any) -> str:
+    if not isinstance(given, str) or not given.strip():
+        raise ConfigError(
+            f"stable_diffusion: must be the path of a folder, a name on the hub, or a mapping, got {given!r}."
+        )
+    return given

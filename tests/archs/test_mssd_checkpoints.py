@@ -1,0 +1,58 @@
+"""Checkpoints of MSSD hold what was trained, and say beside what."""
+
+import pytest
+import torch
+
+from segsr_arch.archs.mssd_arch import MSSD
+from segsr_arch.errors import CheckpointError
+from tests.support import TINY_DIFFUSION, TINY_MSSD
+
+CONTRAST = {"queue": 4, "dimension": 8, "feature": "stem"}
+
+
+def build(seed=0, **changes):
+    torch.manual_seed(seed)
+    return MSSD(**{**TINY_MSSD, "scale": 2, **changes})
+
+
+def test_a_checkpoint_holds_what_was_trained_and_no_more():
+    frozen = build(trained=["controlnet"]).state_dict()
+    assert {name.split(".")[1] for name in frozen if name != "_extra_state"} == {"stem", "control"}
+    trained = build().state_dict()
+    added = set(trained) - set(frozen)
+    assert added and all(name.startswith("unet.parts.models.unet.") for name in added)
+
+
+def test_a_network_with_its_checkpoint_samples_what_it_did_with_or_without_the_contrastive_loss():
+    first, lq = build(contrast=CONTRAST).eval(), torch.rand(1, 3, 4, 4)
+    torch.nn.init.normal_(first.unet.stem.leave.weight)
+    for other in (build(1, contrast=CONTRAST).eval(), build(1).eval()):
+        other.load_state_dict(first.state_dict())
+        with torch.no_grad():
+            assert torch.equal(other(lq, ["a"]), first(lq, ["a"]))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"base": "none"}, "base bicubic in the file, none here"),
+        ({"scale": 4}, "scale 2 in the file, 4 here"),
+        ({"trained": ["controlnet"]}, "trained .* in the file"),
+        ({"stable_diffusion": {**TINY_DIFFUSION, "seed": 1}}, r"random\(0\) \(digest .*random\(1\)"),
+    ],
+)
+def test_a_checkpoint_of_another_network_is_refused(changes, message):
+    state = build().state_dict()
+    with pytest.raises(CheckpointError, match=message):
+        build(**changes).load_state_dict(state)
+
+
+def test_a_checkpoint_is_compared_with_options_before_anything_is_built():
+    options = {"type": "MSSD", **TINY_MSSD, "scale": 2}
+    state = build().state_dict()
+    MSSD.check_options(options)
+    MSSD.check_checkpoint(options, state, True)
+    with pytest.raises(CheckpointError, match=r"latent_std 0\.1 in the file, 0\.2 here"):
+        MSSD.check_checkpoint({**options, "latent_std": 0.2}, state, True)
+    with pytest.raises(CheckpointError, match="no checkpoint of a diffusion network"):
+        MSSD.check_checkpoint(options, {"conv.weight": torch.zeros(1)}, True)
