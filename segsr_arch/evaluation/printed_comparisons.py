@@ -18,7 +18,7 @@ from segsr_arch.results.comparison import (
 )
 from segsr_arch.results.comparison_files import write_comparison
 from segsr_arch.results.record import Column, EvaluationRecord
-from segsr_arch.results.tables import Cell, Table, mean_cell, over_samples, to_text
+from segsr_arch.results.tables import SPREAD_TEXT, Cell, Table, mean_cell, over_samples, to_text
 
 
 def summary_table(records: Sequence[EvaluationRecord]) -> str:
@@ -47,7 +47,7 @@ def summary_table(records: Sequence[EvaluationRecord]) -> str:
     notes = [f"{name}: {PROTOCOLS[name].description}; mean over images" for name in protocols]
     notes.append("in brackets: 95 % bootstrap interval over images")
     if any(record.spreads for record in records):
-        notes.append("behind ±: standard deviation over the samples of an image, mean over images")
+        notes.append(f"behind ±: {SPREAD_TEXT}")
     return "\n".join([to_text(table), *notes])
 
 

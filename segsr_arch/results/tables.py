@@ -11,6 +11,9 @@ from dataclasses import dataclass, replace
 from segsr_arch.results.record import Column, EvaluationRecord
 from segsr_arch.results.statistics import Mean
 
+SPREAD_TEXT = "standard deviation over the samples of an image, mean over images"
+"""What :func:`over_samples` gives."""
+
 _LATEX = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
 _LATEX |= {sign: f"\\{sign}" for sign in "&%$#_{}"}
 _LATEX |= {"−": "$-$", "±": r"$\pm$", "×": r"$\times$", "∞": r"$\infty$", "–": "--"}

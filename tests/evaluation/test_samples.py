@@ -15,9 +15,11 @@ from torch.nn import functional
 from segsr_arch.cli.segsr import main
 from segsr_arch.errors import DataError
 from segsr_arch.evaluation.chosen_metrics import ChosenMetrics
+from segsr_arch.evaluation.figures.comparison_figure import compare_methods
 from segsr_arch.evaluation.image_checks import Images
 from segsr_arch.evaluation.measurement import Sample, measure_samples
 from segsr_arch.evaluation.sample_spread import read_spread, spread_of, why_hidden, write_spread
+from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.inference.sampling_seeds import drawing_sample, samples_by_seed
 from segsr_arch.metrics.metric import Metric
 from segsr_arch.results.reading import read_record
@@ -25,7 +27,7 @@ from segsr_arch.results.record import EvaluationRecord, ImageRow, SetValue
 from segsr_arch.results.references import ImageReference
 from segsr_arch.results.spread import Spread
 from tests.evaluation.test_trained_network import write_test_options
-from tests.support import make_image, write_image
+from tests.support import TINY_MSSD, make_image, write_image
 
 SIDE = 48
 
@@ -98,6 +100,7 @@ def test_figures_are_means_over_seeds_with_their_spread_and_the_report_shows_the
     assert f"± {mean:.4f} over 8 samples" in out and "standard deviation over the samples of an image" in out
     page = (here / "results/report.html").read_text()
     assert "tiny: spread of 8 samples, dark 0, bright" in page and "is not shown" not in page
+    assert "tiny (first of 8 samples)" in page and "; behind ±: standard deviation over the samples" in page
     assert f"± {mean:.4f} over 8 samples" in page
     assert f"± {row.spread.values['psnr_y-crop']:.4f} dB" in page
 
@@ -130,6 +133,25 @@ def test_networks_that_do_not_sample_and_senseless_numbers_are_refused(here, cap
         assert main(["evaluate", *arguments]) == 2
         assert message in capsys.readouterr().err
     assert not (here / "results").exists()
+
+
+def test_the_diffusion_network_under_its_model_draws_what_a_test_draws_and_then_others(here):
+    """Its model class gives seeds that depend on the image, and other arguments besides."""
+    path = write_test_options(here, network={"type": "MSSD", **TINY_MSSD, "scale": 2}, model_type="DiffusionModel")
+    trained = load_trained(path)
+    dataset = next(trained.datasets())[1]
+    item = dataset[0]
+    plain = trained.super_resolve(item)
+    first, second = (trained.sample(item, number) for number in range(2))
+    assert trained.samples and torch.equal(first, plain) and (second - plain).abs().mean() > 1e-3
+    assert torch.equal(trained.sample(item, 1), second) and torch.equal(trained.super_resolve(item), plain)
+
+
+def test_the_comparison_figure_says_that_it_shows_one_sample(here):
+    assert main(["evaluate", "-opt", options_of(here), "--samples", "3", "--no-cost"]) == 0
+    figure = compare_methods([read_record(here / "results/tiny/evaluation/made")])
+    texts = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    assert "tiny: the first of 3 samples; its values are means over them." in texts
 
 
 def test_a_seed_of_the_caller_is_counted_on_and_other_arguments_stay():

@@ -9,7 +9,7 @@ from segsr_arch.metrics.protocols import PROTOCOLS
 _EPILOG = """examples:
   segsr evaluate -opt options/test_SeGSR_UCM_x4.yml --protocol y-crop rgb-crop
   segsr evaluate --sr HAT=theirs/HAT --sr ours=results/ours --gt datasets/UCMerced/test/HR_x4 --scale 4
-  segsr evaluate -opt sampler.yml --samples 8 --report
+  segsr evaluate -opt options/tiny_test_MSSD_UCM_x4.yml --samples 8 --report
   segsr evaluate --list
 """
 

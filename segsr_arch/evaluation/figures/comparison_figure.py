@@ -203,6 +203,11 @@ def _caption(
     ]
     if any(panel.label == BICUBIC for image in images for panel in image.panels):
         sentences.append("Bicubic: MATLAB's, from the LR image.")
+    sentences += [
+        f"{record.method}: the first of {record.samples} samples; its values are means over them."
+        for record in records
+        if record.samples > 1
+    ]
     random = names_of_random([(record.method, record.provenance.get("vlm")) for record in records])
     notes = [note for image in images for note in image.notes]
     return " ".join([*sentences, *([chosen] if chosen else []), *notes, *([random] if random else [])])

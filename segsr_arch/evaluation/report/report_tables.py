@@ -9,7 +9,7 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.report.sections import Section
 from segsr_arch.results.comparison import class_table, compare_records
 from segsr_arch.results.record import Column, EvaluationRecord
-from segsr_arch.results.tables import Cell, Table, mark_best, mean_cell, over_samples
+from segsr_arch.results.tables import SPREAD_TEXT, Cell, Table, mark_best, mean_cell, over_samples
 
 
 def short_title(column: Column) -> str:
@@ -61,7 +61,8 @@ def mean_table(section: Section) -> Table:
     sets = [[_value_of_set(record, column) for record in section.records] for column in set_columns.values()]
     bold = any(cell.best for cells in means for cell in cells)
     return Table(
-        caption=f"Means over images with 95 % intervals{', the best in bold' if bold else ''}",
+        caption=f"Means over images with 95 % intervals{', the best in bold' if bold else ''}"
+        + ("; behind ±: " + SPREAD_TEXT if any(record.spreads for record in section.records) else ""),
         headers=("Method", "Images", *map(_heading, section.columns), *map(_heading, set_columns.values())),
         rows=tuple(zip(names, counts, *means, *sets, strict=True)),
     )

@@ -145,7 +145,10 @@ def _sides(section: Section, all_found: Mapping[str, _Found], largest_spread: fl
     labels = {
         LQ: "LR (pixels enlarged)",
         BICUBIC: "bicubic (from the LR image)",
-        **{f"m{number}": record.method for number, record in enumerate(section.records)},
+        **{
+            f"m{number}": record.method + (f" (first of {record.samples} samples)" if record.samples > 1 else "")
+            for number, record in enumerate(section.records)
+        },
         **{
             f"{SPREAD}m{number}": f"{record.method}: spread of {record.samples} samples, dark 0, bright "
             f"{typeset_number(255 * largest_spread, 1)} of 255"
