@@ -202,18 +202,6 @@ class MSSD(nn.Module):
             losses["l_contrast"] = self.contrast.options.weight * loss
         return losses
 
-    def check_training_images(self, count: int) -> None:
-        """Check, before a training, that it has enough images.
-
-        Args:
-            count: How many different ones it has.
-
-        Raises:
-            ConfigError: If the queue of the contrastive loss is as long, or longer.
-        """
-        if self.contrast is not None:
-            self.contrast.options.check_queue(count)
-
     def _features(self, options: ContrastOptions) -> ContrastFeatures:
         """What of the network is contrasted; its modules are not registered a second time."""
         return ContrastFeatures(self.unet.stem, self.unet.control if options.feature == "encoder" else None)

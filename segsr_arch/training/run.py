@@ -50,18 +50,8 @@ class TrainingRun:
         return ValidationMark(Path(self._model.opt["path"]["training_states"]).parent)
 
     def surround(self, model: Any) -> Any:
-        """Watch a model that was just built; returns it, its methods changed.
-
-        A network that needs so many images or more has a method ``check_training_images(count)``.
-
-        Raises:
-            ConfigError: If it has too few.
-        """
+        """Watch a model that was just built; returns it, its methods changed."""
         self._model, model.training_run = model, self
-        network = getattr(model, "net_g", None)
-        check = getattr(getattr(network, "module", network), "check_training_images", None)
-        if check is not None and self._order is not None:
-            check(self._order.images)
         watch = LearningWatch(model)
         optimize_parameters, validation, save, resume_training = (
             getattr(model, name) for name in ("optimize_parameters", "validation", "save", "resume_training")

@@ -3,8 +3,8 @@
 import hashlib
 import math
 import os
-from collections.abc import Iterator, Mapping, Sized
-from typing import Any, cast
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
 
@@ -22,16 +22,12 @@ class SampleOrder:
     Args:
         loader: Training loader; its sampler is an ``EnlargedSampler``.
         dataset: The data set itself.
-
-    Attributes:
-        images: How many different images the data set has.
     """
 
     def __init__(self, loader: DataLoader[Any], dataset: Dataset[Any]) -> None:
         self._sampler: Any = loader.sampler
         self._batch = loader.batch_size or 1  # None is for loaders that make no batches, as BasicSR's never are
         self._names = _digest_of_names(dataset)
-        self.images = len(cast(Sized, dataset))
         self._start = (0, 0)  # epoch and iteration after which this process begins
 
     @property

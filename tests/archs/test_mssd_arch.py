@@ -1,13 +1,10 @@
 """MSSD: what it samples, what it is trained by, and what of it is in a checkpoint."""
 
-import types
-
 import pytest
 import torch
 
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.errors import ConfigError
-from segsr_arch.training.run import TrainingRun
 from tests.support import TINY_DIFFUSION, TINY_MSSD, make_image
 
 SCALE = 2
@@ -154,12 +151,3 @@ def test_large_images_are_sampled_in_tiles_of_one_noise_field():
     assert set(seen) == {(8, 8)} and len(seen) == 3 * 4
     assert sr.shape == whole.shape and not torch.equal(sr, whole)
     assert (sr - whole).abs().mean() < 0.3 * (whole - network(lq, seed=1)).abs().mean()
-
-
-def test_a_training_on_fewer_images_than_the_queue_holds_is_refused_before_it_begins():
-    network = build(contrast={"queue": 12})
-    order = types.SimpleNamespace(images=11)
-    for net_g in (network, types.SimpleNamespace(module=network)):
-        with pytest.raises(ConfigError, match="queue: 12 is not below the 11 images of the data set.*set it to 5"):
-            TrainingRun({"train": {}}, order=order).surround(types.SimpleNamespace(net_g=net_g))
-    build().check_training_images(1)
