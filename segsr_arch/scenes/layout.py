@@ -10,7 +10,7 @@ from segsr_arch.windows import Window, WindowGrid
 BLOCK = 512
 """Side of an output block in pixels, about: of a TIFF tile."""
 
-STRIP_BLOCKS = 10
+STRIP_BLOCKS = 8
 """Blocks from the left to the right end of a strip, at most."""
 
 

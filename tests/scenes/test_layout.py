@@ -52,7 +52,7 @@ def test_memory_does_not_grow_with_the_scene():
     layouts_ = [
         SceneLayout(height=side, width=side, scale=4, tile=64, overlap=16, halo=3) for side in (2_000, 20_000, 200_000)
     ]
-    assert {max(step.outer.width for step in layout.steps()) for layout in layouts_[:2]} == {1280 + 3, 1280 + 6}
+    assert {max(step.outer.width for step in layout.steps()) for layout in layouts_[:2]} == {1024 + 3, 1024 + 6}
     assert all(max(strip.width for strip in layout.strips) == STRIP_BLOCKS * BLOCK // 4 for layout in layouts_)
 
 

@@ -188,7 +188,7 @@ def test_memory_for_decoded_blocks_is_bounded_in_all_threads_and_as_it_was_after
         thread = threading.Thread(target=lambda: inside.append(cache_bytes()))
         thread.start()
         thread.join()
-    assert inside == [64_000_000] and cache_bytes() == before
+    assert inside == [24_000_000] and cache_bytes() == before
 
 
 def test_it_is_bounded_while_a_scene_is_upscaled(tmp_path):
@@ -199,4 +199,4 @@ def test_it_is_bounded_while_a_scene_is_upscaled(tmp_path):
         return images.repeat_interleave(2, 2).repeat_interleave(2, 3)
 
     upscale(write_raster(tmp_path / "s.tif", BANDS[:3], photometric="RGB"), tmp_path / "d.tif", doubled)
-    assert inside[-1] == 64_000_000 and cache_bytes() == before  # the first call tries the scale
+    assert inside[-1] == 24_000_000 and cache_bytes() == before  # the first call tries the scale

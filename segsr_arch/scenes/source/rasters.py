@@ -19,7 +19,7 @@ from segsr_arch.windows import Window
 _WHOLE_FILES = frozenset(("GTiff", "JPEG", "PNG", "WEBP", "BMP", "GIF"))
 """GDAL's drivers of one file a raster that says of itself how it is turned and whether it is whole."""
 _MOST_LISTED = 20
-CACHE_BYTES = 64_000_000
+CACHE_BYTES = 24_000_000
 """Memory for blocks that GDAL has decoded; left alone, it takes a twentieth of the machine's."""
 _opening = threading.Lock()  # the filters of warnings belong to the process
 
