@@ -7,6 +7,10 @@ import math
 from typing import Any
 
 import numpy as np
+
+import segsr_arch  # noqa: F401 # before basicsr, which it repairs
+
+# isort: split
 from basicsr.utils.registry import DATASET_REGISTRY
 
 from segsr_arch.data.blind_paired_dataset import BlindPairedDataset

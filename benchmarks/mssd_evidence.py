@@ -11,12 +11,12 @@ A run without the contrastive term is one with ``network_g:contrast=~``. Each ro
 import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from basicsr.archs import build_network
 from mssd_captioned import CaptionedPairs
 from torch import Tensor
 from torch.nn import functional as F
@@ -28,7 +28,7 @@ from segsr_arch.models.draws import Draws
 from segsr_arch.weights.network_weights import put_weights, read_weights
 
 SIDE = 64  # of the crop of each image that is measured, in HR pixels: the middle
-LOSS = re.compile(r"(l_\w+): (\S+)")
+LOSS = re.compile(r"\b(l_\w+): (\S+)")
 
 
 def falling(run: Path) -> dict[str, tuple[int, float, float]]:
@@ -63,9 +63,12 @@ def images_of(options: dict[str, Any], *, seed: int) -> dict[str, Any]:
     return {"lq": lq, "gt": gt, "captions": [item["caption"] for item in items]}
 
 
-def read_network(run: Path, options: dict[str, Any], iteration: str) -> MSSD:
+def read_network(run: Path, iteration: str) -> MSSD:
     """Build the network of a run with the weights of an iteration, not their moving average."""
-    network: MSSD = build_network(dict(options["network_g"]))
+    # As it was trained, with what the command line changed in the option file.
+    state = torch.load(next((run / "training_states").glob("*.state")), weights_only=True)
+    options = state["options"]["network_g"]
+    network = MSSD(**{name: value for name, value in options.items() if name != "type"})
     file = run / "models" / f"net_g_{iteration}.pth"
     put_weights(network, read_weights(file, "params")[0], file, strict=True)
     return network.eval()
@@ -135,8 +138,6 @@ def psnr(sr: Tensor, gt: Tensor) -> float:
 @torch.no_grad()
 def sample_row(network: MSSD, images: dict[str, Any], *, every: int = 5, seeds: int = 8, steps: int = 5) -> str:
     """PSNR of the base, of one step, of a sample and of the mean of several samples, of every so manieth image."""
-    from dataclasses import replace
-
     lq, gt, captions = images["lq"][::every], images["gt"][::every], images["captions"][::every]
     one = network(lq, captions, seed=0, sampler=replace(network.sampler, steps=1))
     many = [network(lq, captions, seed=seed, sampler=replace(network.sampler, steps=steps)) for seed in range(seeds)]
@@ -154,16 +155,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path, help="folders of trainings (experiments/NAME)")
     parser.add_argument("--iteration", default="latest", help="whose weights, of those that were saved")
+    parser.add_argument("--hr", help="folder of the HR images to measure on, instead of the validation set's")
     given = parser.parse_args(arguments)
     for run in given.runs:
         options = read_options(next(run.glob("*.yml")))
-        network = read_network(run, options, given.iteration)
+        if given.hr is not None:
+            options["datasets"]["val"] |= {"dataroot_gt": given.hr, "io_backend": {"type": "disk"}}
+        network = read_network(run, given.iteration)
         print(f"{run.name}, weights {given.iteration}, crops of {SIDE} x {SIDE}")
         for name, (count, first, last) in falling(run).items():
             print(f"  {name}: {first:.4f} -> {last:.4f} ({last / first:.2f}), first and last tenth of {count} values")
         one, other = (images_of(options, seed=seed) for seed in (0, 1))
-        for row in (*contrast_rows(network, one, other), caption_row(network, one), sample_row(network, one)):
+        for row in contrast_rows(network, one, other):
             print(f"  {row}", flush=True)
+        print(f"  {caption_row(network, one)}", flush=True)
+        print(f"  {sample_row(network, one)}", flush=True)
 
 
 if __name__ == "__main__":
