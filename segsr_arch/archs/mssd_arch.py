@@ -15,6 +15,7 @@ from segsr_arch.archs.bicubic_arch import Bicubic
 from segsr_arch.archs.mssd_options import MSSDOptions
 from segsr_arch.capabilities import Capabilities
 from segsr_arch.captions.budget import TokenBudget
+from segsr_arch.captions.change import fit_caption
 from segsr_arch.compat.registration import register
 from segsr_arch.diffusion import checkpoint_description
 from segsr_arch.diffusion.autoencoders import Autoencoder, encode_frozen
@@ -28,6 +29,7 @@ from segsr_arch.diffusion.parts_source import check_parts, load_parts
 from segsr_arch.diffusion.sampling import SamplerOptions, sample
 from segsr_arch.diffusion.schedule import NoiseSchedule
 from segsr_arch.diffusion.steered_unet import SteeredUNet
+from segsr_arch.diffusion.text import say_left_out
 from segsr_arch.errors import ConfigError
 from segsr_arch.freezing import FrozenIdentity
 from segsr_arch.option_fields import takes_fields_of
@@ -260,7 +262,10 @@ class MSSD(nn.Module):
         """Put the style words before captions, which are then as long as the text encoder reads."""
         if not self.options.style:
             return captions
-        return [self.texts.fit(caption).text for caption in ([""] * count if captions is None else captions)]
+        fitted = [fit_caption(caption, self.texts) for caption in ([""] * count if captions is None else captions)]
+        for text in fitted:
+            say_left_out(text, self.texts.limit)
+        return [text.text for text in fitted]
 
     def _beyond_base(self, hr: Tensor, enlarged: Tensor) -> Tensor:
         """What is diffused: latents of the HR image, less those of the base, at unit variance."""

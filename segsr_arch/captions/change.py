@@ -147,38 +147,37 @@ def _assembled(*, before: Sequence[str], after: Sequence[str], common: Sequence[
     return ", ".join([*after, *common, *before])
 
 
-def is_difference(caption: str) -> bool:
-    """Whether a caption stands for a difference of embeddings."""
-    return ARROW in caption
+def fit_caption(caption: str, budget: TokenBudget) -> FittedText:
+    """Cut a caption of either kind to what a text encoder reads, with the style words in it.
+
+    Args:
+        caption: A caption. In one that stands for a difference of embeddings both sides are cut, and the style words
+            belong to what is wanted, so they stand before the description of the HR image.
+        budget: Of the text encoder.
+    """
+    before, arrow, after = caption.rpartition(ARROW)
+    start, end = budget.shorten(before), budget.fit(after)
+    return FittedText(text=f"{start.text}{arrow}{end.text}", left_out=start.left_out + end.left_out)
 
 
-def embed_captions(
-    encode: "Callable[[list[str]], Tensor]", captions: Sequence[str], *, budget: TokenBudget
-) -> "tuple[Tensor, list[FittedText]]":
+def embed_captions(encode: "Callable[[list[str]], Tensor]", captions: Sequence[str]) -> "Tensor":
     """Embed captions of either kind.
 
     A difference of embeddings is E(after) - E(before) + E(""): what changes nothing is embedded as no text is, which
-    guidance subtracts. Style words belong to what is wanted, so they stand before the description of the HR image.
+    guidance subtracts.
 
     Args:
         encode: Text encoder: N texts to (N, tokens, C) or (N, C).
-        captions: N captions; one that is empty stands for no text, and gets no style words either.
-        budget: Of this encoder.
+        captions: N captions; one that is empty stands for no text.
 
     Returns:
-        Embeddings as ``encode`` gives them, and what was read of each caption and what was not.
+        Embeddings as ``encode`` gives them.
     """
-    fitted = [_fitted(caption.rpartition(ARROW)[2], budget) for caption in captions]
-    embeddings = encode([text.text for text in fitted])
-    places = [place for place, caption in enumerate(captions) if is_difference(caption)]
+    embeddings = encode([caption.rpartition(ARROW)[2] for caption in captions])
+    places = [place for place, caption in enumerate(captions) if ARROW in caption]
     if places:
-        before = [budget.shorten(captions[place].partition(ARROW)[0]).text for place in places]
-        *subtracted, nothing = encode([*before, ""])
+        *before, nothing = encode([*(captions[place].partition(ARROW)[0] for place in places), ""])
         embeddings = embeddings.clone()
-        for place, embedding in zip(places, subtracted, strict=True):
+        for place, embedding in zip(places, before, strict=True):
             embeddings[place] += nothing - embedding
-    return embeddings, fitted
-
-
-def _fitted(caption: str, budget: TokenBudget) -> FittedText:
-    return budget.fit(caption) if caption.strip() else FittedText(text="")
+    return embeddings

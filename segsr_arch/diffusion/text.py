@@ -9,7 +9,8 @@ import open_clip
 import torch
 from torch import Tensor, nn
 
-from segsr_arch.captions.budget import TokenBudget
+from segsr_arch.captions.budget import FittedText, TokenBudget
+from segsr_arch.captions.change import embed_captions
 
 VOCABULARY = 49408  # entries of CLIP's byte pair encoding; the last two begin and end a text
 
@@ -30,10 +31,15 @@ def token_ids(caption: str, *, length: int, padding: int) -> list[int]:
         ``length`` ids.
     """
     fitted = TokenBudget(style="", limit=length).shorten(caption)
-    if fitted.left_out:
-        logger.warning("A caption is longer than %d tokens; left out: %s", length, " ".join(fitted.left_out))
+    say_left_out(fitted, length)
     ids = [VOCABULARY - 2, *_tokenizer().encode(fitted.text), VOCABULARY - 1]
     return ids + [padding] * (length - len(ids))
+
+
+def say_left_out(fitted: FittedText, length: int) -> None:
+    """Warn of what an encoder of that many tokens will not read."""
+    if fitted.left_out:
+        logger.warning("A caption is longer than %d tokens; left out: %s", length, " ".join(fitted.left_out))
 
 
 @functools.cache
@@ -61,15 +67,19 @@ class TextConditioning(nn.Module):
 
     @torch.no_grad()
     def forward(self, captions: Sequence[str]) -> Tensor:
-        """Encode captions.
+        """Encode captions, those that stand for a difference of embeddings as one.
 
         Args:
-            captions: B texts; one that is empty stands for no text.
+            captions: B texts, see :func:`~segsr_arch.captions.change.embed_captions`; one that is empty stands for no
+                text.
 
         Returns:
             (B, 77, width), on the device of the encoder.
         """
+        return embed_captions(self._encode, captions)
+
+    def _encode(self, texts: Sequence[str]) -> Tensor:
         length = self.encoder.config.max_position_embeddings
-        ids = [token_ids(caption, length=length, padding=self.padding) for caption in captions]
+        ids = [token_ids(text, length=length, padding=self.padding) for text in texts]
         states: Tensor = self.encoder(torch.tensor(ids, device=self.encoder.device)).last_hidden_state
         return states

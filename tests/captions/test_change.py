@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from segsr_arch.captions.budget import TokenBudget, clip_tokens
-from segsr_arch.captions.change import ARROW, change_caption, embed_captions, is_difference, restored
+from segsr_arch.captions.change import ARROW, change_caption, embed_captions, fit_caption, restored
 
 LQ = "Hazy, blurred roofs. A river, a bridge."
 GT = "Sharp red roofs with chimneys, a river, a bridge. Cars on the bridge."
@@ -75,19 +75,25 @@ def encode(texts):
 
 
 def test_a_difference_of_embeddings():
-    budget = TokenBudget(style="8k")
-    caption = change_caption(LQ, GT, difference="embedding", budget=budget).text
-    assert caption == f"{LQ}{ARROW}{GT}" and is_difference(caption)
-    embeddings, fitted = embed_captions(encode, ["plain", caption, ""], budget=budget)
-    before, after, nothing, plain = encode([LQ, f"8k, {GT}", "", "8k, plain"])
+    caption = change_caption(LQ, GT, difference="embedding", budget=TokenBudget()).text
+    assert caption == f"{LQ}{ARROW}{GT}"
+    embeddings = embed_captions(encode, ["plain", caption, ""])
+    before, after, nothing, plain = encode([LQ, GT, "", "plain"])
     assert torch.equal(embeddings[0], plain) and torch.equal(embeddings[2], nothing)
     assert torch.allclose(embeddings[1], after - before + nothing, atol=1e-6)
-    assert [text.text for text in fitted] == ["8k, plain", f"8k, {GT}", ""]
 
 
 def test_no_change_is_embedded_as_no_text():
-    same, _ = embed_captions(encode, [f"a river{ARROW}a river"], budget=TokenBudget(style=""))
+    same = embed_captions(encode, [f"a river{ARROW}a river"])
     assert torch.allclose(same[0], encode([""])[0], atol=1e-6)
+
+
+def test_style_words_belong_to_what_is_wanted():
+    budget = TokenBudget(style="8k")
+    assert fit_caption("red roofs", budget).text == "8k, red roofs"
+    fitted = fit_caption(f"dim{ARROW}{'A bright roof. ' * 40}", budget)
+    assert fitted.text.startswith(f"dim{ARROW}8k, A bright roof. A bright") and len(fitted.left_out) > 10
+    assert clip_tokens(fitted.text.split(ARROW)[1]) <= 77
 
 
 def test_both_sides_of_a_difference_are_cut_and_reported():
