@@ -1,9 +1,12 @@
 """MSSD: what it samples, what it is trained by, and what of it is in a checkpoint."""
 
+import logging
+
 import pytest
 import torch
 
 from segsr_arch.archs.mssd_arch import MSSD
+from segsr_arch.captions.budget import clip_tokens
 from segsr_arch.errors import ConfigError
 from tests.support import TINY_DIFFUSION, TINY_MSSD, make_image
 
@@ -137,6 +140,25 @@ def test_a_wrong_option_is_named(changes, message):
 def test_captions_are_as_many_as_images():
     with pytest.raises(ConfigError, match="captions: 1 for 2 images"):
         build()(torch.rand(2, 3, 4, 4), ["one"])
+
+
+def test_style_words_stand_before_what_is_wanted_however_long_a_caption_is(monkeypatch, caplog):
+    network = build(style="clean, 8k").eval()
+    read = []
+    steering = network.unet.steering
+    monkeypatch.setattr(
+        network.unet, "steering", lambda features, captions: read.append(captions) or steering(features, captions)
+    )
+    monkeypatch.setattr(logging.getLogger("segsr_arch"), "propagate", True)
+    lq, _ = pairs()
+    long = " ".join(f"Block {number} has a roof." for number in range(60))
+    with torch.no_grad():
+        network(lq, captions=["blurred roofs => sharp roofs", long])
+    change, cut = read[0]
+    assert change == "blurred roofs => clean, 8k, sharp roofs"
+    assert cut.startswith("clean, 8k, Block 0 has a roof. ") and clip_tokens(cut) <= 77
+    assert "A caption is longer than 77 tokens; left out: Block" in caplog.text
+    assert "Block 59 has a roof." in caplog.text
 
 
 def test_large_images_are_sampled_in_tiles_of_one_noise_field():
