@@ -204,3 +204,20 @@ def test_every_option_of_the_reference_says_what_it_does():
     row = "| `overlap` | a whole number, at least 0 (LR pixels) | `16` | width of the band that neighbouring"
     assert row in reference
     assert "| `amp` | bf16 or fp16 or `~` | `~` |" in reference and "| `name` | text | needed |" in reference
+
+
+@pytest.mark.parametrize(
+    ("chain", "is_right"),
+    [
+        ("aniso", True),
+        ([{"type": "noise", "sigma": [0, 3]}], True),
+        ("anios", False),
+        ([{"type": "nois"}], False),
+        ([{"type": "noise", "sgima": 1}], False),
+        ([{"sigma": 3}], False),
+    ],
+)
+def test_editors_know_the_steps_of_a_degradation(valid, chain, is_right):
+    blind = read_options(ROOT / "options/train_SeGSR_AID_x4_blind.yml")
+    assert valid.is_valid(changed(blind, "datasets:train:degradation", chain)) is is_right
+    assert "`degradation:` with `type: noise`" in option_groups()
