@@ -27,6 +27,6 @@ with importing_from(find_installation()):
     from segsr_arch.export import inference_arch  # noqa: F401
     from segsr_arch.inference.window_sizes import knowing_window
     from segsr_arch.metrics import catalogue  # noqa: F401
-    from segsr_arch.models import diffusion_model, segsr_model, training_model  # noqa: F401
+    from segsr_arch.models import diffusion_model, distillation_model, segsr_model, training_model  # noqa: F401
 
     parse_options.network_completions.append(knowing_window)

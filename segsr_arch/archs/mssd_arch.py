@@ -23,6 +23,7 @@ from segsr_arch.diffusion.contrast import ContrastOptions, MomentumContrast
 from segsr_arch.diffusion.contrast_features import ContrastFeatures
 from segsr_arch.diffusion.control import image_loss
 from segsr_arch.diffusion.correction import corrected
+from segsr_arch.diffusion.distillation import Teaching
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
 from segsr_arch.diffusion.noise import noise_of
 from segsr_arch.diffusion.parts_source import check_parts, load_parts
@@ -75,7 +76,9 @@ class MSSD(nn.Module):
         self.texts = TokenBudget(style=options.style)
         parts = load_parts(options.stable_diffusion, trains_unet="unet" in options.trained)
         self.schedule = NoiseSchedule.of(parts.schedule)
-        self.unet = SteeredUNet(parts, pixel_attention=options.pixel_attention)
+        one_pass = options.one_pass_guidance
+        self.unet = SteeredUNet(parts, pixel_attention=options.pixel_attention, one_pass=one_pass)
+        self.teaching: Teaching | None = None  # of a student of guidance, while it is trained
         self.enlarge = Bicubic(upscale=options.scale)
         self.contrast: MomentumContrast | None = None
         if options.contrast is not None:
@@ -183,7 +186,7 @@ class MSSD(nn.Module):
 
         Returns:
             ``l_noise``: mean squared error of the prediction; ``l_rgb``: L1 of the stem's images to the HR image;
-            ``l_contrast``, times its weight, if there is a contrastive loss.
+            ``l_contrast``, times its weight, if there is a contrastive loss. Those of ``teaching`` for a student.
         """
         _check_rgb(lq)
         enlarged = self.enlarge(pad_to_multiple(lq, self.size_multiple))
@@ -193,7 +196,10 @@ class MSSD(nn.Module):
         noise = draw("noise", tuple(clean.shape))
         t = (draw("t", (clean.shape[0],)) * self.schedule.steps).long().clamp(max=self.schedule.steps - 1)
         steering = self.unet.steering(stem.features, captions)
-        prediction = self.unet.predict(self.schedule.noised(clean, noise, t), t, steering)
+        noised = self.schedule.noised(clean, noise, t)
+        if (taught := self.teaching) is not None:
+            return taught.losses(self.unet, noised, t, steering, enlarged=enlarged, captions=captions, draw=draw)
+        prediction = self.unet.predict(noised, t, steering)
         losses = OrderedDict(
             l_noise=F.mse_loss(prediction.float(), self.schedule.target(clean, noise, t).float()),
             l_rgb=image_loss(stem.images, hr),

@@ -6,6 +6,7 @@ from typing import Any
 
 from segsr_arch.diffusion.contrast import ContrastOptions
 from segsr_arch.diffusion.correction import Correction, check_correction
+from segsr_arch.diffusion.guidance import OnePass, check_one_pass
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions
 from segsr_arch.diffusion.sampling import SamplerOptions
 from segsr_arch.errors import ConfigError
@@ -45,6 +46,11 @@ class MSSDOptions(OptionGroup):
     pixel_attention: bool = option(
         False, help="whether the decoder of the UNet attends to the features of the ControlNet, pixel by pixel"
     )
+    one_pass_guidance: OnePass | None = option(
+        None,
+        help="how a student of guidance is told the weight, so that one evaluation a step does: by a second output "
+        "(head) or beside the time step (embedding); null runs twice",
+    )
     contrast: Mapping[str, Any] | None = option(None, help="options of the contrastive loss; null leaves it out")
     sampler: Mapping[str, Any] | None = option(None, help="how images are sampled")
     latent_tile: Mapping[str, Any] | None = option(
@@ -63,6 +69,7 @@ class MSSDOptions(OptionGroup):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_correction(self.correction)
+        check_one_pass(self.one_pass_guidance)
         if "controlnet" not in self.trained or any(name not in TRAINABLE for name in self.trained):
             raise ConfigError(
                 f"network_g: trained: must be [controlnet] or [controlnet, unet], got {list(self.trained)}."

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from segsr_arch.diffusion.control import ControlEncoder, ControlStem
+from segsr_arch.diffusion.guidance import OnePass, guided_from, one_pass_guidance
 from segsr_arch.diffusion.parts import DiffusionParts
 from segsr_arch.diffusion.pixel_attention import DecoderAttention
 from segsr_arch.errors import ConfigError
@@ -45,14 +46,18 @@ class SteeredUNet(nn.Module):
     Args:
         parts: The parts.
         pixel_attention: Whether the UNet's decoder attends to the features of the ControlNet.
+        one_pass: How it is told the weight of guidance, if it is to learn or has learned it from two runs.
     """
 
-    def __init__(self, parts: DiffusionParts, *, pixel_attention: bool = False) -> None:
+    def __init__(
+        self, parts: DiffusionParts, *, pixel_attention: bool = False, one_pass: OnePass | None = None
+    ) -> None:
         super().__init__()
         self.parts = parts
         self.stem = ControlStem(factor=parts.autoencoder.factor, channels=parts.unet.config.block_out_channels[0])
         self.control = ControlEncoder(parts.unet).requires_grad_(True)
         self.attention = DecoderAttention(parts.unet) if pixel_attention else None
+        self.one_pass = one_pass_guidance(one_pass, parts.unet)
 
     def steering(self, features: Tensor, captions: Sequence[str] | None) -> Steering:
         """Compute once for an image what every step reads.
@@ -97,18 +102,26 @@ class SteeredUNet(nn.Module):
             ).sample
         return prediction
 
-    def predict_guided(self, latents: Tensor, t: Tensor, steering: Steering, weight: float) -> Tensor:
+    def predict_guided(self, latents: Tensor, t: Tensor, steering: Steering, weight: float | Tensor) -> Tensor:
         """Run with words and without, and go further from the one in the direction of the other.
 
-        Without words, or at a weight of one, there is nothing to tell apart, and one run does.
+        Without words, or at a weight of one, there is nothing to tell apart, and one run does. It always does for a
+        network that has learned guidance in one pass.
 
         Args:
             latents: Noised latents (B, C, h, w).
             t: Time steps (B,).
             steering: What steers them.
-            weight: Of the guidance (Ho and Salimans 2022); 1 is the run with words alone.
+            weight: Of the guidance (Ho and Salimans 2022), one or (B,); 1 is the run with words alone.
         """
-        if weight == 1 or not steering.has_words:
+        weights = torch.as_tensor(weight, dtype=latents.dtype, device=latents.device).expand(len(latents))
+        if self.one_pass is not None:
+            # image by image, so that none depends on whether another of the batch has words
+            says_something = (steering.text != steering.silence).flatten(1).any(1)
+            weights = torch.where(says_something, weights, 1.0)
+            guided: Tensor = self.one_pass(self.parts.unet, lambda: self.predict(latents, t, steering), weights)
+            return guided
+        if not steering.has_words or bool((weights == 1).all()):
             return self.predict(latents, t, steering)
         both = replace(
             steering,
@@ -116,4 +129,4 @@ class SteeredUNet(nn.Module):
             text=torch.cat([steering.text, steering.silent().text]),
         )
         conditional, unconditional = self.predict(latents.repeat(2, 1, 1, 1), t.repeat(2), both).chunk(2)
-        return unconditional + weight * (conditional - unconditional)
+        return guided_from(conditional, unconditional, weights)
