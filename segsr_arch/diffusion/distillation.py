@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segsr_arch.diffusion.steered_unet import Steering, SteeredUNet
+from segsr_arch.diffusion.steered_unet import SteeredUNet, Steering
 
 
 class Teaching:

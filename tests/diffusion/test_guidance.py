@@ -116,7 +116,7 @@ def test_mssd_learns_from_a_teacher_that_stays_as_it_is_and_is_in_no_checkpoint(
     with torch.no_grad():  # an untrained ControlNet adds nothing
         for parameter in teacher.unet.control.parameters():
             parameter.add_(0.02 * torch.randn_like(parameter))
-    student = student_of(teacher, kind)
+    student = student_of(teacher, kind, trained=["controlnet"])
     names = set(student.state_dict())
     known = {name: value.clone() for name, value in teacher.state_dict().items()}
     student.teaching = Teaching(teacher.unet, weights=(1.0, 10.0))
