@@ -123,7 +123,7 @@ def test_mssd_learns_from_a_teacher_that_stays_as_it_is_and_is_in_no_checkpoint(
     lq, gt, captions = torch.rand(2, 3, 8, 8), torch.rand(2, 3, 16, 16), ["red roofs", "green fields"]
     optimizer = torch.optim.AdamW([p for p in student.parameters() if p.requires_grad], lr=2e-3)
     losses = []
-    for _ in range(6):
+    for _ in range(12):
         all_losses = student.training_losses(lq, gt, captions=captions, draw=Draws(seed=0, keys=(0,)))
         assert list(all_losses) == ["l_guidance"]
         losses.append(all_losses["l_guidance"])
