@@ -36,6 +36,16 @@ def let_waiting_threads_sleep() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
+def give_back_memory() -> None:
+    """Give what malloc holds and nobody uses back to the system, where it can be asked to (glibc); costs a millisecond.
+
+    Arrays of many sizes that come and go leave gaps, so that a process would grow for as long as it works.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
+
+
 def is_running(pid: int) -> bool:
     """Tell whether a process of this machine runs; where that cannot be asked (Windows), it is taken to."""
     if os.name == "nt":

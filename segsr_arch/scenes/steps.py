@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 
+from segsr_arch.running.processes import give_back_memory
 from segsr_arch.running.progress import progress
 from segsr_arch.scenes.engine import Network, super_resolved_steps
 from segsr_arch.scenes.layout import SceneLayout, Step
@@ -77,5 +78,6 @@ def run_steps(
                 finished.result()
             finished = finisher.submit(finish, step, given)
             commits.append(writer.submit(commit, step, finished))
+            give_back_memory()
         for each in commits:
             each.result()
