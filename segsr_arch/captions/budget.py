@@ -29,7 +29,8 @@ TokenCount = Callable[[str], int]
 
 
 @cache
-def _tokenizer() -> "open_clip.SimpleTokenizer":
+def clip_tokenizer() -> "open_clip.SimpleTokenizer":
+    """CLIP's byte-pair encoding, which open_clip brings."""
     import open_clip
 
     return open_clip.SimpleTokenizer()
@@ -37,7 +38,7 @@ def _tokenizer() -> "open_clip.SimpleTokenizer":
 
 def clip_tokens(text: str) -> int:
     """Count the tokens of CLIP's byte-pair encoding for a text, those of start and end among them."""
-    return len(_tokenizer().encode(text)) + 2
+    return len(clip_tokenizer().encode(text)) + 2
 
 
 @dataclass(frozen=True, kw_only=True)

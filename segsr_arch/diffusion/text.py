@@ -1,15 +1,13 @@
 """Captions as a UNet reads them: 77 tokens of CLIP's vocabulary, each as a vector."""
 
-import functools
 import logging
 from collections.abc import Sequence
 from typing import Any
 
-import open_clip
 import torch
 from torch import Tensor, nn
 
-from segsr_arch.captions.budget import FittedText, TokenBudget
+from segsr_arch.captions.budget import FittedText, TokenBudget, clip_tokenizer
 from segsr_arch.captions.change import embed_captions
 
 VOCABULARY = 49408  # entries of CLIP's byte pair encoding; the last two begin and end a text
@@ -32,7 +30,7 @@ def token_ids(caption: str, *, length: int, padding: int) -> list[int]:
     """
     fitted = TokenBudget(style="", limit=length).shorten(caption)
     say_left_out(fitted, length)
-    ids = [VOCABULARY - 2, *_tokenizer().encode(fitted.text), VOCABULARY - 1]
+    ids = [VOCABULARY - 2, *clip_tokenizer().encode(fitted.text), VOCABULARY - 1]
     return ids + [padding] * (length - len(ids))
 
 
@@ -40,11 +38,6 @@ def say_left_out(fitted: FittedText, length: int) -> None:
     """Warn of what an encoder of that many tokens will not read."""
     if fitted.left_out:
         logger.warning("A caption is longer than %d tokens; left out: %s", length, " ".join(fitted.left_out))
-
-
-@functools.cache
-def _tokenizer() -> open_clip.SimpleTokenizer:
-    return open_clip.SimpleTokenizer()
 
 
 class TextConditioning(nn.Module):
