@@ -36,10 +36,15 @@ def _degradation(args: argparse.Namespace) -> FixedDegradation | None:
         return None
     if named not in NAMED_CHAINS and not Path(named).suffix:
         known = nearest_hint(named, NAMED_CHAINS) or f"; known are: {', '.join(NAMED_CHAINS)}"
-        raise ConfigError(f"--degradation: {named} is not a chain{known}; or give a file (.yml).")
+        raise ConfigError(f"--degradation: {named} is neither a file (.yml) nor a chain{known}")
     given, source = named, "--degradation"
     if named not in NAMED_CHAINS:
-        options, source = read_options(named), named
+        try:
+            options, source = read_options(named), named
+        except ConfigError as error:
+            if not Path(named).is_file():
+                raise
+            raise ConfigError(f"{error}; a chain is written as `degradation: [{{type: isotropic}}, ...]`") from error
         if list(options) != ["degradation"]:
             keys = ", ".join(options)
             raise ConfigError(f"{named}: expected one key, degradation:, with a list of steps; it has {keys}.")

@@ -98,7 +98,7 @@ class Chain:
         bicubic_taps(scale)
         if isinstance(given, str):
             if given not in NAMED_CHAINS:
-                raise ConfigError(f"degradation: {given} is not a chain{nearest_hint(given, NAMED_CHAINS)}.")
+                raise ConfigError(f"degradation: {given} is not a chain{nearest_hint(given, NAMED_CHAINS)}")
             given = NAMED_CHAINS[given]
         if not isinstance(given, Sequence) or not given:
             raise ConfigError(
@@ -158,7 +158,7 @@ def _step(place: int, options: Any) -> Step:
     kind = options.get("type")
     if not isinstance(kind, str) or kind not in STEPS:
         said = "has no type" if kind is None else f"{kind!r} is not a type"
-        raise ConfigError(f"degradation: step {place}: {said}{nearest_hint(str(kind), STEPS)}.")
+        raise ConfigError(f"degradation: step {place}: {said}{nearest_hint(str(kind), STEPS)}")
     return STEPS[kind].read({name: value for name, value in options.items() if name != "type"})
 
 

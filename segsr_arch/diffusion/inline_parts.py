@@ -44,8 +44,8 @@ def build_inline(options: Mapping[str, Any], *, trains_unet: bool) -> DiffusionP
     """
     seed = _seed(options)
     logger.warning(
-        "The diffusion model is made from an inline configuration: its weights are RANDOM (seed %d), and it knows "
-        "nothing of images but what this training teaches it.",
+        "The diffusion model is made from an inline configuration: its weights start RANDOM (seed %d), and it knows "
+        "nothing of images but what a training here has taught it.",
         seed,
     )
     autoencoder, text, unet = _models(options)

@@ -144,10 +144,15 @@ def test_the_command_takes_a_name_or_a_file(source, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("content", "arguments", "words"),
     [
-        (None, ["--degradation", "anios"], "anios is not a chain; did you mean aniso?; or give a file (.yml)"),
+        (None, ["--degradation", "anios"], "anios is neither a file (.yml) nor a chain; did you mean aniso?"),
         (None, ["--degradation", "gone.yml"], "gone.yml: there is no such option file"),
         (None, ["--degradation-seed", "1"], "--degradation-seed: there is nothing to draw without --degradation"),
         (None, ["--degradation", "iso", "--scale", "8"], "--degradation: degradation: isotropic: sigma: must be given"),
+        (
+            "- {type: noise}",
+            ["--degradation", "own.yml"],
+            "a chain is written as `degradation: [{type: isotropic}, ...]`",
+        ),
         ("noise: 3", ["--degradation", "own.yml"], "own.yml: expected one key, degradation:, with a list of steps"),
         (
             "degradation: [{type: noise, sgima: 3}]",
