@@ -1,7 +1,12 @@
 """The package comes first: it repairs basicsr, which test modules import by themselves."""
 
+import faulthandler
+import os
+import shutil
 import signal
 import subprocess
+import tempfile
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -12,6 +17,37 @@ from tests.cli.runs import forget_logger
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("any_machine", deadline=None)
 hypothesis.settings.load_profile("any_machine")
+
+
+_crashed = []  # what is known of processes of tests that have crashed
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    """Give each process of tests a file for the stacks of its threads, which nobody sees if it crashes."""
+    node.workerinput["stacks"] = os.path.join(tempfile.mkdtemp(prefix="stacks-"), node.gateway.id)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_configure(config):
+    if hasattr(config, "workerinput"):
+        faulthandler.enable(os.open(config.workerinput["stacks"], os.O_CREAT | os.O_WRONLY))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    """Note how a process of tests has crashed, and where its threads were."""
+    stacks = Path(node.workerinput["stacks"])
+    if error:
+        code = node.gateway._io.wait()
+        _crashed.append(f"{node.gateway.id} ended with exit code {code}\n{stacks.read_text(errors='replace')}")
+    shutil.rmtree(stacks.parent)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for how in _crashed:
+        terminalreporter.section("crashed")
+        terminalreporter.write_line(how)
 
 
 @pytest.fixture(autouse=True)

@@ -251,7 +251,8 @@ def _serve(connection: "Connection[Any, Any]", make: Callable[[], Any]) -> None:
     signal.signal(signal.SIGTERM, _interrupt)
     if hasattr(signal, "pthread_sigmask"):
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
-    with contextlib.suppress(KeyboardInterrupt, EOFError, BrokenPipeError):  # the team is no more
+    # The team is no more: the connection has ended, or is reset where something on it was left unread.
+    with contextlib.suppress(KeyboardInterrupt, EOFError, ConnectionError):
         try:
             worker = make()
         except Exception as error:  # whatever it is, others of the team meet it as well

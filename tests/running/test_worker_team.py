@@ -1,15 +1,19 @@
+import multiprocessing
 import os
+import select
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from functools import partial
+from multiprocessing.connection import Connection
 
 import pytest
 
 from segsr_arch.errors import DataError, SegsrError
-from segsr_arch.running.worker_team import Lost, WorkerTeam
+from segsr_arch.running.worker_team import Lost, WorkerTeam, _serve
 from tests.running.test_processes import wait_for_end
 from tests.support import runs, started
 
@@ -162,3 +166,20 @@ def test_processes_end_with_who_is_killed(tmp_path, deadline):
         for pid in made(tmp_path):
             wait_for_end(pid)
         assert process.stderr.read() == ""
+
+
+def serve_alone(ours, theirs, make):
+    ours.close()  # as whoever has started it alone holds that end
+    _serve(Connection(theirs.detach()), make)
+
+
+def test_a_process_ends_quietly_whose_answer_nobody_has_read(capfd, deadline):
+    ours, theirs = socket.socketpair()
+    process = multiprocessing.get_context("fork").Process(target=serve_alone, args=(ours, theirs, float))
+    process.start()
+    theirs.close()
+    assert select.select([ours], [], [], 30)[0]
+    ours.close()
+    process.join(30)
+    assert process.exitcode == 0
+    assert capfd.readouterr().err == ""
