@@ -15,7 +15,7 @@ from segsr_arch.errors import DataError, SaveError
 from segsr_arch.evaluation.image_checks import Images, check_images
 from segsr_arch.evaluation.image_folders import Matching
 from segsr_arch.evaluation.measurement import Sample
-from segsr_arch.evaluation.sample_spread import spread_of, write_spread
+from segsr_arch.evaluation.sample_spread import RunningSpread, write_spread
 from segsr_arch.results.record import ImageRow
 from segsr_arch.results.references import ImageReference
 
@@ -88,12 +88,16 @@ def computed_samples(
         row = item.row
         try:
             given, lq, gt = item.read()
-            drawn = [draw(given) for draw in method.samples or (method.super_resolve,)]
-            images = [tensor2img(each) for each in drawn]  # what basicsr test would write
+            images, running = [], RunningSpread()
+            for draw in method.samples or (method.super_resolve,):
+                drawn = draw(given)
+                images.append(tensor2img(drawn))  # what basicsr test would write
+                if method.samples:
+                    running.add(drawn.numpy())
+                del drawn  # before the next is drawn
             sr = images[0]
             if method.samples:
-                truth = check_images(sr=sr, gt=gt, lq=lq, scale=scale).gt
-                spread, told = spread_of([each.numpy() for each in drawn], truth)
+                spread, told = running.against(check_images(sr=sr, gt=gt, lq=lq, scale=scale).gt)
         except DataError as error:
             yield Sample(row=row, load=_raising(error))
             continue

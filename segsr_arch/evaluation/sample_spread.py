@@ -1,7 +1,6 @@
 """Do the samples of a network differ where it is wrong? A map of their spread is shown only if they do."""
 
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -20,32 +19,49 @@ COVERED = (0.60, 0.75)  # of a normal distribution one sigma covers .68, of eigh
 FloatArray = npt.NDArray[np.floating]
 
 
-def spread_of(samples: Sequence[FloatArray], gt: np.ndarray | None) -> tuple[FloatArray, Spread]:
-    """Compute how far samples lie apart, and what that tells of their error.
+class RunningSpread:
+    """How far samples of an image lie apart, and what that tells of their error; no sample is kept.
 
-    Args:
-        samples: At least two images (3, sH, sW), RGB; what lies outside [0, 1] is cut.
-        gt: Ground truth (sH, sW, 3), BGR, uint8 or uint16, if there is one.
-
-    Returns:
-        The map (sH, sW), and the spread without values and without the place of the map.
+    Means and sums of squared deviations run along (Welford, 1962), so that memory does not depend on their number.
     """
-    clipped = np.stack(samples).clip(0, 1).astype(np.float64)
-    middle, deviation = clipped.mean(axis=0), clipped.std(axis=0, ddof=1)
-    spread = deviation.mean(axis=0)
-    if gt is None:
-        return spread, Spread(values={})
-    truth = gt[..., ::-1].transpose(2, 0, 1) / data_range(gt)
-    error = np.abs(middle - truth)
-    gradient = np.hypot(*np.gradient(middle.mean(axis=0)))
-    correlations = (rank_correlation(each, error.mean(axis=0)) for each in (spread, gradient))
-    by_spread, by_gradient = (None if math.isnan(each) else each for each in correlations)
-    return spread, Spread(
-        values={},
-        correlation=by_spread,
-        gradient_correlation=by_gradient,
-        coverage=float((error <= deviation).mean()),
-    )
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._mean: FloatArray = np.zeros(())
+        self._squares: FloatArray = np.zeros(())
+
+    def add(self, sample: FloatArray) -> None:
+        """Take another sample (3, sH, sW), RGB; what lies outside [0, 1] is cut."""
+        clipped = sample.clip(0, 1).astype(np.float64)
+        self._count += 1
+        off = clipped - self._mean
+        self._mean = self._mean + off / self._count
+        self._squares = self._squares + off * (clipped - self._mean)
+
+    def against(self, gt: np.ndarray | None) -> tuple[FloatArray, Spread]:
+        """Compare the spread of at least two samples with the error of their mean.
+
+        Args:
+            gt: Ground truth (sH, sW, 3), BGR, uint8 or uint16, if there is one.
+
+        Returns:
+            The map (sH, sW), and the spread without values and without the place of the map.
+        """
+        middle, deviation = self._mean, np.sqrt(self._squares / (self._count - 1))
+        spread = deviation.mean(axis=0)
+        if gt is None:
+            return spread, Spread(values={})
+        truth = gt[..., ::-1].transpose(2, 0, 1) / data_range(gt)
+        error = np.abs(middle - truth)
+        gradient = np.hypot(*np.gradient(middle.mean(axis=0)))
+        correlations = (rank_correlation(each, error.mean(axis=0)) for each in (spread, gradient))
+        by_spread, by_gradient = (None if math.isnan(each) else each for each in correlations)
+        return spread, Spread(
+            values={},
+            correlation=by_spread,
+            gradient_correlation=by_gradient,
+            coverage=float((error <= deviation).mean()),
+        )
 
 
 def why_hidden(record: EvaluationRecord) -> str | None:

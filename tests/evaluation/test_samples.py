@@ -1,7 +1,9 @@
 """Networks that sample: figures over seeds, their spread, and its map, which is shown only where it tells errors."""
 
 import csv
+import functools
 import json
+import weakref
 from dataclasses import replace
 
 import cv2
@@ -18,7 +20,9 @@ from segsr_arch.evaluation.chosen_metrics import ChosenMetrics
 from segsr_arch.evaluation.figures.comparison_figure import compare_methods
 from segsr_arch.evaluation.image_checks import Images
 from segsr_arch.evaluation.measurement import Sample, measure_samples
-from segsr_arch.evaluation.sample_spread import read_spread, spread_of, why_hidden, write_spread
+from segsr_arch.evaluation.methods import Item, Method, computed_samples
+from segsr_arch.evaluation.sample_spread import RunningSpread, read_spread, why_hidden, write_spread
+from segsr_arch.evaluation.sparsification import rank_correlation
 from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.inference.sampling_seeds import drawing_sample, samples_by_seed
 from segsr_arch.metrics.metric import Metric
@@ -177,7 +181,10 @@ def test_a_calibrated_spread_passes_and_each_that_is_not_has_its_reason():
         samples = [middle + scale * sigma_told * rng.normal(size=sigma.shape) for _ in range(8)]
         truth = 255 * (middle + sigma * rng.normal(size=sigma.shape))
         image = truth.round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)[..., ::-1]
-        _, spread = spread_of(samples, image if gt else None)
+        running = RunningSpread()
+        for sample in samples:
+            running.add(sample)
+        _, spread = running.against(image if gt else None)
         row = ImageRow(name="a", spread=spread)
         return why_hidden(EvaluationRecord(method="m", dataset="d", scale=4, images=(row,), samples=8))
 
@@ -187,6 +194,31 @@ def test_a_calibrated_spread_passes_and_each_that_is_not_has_its_reason():
     assert "no better than the gradient" in judged(sigma_told=0.11 - sigma)
     assert judged(scale=0.0) == "the samples do not differ from place to place"
     assert judged(gt=False) == "there is no ground truth to compare it with"
+
+
+def test_of_many_samples_one_is_in_memory_at_a_time_and_the_figures_are_those_of_all_at_once(tmp_path):
+    rng = np.random.default_rng(0)
+    samples = (0.6 + 0.3 * rng.normal(size=(12, 3, 24, 24))).astype(np.float32)
+    gt = make_image(0, 24, 24)
+    earlier = []
+
+    def draw(given, *, number):
+        assert [each() is None for each in earlier] == [True] * number
+        drawn = torch.from_numpy(samples[number].copy())
+        earlier.append(weakref.ref(drawn))
+        return drawn
+
+    draws = [functools.partial(draw, number=number) for number in range(12)]
+    method = Method(name="m", super_resolve=draws[0], samples=draws)
+    item = Item(row=ImageRow(name="a"), read=lambda: (None, gt, gt))
+    (sample,) = computed_samples(method, [item], tmp_path, scale=1)
+    sample.load()  # raises what went wrong
+    found, clipped = sample.row.spread, samples.clip(0, 1).astype(np.float64)
+    deviation = clipped.std(axis=0, ddof=1)
+    error = np.abs(clipped.mean(axis=0) - gt[..., ::-1].transpose(2, 0, 1) / 255)
+    assert len(earlier) == 12 and read_spread(found.map) == pytest.approx(deviation.mean(axis=0), rel=1e-3)  # float16
+    assert found.coverage == pytest.approx((error <= deviation).mean(), abs=1e-6)
+    assert found.correlation == pytest.approx(rank_correlation(deviation.mean(0), error.mean(0)), abs=1e-6)
 
 
 def test_metrics_of_whole_sets_have_a_value_for_each_sample():
