@@ -106,6 +106,7 @@ def super_resolved_steps(
 
     Yields:
         Each step, and what the network gave for its ``outer`` window: (K, s h, s w); zeros where no window was valid.
+        It stays until two steps more are asked for.
     """
     weights = BlendingWeights(layout.grid, scale=layout.scale)
     plan = list(_new_rows(layout, start))
@@ -159,8 +160,9 @@ def in_advance(
 class _Canvas:
     """The sums of the windows of a strip that are not yet complete: it moves down from step to step.
 
-    There is one piece of memory for all strips: a new one for each would be there beside the last one. Sums are
-    numpy's: torch would wake all its threads for every tile, which then keep the cores from reading and writing.
+    Two pieces of memory take turns: what a step gives is read from the one while the next is summed up in the other.
+    Sums are numpy's: torch would wake all its threads for every tile, which then keep the cores from reading and
+    writing.
     """
 
     def __init__(self, layout: SceneLayout, *, channels: int, dtype: type[np.floating]) -> None:
@@ -168,22 +170,23 @@ class _Canvas:
         side = layout.block // layout.scale
         rows = (side + 2 * layout.halo + layout.tile) * layout.scale  # windows reach below what they are for
         widest = max(strip.grown(layout.halo, within=layout.whole).width for strip in layout.strips) * layout.scale
-        self._memory = np.zeros(channels * rows * widest, dtype)
+        self._memory, self._other = (np.zeros(channels * rows * widest, dtype) for _ in range(2))
         self._shape = channels, rows
         self._sums = self._memory.reshape(*self._shape, widest)
+        self._product = np.empty(channels * (layout.tile * layout.scale) ** 2, dtype)
         self._place = Window(height=1, width=1)
 
     def move_to(self, step: Step) -> None:
         """Begin with a step: keep of the one above what the two share."""
-        outer = step.outer.scaled(self._layout.scale)
+        outer, above = step.outer.scaled(self._layout.scale), self._sums
         rows = self._shape[-1]
-        if not step.continues:
-            self._sums = self._memory[: math.prod(self._shape) * outer.width].reshape(*self._shape, outer.width)
-            self._sums[:] = 0
-        elif outer.top > self._place.top:
-            moved, kept = outer.top - self._place.top, rows - (outer.top - self._place.top)
-            self._sums[:, :kept] = self._sums[:, moved:].copy()
-            self._sums[:, kept:] = 0
+        self._memory, self._other = self._other, self._memory
+        self._sums = self._memory[: math.prod(self._shape) * outer.width].reshape(*self._shape, outer.width)
+        kept = 0
+        if step.continues:
+            kept = max(rows - (outer.top - self._place.top), 0)
+            self._sums[:, :kept] = above[:, rows - kept :]
+        self._sums[:, kept:] = 0
         self._place = Window(top=outer.top, left=outer.left, height=rows, width=outer.width)
 
     def add(self, sr: np.ndarray, window: Window, weights: np.ndarray) -> None:
@@ -191,9 +194,11 @@ class _Canvas:
         shared = window.shared_with(self._place)
         if shared is not None:
             inside, within = shared
-            part = (slice(None),) + inside
-            self._sums[(slice(None),) + within] += np.multiply(sr[part], weights[inside], dtype=self._sums.dtype)
+            part = sr[(slice(None),) + inside]
+            product = self._product[: part.size].reshape(part.shape)
+            np.multiply(part, weights[inside], out=product, dtype=product.dtype)
+            self._sums[(slice(None),) + within] += product
 
     def of(self, step: Step) -> np.ndarray:
-        """A copy of the sums (K, h, w) of a step's outer window."""
-        return np.array(self._sums[:, : step.outer.height * self._layout.scale])
+        """The sums (K, h, w) of a step's outer window; they stay until the step after the next one begins."""
+        return self._sums[:, : step.outer.height * self._layout.scale]

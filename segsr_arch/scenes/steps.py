@@ -17,6 +17,7 @@ from segsr_arch.scenes.pieces import Piece
 from segsr_arch.scenes.source.scene import Scene
 
 _PENDING = 2  # commits that may be under way: one waits for its step to be finished, one is written
+_STEPS_PER_TRIM = 8  # memory that was given back has to be asked for again, which after every step takes longer
 
 
 def run_steps(
@@ -78,6 +79,7 @@ def run_steps(
                 finished.result()
             finished = finisher.submit(finish, step, given)
             commits.append(writer.submit(commit, step, finished))
-            give_back_memory()
+            if step.number % _STEPS_PER_TRIM == 0:
+                give_back_memory()
         for each in commits:
             each.result()

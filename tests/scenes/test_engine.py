@@ -151,3 +151,12 @@ def test_results_are_computed_ahead_in_order_and_errors_are_passed_on():
         assert [next(results) for _ in range(4)] == [1, 4, 9, 16]
         with pytest.raises(ValueError, match="five"):
             next(results)
+
+
+def test_what_a_step_gives_stays_while_the_next_one_is_computed(scene, small_blocks):
+    kept, last = [], None
+    for _, given_ in super_resolved_steps(scene, nearest(2), layout_of(scene, 2), channels=3):
+        if last is not None:
+            kept.append(np.array_equal(last, before))
+        last, before = given_, given_.copy()
+    assert len(kept) > 4 and all(kept)
