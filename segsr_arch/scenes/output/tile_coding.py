@@ -95,4 +95,4 @@ class TileCoding:
 def _side_by_side(values: NDArray[Any]) -> NDArray[Any]:
     """Bands (C, h, w) as pixels (h, w, C), by OpenCV, which needs a quarter of numpy's time."""
     known = values.view(np.int32) if values.dtype == np.uint32 else values  # it has all other types
-    return cv2.merge(list(known)).view(values.dtype).reshape(*values.shape[1:], -1)
+    return np.asarray(cv2.merge(list(known))).view(values.dtype).reshape(*values.shape[1:], -1)
