@@ -98,7 +98,7 @@ class BlindPairedDataset(MadePairs):
 
     def degrade(self, hr: np.ndarray, path: str) -> LrImages:
         """Apply the chain: (H, W, 3) uint8 -> ``lq`` and ``lq_clean`` (H / scale, W / scale, 3) uint8, and facts."""
-        made = self.chain.apply(np.ascontiguousarray(hr), self._generator(path))
+        made = self.chain.apply(hr, self._generator(path))
         return LrImages(
             images={"lq": made.lq, "lq_clean": made.clean},
             facts={

@@ -10,6 +10,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
 from segsr_arch.errors import DataError
 
@@ -68,13 +69,10 @@ def bicubic_taps(scale: int) -> tuple[tuple[int, ...], int, int]:
 def _reduce_rows(rows: np.ndarray, scale: int) -> np.ndarray:
     """Weighted sums over the first axis, not yet divided: (H, N) float64 of whole numbers -> (H / scale, N)."""
     weights, _, before = bicubic_taps(scale)
-    count = rows.shape[0] // scale
     after = len(weights) - before - scale
     padded = np.pad(rows, ((before, after), (0, 0)), mode="symmetric")
-    total = np.zeros((count, rows.shape[1]))
-    for tap, weight in enumerate(weights):
-        total += weight * padded[tap : tap + scale * (count - 1) + 1 : scale]
-    return total
+    windows = sliding_window_view(padded, len(weights), axis=0)[::scale]  # (count, N, taps)
+    return np.asarray(np.matmul(np.array(weights, np.float64), windows.swapaxes(1, 2)))
 
 
 def reduce_exactly(image: np.ndarray, scale: int) -> np.ndarray:

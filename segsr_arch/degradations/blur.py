@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from segsr_arch.degradations.filtering import blurred
 from segsr_arch.degradations.kernels import (
     KERNEL_SIZE,
     SIGMA_RANGES,
     anisotropic_kernel,
-    blurred,
     isotropic_kernel,
 )
 from segsr_arch.degradations.step import Range, Signal, Step, drawn, ends, in_words

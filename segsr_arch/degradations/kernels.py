@@ -4,9 +4,6 @@ Sources: Gu et al., "Blind Super-Resolution With Iterative Kernel Correction" (C
 kernels; the anisotropic settings and the eleven test kernels are those of DRSR for aerial images.
 """
 
-from functools import lru_cache
-
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,9 +30,6 @@ DRSR_TEST_KERNELS = (
     (3.4, 3.2, 1.0),
 )
 """The eleven anisotropic test kernels for x4: both standard deviations in HR pixels, the angle in units of pi."""
-# A kernel is applied as a sum of separable ones where so many are the kernel but for a part of its norm.
-_MOST_TERMS = 6
-_NEGLIGIBLE = 1e-6
 
 
 def anisotropic_kernel(l1: float, l2: float, theta: float, *, size: int = KERNEL_SIZE) -> NDArray[np.float64]:
@@ -69,35 +63,6 @@ def delta_kernel(size: int = KERNEL_SIZE) -> NDArray[np.float64]:
     kernel = np.zeros((size, size))
     kernel[size // 2, size // 2] = 1.0
     return kernel
-
-
-def blurred(image: NDArray[np.float32], kernel: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Filter each band of an image; borders are mirrored without the outermost pixel, as IKC does.
-
-    Args:
-        image: (H, W, C).
-        kernel: (k, k), which is correlated with the image, as networks and OpenCV do.
-
-    Returns:
-        (H, W, C), within 1e-4 of the image's largest value of the exact sums.
-    """
-    columns, weights, rows = _separable_terms(kernel.tobytes(), len(kernel))
-    border = cv2.BORDER_REFLECT_101
-    if len(weights) > _MOST_TERMS:
-        return np.asarray(cv2.filter2D(image, -1, kernel, borderType=border)).reshape(image.shape)
-    total = np.zeros(image.shape, np.float32)
-    for column, weight, row in zip(columns, weights, rows, strict=True):
-        total += cv2.sepFilter2D(image, -1, row * weight, column, borderType=border).reshape(image.shape)
-    return total
-
-
-@lru_cache(maxsize=64)
-def _separable_terms(kernel: bytes, side: int) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """The columns, weights and rows whose weighted outer products sum up to a kernel of float64."""
-    left, values, right = np.linalg.svd(np.frombuffer(kernel).reshape(side, side))
-    rest = np.sqrt(np.cumsum(values[::-1] ** 2))[::-1]  # norm of what is left out from here on
-    needed = int((rest > _NEGLIGIBLE * rest[0]).sum())
-    return left.T[:needed], values[:needed], right[:needed]
 
 
 def convolved(first: NDArray[np.float64], second: NDArray[np.float64], *, size: int) -> NDArray[np.float64]:

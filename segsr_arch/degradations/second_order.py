@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segsr_arch.degradations.compression import jpeg_coded
-from segsr_arch.degradations.kernels import KERNEL_SIZE, blurred, resized_kernel
+from segsr_arch.degradations.filtering import blurred
+from segsr_arch.degradations.kernels import KERNEL_SIZE, resized_kernel
 from segsr_arch.degradations.step import Range, Signal, Step, drawn, in_words
 from segsr_arch.option_fields import option
 

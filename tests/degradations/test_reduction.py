@@ -3,6 +3,7 @@ import pytest
 from PIL import Image
 
 from segsr_arch.degradations import kernels
+from segsr_arch.degradations.filtering import blurred
 from tests.degradations.pictures import degrade, picture
 
 
@@ -12,7 +13,7 @@ def test_the_published_reduction_is_half_a_grey_level_too_dark():
     chain = [{"type": "isotropic", "sigma": 2.6}, {"type": "reduce", "how": "pillow"}]
     result = degrade(chain, image).lq
 
-    blue_first = kernels.blurred(image[..., ::-1].astype(np.float32), kernels.isotropic_kernel(2.6))
+    blue_first = blurred(image[..., ::-1].astype(np.float32), kernels.isotropic_kernel(2.6))
     byte = Image.fromarray(np.ascontiguousarray(np.floor(blue_first.clip(0, 255)).astype(np.uint8)))
     published = np.asarray(byte.resize((128, 128), Image.Resampling.BICUBIC))[..., ::-1]
     assert np.array_equal(result, published)
