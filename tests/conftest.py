@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -40,8 +41,20 @@ def pytest_testnodedown(node, error):
     stacks = Path(node.workerinput["stacks"])
     if error:
         code = node.gateway._io.wait()
-        _crashed.append(f"{node.gateway.id} ended with exit code {code}\n{stacks.read_text(errors='replace')}")
+        _crashed.append(
+            f"{node.gateway.id} ended with exit code {code}; {_memory()}\n{stacks.read_text(errors='replace')}"
+        )
     shutil.rmtree(stacks.parent)
+
+
+def _memory():
+    """What is known of memory: whether it was lacking cannot be seen from an exit code alone."""
+    if sys.platform != "linux":
+        return "its memory is not known"
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024
+    return f"no process that has ended had more than {most} MB; {Path('/proc/meminfo').read_text().splitlines()[:3]}"
 
 
 def pytest_terminal_summary(terminalreporter):
