@@ -66,6 +66,8 @@ class Capabilities:
             network runs them; a path of any other module is an entry by itself. Entries of another class than the first
             at the end, such as the convolution that closes the body of many networks, do not count.
         whole: Those of ``units`` that are one entry in spite of their own entries.
+        training_only: Attributes that hold modules which images do not go through: moving averages and their entries in
+            checkpoints have ``None`` instead, and the network loads such entries.
     """
 
     takes_any_size: bool = False
@@ -77,6 +79,7 @@ class Capabilities:
     learns: bool = True
     units: tuple[str, ...] = ()
     whole: tuple[str, ...] = ()
+    training_only: tuple[str, ...] = ()
 
     def size_rule(self, network: "nn.Module") -> SizeRule:
         """What images are padded to for a network."""

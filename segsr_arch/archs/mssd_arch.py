@@ -18,11 +18,12 @@ from segsr_arch.captions.budget import TokenBudget
 from segsr_arch.captions.change import fit_caption
 from segsr_arch.compat.registration import register
 from segsr_arch.diffusion import checkpoint_description
-from segsr_arch.diffusion.autoencoders import Autoencoder, encode_frozen
+from segsr_arch.diffusion.autoencoders import Autoencoder
 from segsr_arch.diffusion.contrast import ContrastOptions, MomentumContrast
 from segsr_arch.diffusion.contrast_features import ContrastFeatures
 from segsr_arch.diffusion.control import image_loss
 from segsr_arch.diffusion.correction import corrected
+from segsr_arch.diffusion.diffused import Diffused
 from segsr_arch.diffusion.distillation import Teaching
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
 from segsr_arch.diffusion.noise import noise_of
@@ -38,6 +39,8 @@ from segsr_arch.padding import crop, pad_to_multiple
 from segsr_arch.windows import Window
 
 Draw = Callable[[str, tuple[int, ...]], Tensor]
+
+_MEMORY = "contrast."  # what begins so in a checkpoint
 
 
 @register(ARCH_REGISTRY)
@@ -63,7 +66,9 @@ class MSSD(nn.Module):
         DependencyError: If diffusers or transformers are missing.
     """
 
-    capabilities = Capabilities(takes_any_size=True, precisions=("fp32",), exportable=False)
+    capabilities = Capabilities(
+        takes_any_size=True, precisions=("fp32",), exportable=False, training_only=("contrast",)
+    )
     nested_options = {"sampler": SamplerOptions, "contrast": ContrastOptions, "latent_tile": LatentTileOptions}
 
     @takes_fields_of(MSSDOptions)
@@ -120,6 +125,11 @@ class MSSD(nn.Module):
         return self.unet.parts.autoencoder
 
     @property
+    def _diffused(self) -> Diffused:
+        options = self.options
+        return Diffused(self.autoencoder, over_base=options.base == "bicubic", std=options.latent_std)
+
+    @property
     def size_multiple(self) -> int:
         """What sides of LR images are padded to, so that HR images are whole blocks of the autoencoder."""
         factor = self.autoencoder.factor
@@ -161,8 +171,7 @@ class MSSD(nn.Module):
 
         denoiser = tiled(predict, self.latent_tile)
         latents = sample(denoiser, noise.expand(lq.shape[0], *shape), self.schedule, sampler)
-        sr = autoencoder.decode(self._without_base(latents, enlarged))
-        sr = crop(sr, *(self.upscale * side for side in lq.shape[-2:]))
+        sr = crop(self._diffused.image(latents, enlarged), *(self.upscale * side for side in lq.shape[-2:]))
         return corrected(sr, lq, kind=self.options.correction, scale=self.upscale)
 
     def training_losses(
@@ -192,7 +201,7 @@ class MSSD(nn.Module):
         enlarged = self.enlarge(pad_to_multiple(lq, self.size_multiple))
         hr = pad_to_multiple(gt, self.size_multiple * self.upscale)
         stem = self.unet.stem(enlarged)
-        clean = self._beyond_base(hr, enlarged)
+        clean = self._diffused.of(hr, enlarged)
         noise = draw("noise", tuple(clean.shape))
         t = (draw("t", (clean.shape[0],)) * self.schedule.steps).long().clamp(max=self.schedule.steps - 1)
         steering = self.unet.steering(stem.features, captions)
@@ -246,7 +255,10 @@ class MSSD(nn.Module):
         self.unet.parts.take_identity(FrozenIdentity(**recorded))
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Load a checkpoint of this network; what its contrastive loss remembered is left where there is none.
+        """Load a checkpoint of this network.
+
+        What the contrastive loss remembered is left where there is none; where a moving average is loaded, which has no
+        such memory, it begins anew.
 
         Args:
             state_dict: Entries of ``params`` or ``params_ema``.
@@ -260,9 +272,16 @@ class MSSD(nn.Module):
             CheckpointError: If it belongs to another network.
         """
         checkpoint_description.decode(state_dict, self.options.description)
+        remembers = any(name.startswith(_MEMORY) for name in state_dict)
         if self.contrast is None:
-            state_dict = {name: value for name, value in state_dict.items() if not name.startswith("contrast.")}
-        return super().load_state_dict(state_dict, strict=strict, assign=assign)
+            state_dict = {name: value for name, value in state_dict.items() if not name.startswith(_MEMORY)}
+        elif not remembers:
+            own = self.contrast.state_dict(prefix=_MEMORY)
+            state_dict = {**state_dict, **own}
+        loaded = super().load_state_dict(state_dict, strict=strict, assign=assign)
+        if self.contrast is not None and not remembers:
+            self.contrast.begin(self._features(self.contrast.options))
+        return loaded
 
     def _styled(self, captions: Sequence[str] | None, count: int) -> Sequence[str] | None:
         """Put the style words before captions, which are then as long as the text encoder reads."""
@@ -272,20 +291,6 @@ class MSSD(nn.Module):
         for text in fitted:
             say_left_out(text, self.texts.limit)
         return [text.text for text in fitted]
-
-    def _beyond_base(self, hr: Tensor, enlarged: Tensor) -> Tensor:
-        """What is diffused: latents of the HR image, less those of the base, at unit variance."""
-        latents = encode_frozen(self.autoencoder, hr)
-        if self.options.base == "bicubic":
-            latents = latents - encode_frozen(self.autoencoder, enlarged)
-        return latents / self.options.latent_std
-
-    def _without_base(self, latents: Tensor, enlarged: Tensor) -> Tensor:
-        """The reverse: latents of an image."""
-        latents = latents * self.options.latent_std
-        if self.options.base == "bicubic":
-            latents = latents + self.autoencoder.encode(enlarged)
-        return latents
 
 
 def _check_rgb(lq: Tensor) -> None:

@@ -92,9 +92,20 @@ class MomentumContrast(nn.Module):
     @torch.no_grad()
     def follow(self, encoder: nn.Module) -> None:
         """Move the momentum encoder and its head towards the trained ones, in float32 whatever these are."""
+        self._approach(encoder, 1 - self.options.momentum)
+
+    @torch.no_grad()
+    def begin(self, encoder: nn.Module) -> None:
+        """Forget all: the momentum encoder and its head become the trained ones, the queue is empty."""
+        self._approach(encoder, 1.0)
+        self.queue.zero_()
+        self.ids.fill_(_NOBODY)
+        self.place.zero_()
+
+    def _approach(self, encoder: nn.Module, weight: float) -> None:
         for keys, queries in ((self.key_encoder, encoder), (self.key_head, self.query_head)):
             for mean, trained in zip(keys.parameters(), queries.parameters(), strict=True):
-                mean.lerp_(trained.to(mean.dtype), 1 - self.options.momentum)
+                mean.lerp_(trained.to(mean.dtype), weight)
 
     def forward(self, query: Tensor, key_of: Callable[[nn.Module], Tensor], image_ids: Tensor | None) -> Tensor:
         """Compute the loss of a batch against the queue (InfoNCE), and let its keys enter the queue.

@@ -14,6 +14,7 @@ import torch
 from basicsr.data import build_dataset
 from basicsr.models import build_model
 from torch import Tensor, nn
+from torch.utils.data import default_collate
 
 from segsr_arch.compat.pipelines import complete_options
 from segsr_arch.config import apply_overrides, check_options, read_options
@@ -98,16 +99,19 @@ class TrainedNetwork:
         return self._run({"lq": lq})
 
     def super_resolve(self, item: Mapping[str, Any]) -> Tensor:
-        """Super-resolve an item of a data set, whose tensors are a batch of one and stay as they are.
+        """Super-resolve an item of a data set, all of which the model class gets as a loader would give it.
 
         Args:
-            item: With ``lq``: (3, H, W) RGB in [0, 1].
+            item: With ``lq``: (3, H, W) RGB in [0, 1]; its tensors stay as they are.
 
         Returns:
             (3, sH, sW), as :meth:`__call__` gives it.
         """
-        batch = {key: value.unsqueeze(0) for key, value in item.items() if torch.is_tensor(value)}
-        return check_finite(self._run({**batch, "lq_path": [item.get("lq_path", "")]}))[0]
+        batch = {
+            key: value.unsqueeze(0) if torch.is_tensor(value) else default_collate([value])
+            for key, value in {"lq_path": "", **item}.items()
+        }
+        return check_finite(self._run(batch))[0]
 
     @property
     def samples(self) -> bool:

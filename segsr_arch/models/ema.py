@@ -6,6 +6,8 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from segsr_arch.capabilities import capabilities_of
+
 
 def copy_sharing_frozen(network: nn.Module) -> nn.Module:
     """Copy a network; parameters that are not trained are the same objects in the copy.
@@ -14,10 +16,12 @@ def copy_sharing_frozen(network: nn.Module) -> nn.Module:
         network: Any network on its device, not wrapped for distribution.
 
     Returns:
-        A copy in evaluation mode that needs no gradients.
+        A copy in evaluation mode that needs no gradients, without what the network declares to be for training only.
     """
     shared = {id(parameter): parameter for parameter in network.parameters() if not parameter.requires_grad}
     average = copy.deepcopy(network, memo=dict(shared))
+    for name in capabilities_of(network).training_only:
+        setattr(average, name, None)
     for parameter in average.parameters():
         parameter.requires_grad_(False)
     return average.eval()
@@ -52,12 +56,12 @@ class MovingAverage:
 
     def __init__(self, network: nn.Module) -> None:
         self.network = copy_sharing_frozen(network)
-        pairs = zip(self.network.parameters(), network.parameters(), strict=True)
-        trained = [(mean, current) for mean, current in pairs if current.requires_grad]
-        self._means = [mean for mean, _ in trained]
-        self._trained = [current for _, current in trained]
+        current = dict(network.named_parameters())
+        trained = [(mean, current[name]) for name, mean in self.network.named_parameters()]
+        self._means = [mean for mean, own in trained if own.requires_grad]
+        self._trained = [own for _, own in trained if own.requires_grad]
         self._buffers = []
-        for path, _ in network.named_buffers():
+        for path, _ in self.network.named_buffers():
             owner, _, name = path.rpartition(".")
             self._buffers.append((self.network.get_submodule(owner), network.get_submodule(owner), name))
 

@@ -5,6 +5,7 @@ import torch
 
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.errors import CheckpointError
+from segsr_arch.models.ema import MovingAverage
 from tests.support import TINY_DIFFUSION, TINY_MSSD
 
 CONTRAST = {"queue": 4, "dimension": 8, "feature": "stem"}
@@ -30,6 +31,33 @@ def test_a_network_with_its_checkpoint_samples_what_it_did_with_or_without_the_c
         other.load_state_dict(first.state_dict())
         with torch.no_grad():
             assert torch.equal(other(lq, ["a"]), first(lq, ["a"]))
+
+
+def test_the_memory_of_the_contrastive_loss_is_no_part_of_the_average_and_begins_anew_with_it():
+    """A checkpoint has it once, in ``params``."""
+    network = build(contrast=CONTRAST)
+    moving = MovingAverage(network)
+    with torch.no_grad():
+        network.unet.stem.leave.weight.add_(1.0)
+        network.contrast.queue.normal_()
+    moving.update(0.5)
+    whole, average = network.state_dict(), moving.network.state_dict()
+    assert {name for name in whole if name not in average} == {name for name in whole if name.startswith("contrast.")}
+    added = average["unet.stem.leave.weight"] - whole["unet.stem.leave.weight"]
+    torch.testing.assert_close(added, torch.full_like(added, -0.5))
+    moving.network.load_state_dict(whole)  # as files had it in both entries
+    assert torch.equal(moving.network.state_dict()["unet.stem.leave.weight"], whole["unet.stem.leave.weight"])
+
+    other = build(1, contrast=CONTRAST)
+    other.load_state_dict(whole)
+    assert torch.equal(other.contrast.queue, network.contrast.queue)
+    other.load_state_dict(average)
+    memory = other.contrast
+    assert not memory.queue.any() and memory.ids.eq(-1).all() and memory.place == 0
+    assert torch.equal(memory.key_encoder.stem.leave.weight, average["unet.stem.leave.weight"])
+    broken = {name: value for name, value in average.items() if name != "unet.stem.leave.weight"}
+    with pytest.raises(RuntimeError, match="Missing key"):
+        other.load_state_dict(broken)
 
 
 @pytest.mark.parametrize(

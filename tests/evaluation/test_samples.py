@@ -13,6 +13,7 @@ import torch
 from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 from torch.nn import functional
+from torch.utils.data import default_collate
 
 from segsr_arch.cli.segsr import main
 from segsr_arch.errors import DataError
@@ -26,6 +27,7 @@ from segsr_arch.evaluation.sparsification import rank_correlation
 from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.inference.sampling_seeds import drawing_sample, samples_by_seed
 from segsr_arch.metrics.metric import Metric
+from segsr_arch.models.draws import number_of
 from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import EvaluationRecord, ImageRow, SetValue
 from segsr_arch.results.references import ImageReference
@@ -149,6 +151,25 @@ def test_the_diffusion_network_under_its_model_draws_what_a_test_draws_and_then_
     first, second = (trained.sample(item, number) for number in range(2))
     assert trained.samples and torch.equal(first, plain) and (second - plain).abs().mean() > 1e-3
     assert torch.equal(trained.sample(item, 1), second) and torch.equal(trained.super_resolve(item), plain)
+
+
+def test_captions_and_names_of_ground_truth_reach_the_network_as_in_a_test(here, monkeypatch):
+    """What is drawn depends on them, so that an evaluation would else draw other images than ``basicsr test``."""
+    path = write_test_options(here, network={"type": "MSSD", **TINY_MSSD, "scale": 2}, model_type="DiffusionModel")
+    trained = load_trained(path)
+    asked = []
+    forward = trained.network.forward
+
+    def told(lq, captions=None, seed=None, **options):
+        asked.append((captions, seed))
+        return forward(lq, captions, seed, **options)
+
+    monkeypatch.setattr(trained.network, "forward", told)
+    item = {**next(trained.datasets())[1][0], "lq_path": "LR/im0x2.png", "gt_path": "HR/im0.png", "caption": "blurred"}
+    trained.super_resolve(item)
+    trained.model.feed_data(default_collate([item]))
+    trained.model.test()
+    assert asked[0] == asked[1] == (["blurred"], number_of(0, "im0"))
 
 
 def test_the_comparison_figure_says_that_it_shows_one_sample(here):

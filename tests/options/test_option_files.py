@@ -50,13 +50,11 @@ def overrides(name):
     changed = ["manual_seed=0"]
     if "semantics" in options["network_g"]:
         changed += ["network_g:semantics:vlm=tiny_vlm.json", "network_g:semantics:pretrained=~"]
-    if options["network_g"]["type"] == "MSSD":
-        if isinstance(options["network_g"]["stable_diffusion"], str):
-            changed.append(f"network_g:stable_diffusion={json.dumps(TINY_DIFFUSION)}")
-        changed.append("network_g:contrast:queue=2")
+    if isinstance(options["network_g"].get("stable_diffusion"), str):
+        changed.append(f"network_g:stable_diffusion={json.dumps(TINY_DIFFUSION)}")
     if "train" in options["datasets"]:
         if options["network_g"]["type"] == "MSSD":
-            changed += ["val:sampler_steps=1", "network_g:sampler:steps=1"]
+            changed += ["network_g:contrast:queue=2", "val:sampler_steps=1", "network_g:sampler:steps=1"]
         changed += [
             f"datasets:train:gt_size={16 * options['scale']}",
             f"datasets:train:batch_size_per_gpu={options['train'].get('accumulate') or 1}",
