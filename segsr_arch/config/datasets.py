@@ -47,6 +47,7 @@ def check_datasets(problems: Problems, opt: Mapping[str, Any], *, is_train: bool
 
     A data set class from elsewhere takes part by class attributes: ``option_keys``, a table of its keys
     (:mod:`segsr_arch.config.tables`); ``listed_roots``, the keys of folders and LMDBs whose images are listed;
+    ``reads_folders_below``, true if it looks into folders in these folders, which data sets of BasicSR do not;
     ``patches_from``, the one of them from which ``gt_size`` is cut; and a class method ``check_values``, which is given
     options whose keys are right, the scale, and the names of the images there, and raises a ``SegsrError``.
 
@@ -116,7 +117,8 @@ def _check_dataset(
     roots: tuple[str, ...] = LISTED_TYPES.get(type_name or "", getattr(cls, "listed_roots", ()))
     for key in (key for key in options if str(key).startswith("dataroot") and key not in roots):
         _check_root_exists(here.at(key), options[key])
-    listings = _list_roots(here, options, roots, lmdb)
+    below = getattr(cls, "reads_folders_below", False)
+    listings = _list_roots(here, options, roots, lmdb=lmdb, below=below)
     made_of = listings.get(getattr(cls, "patches_from", ""))
     if here.ok and is_whole(opt.get("scale")) and made_of is not None and hasattr(cls, "check_values"):
         with here.refusals():
@@ -154,7 +156,9 @@ def _check_sizes(
     return {name: (height // scale, width // scale) for name, (height, width) in sizes[patches_from].items()}
 
 
-def _list_roots(here: Problems, options: Mapping[str, Any], roots: tuple[str, ...], lmdb: bool) -> dict[str, Listing]:
+def _list_roots(
+    here: Problems, options: Mapping[str, Any], roots: tuple[str, ...], *, lmdb: bool, below: bool
+) -> dict[str, Listing]:
     """List each data root; with a file of names, exactly the files that it names."""
     listings: dict[str, Listing] = {}
     names_key = "meta_info" if options.get("type") == "RealESRGANPairedDataset" else "meta_info_file"
@@ -168,7 +172,7 @@ def _list_roots(here: Problems, options: Mapping[str, Any], roots: tuple[str, ..
         if isinstance(names_file, str):
             _check_root_exists(here.at(key), root)
             continue
-        listing = list_images(here.at(key), root, lmdb=lmdb)
+        listing = list_images(here.at(key), root, lmdb=lmdb, below=below)
         if listing is not None:
             listings[key] = listing
     if isinstance(names_file, str):

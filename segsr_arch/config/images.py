@@ -10,6 +10,7 @@ from segsr_arch.config.problems import Problems
 from segsr_arch.errors import DataError
 from segsr_arch.images.formats import READ_SUFFIXES
 from segsr_arch.images.header import ImageHeader
+from segsr_arch.sources.folder_walk import walk
 from segsr_arch.sources.image_sources import folders_with_images
 from segsr_arch.sources.lmdb_environments import stored_keys
 from segsr_arch.sources.lmdb_reading import read_whole_list
@@ -42,13 +43,14 @@ class Listing:
         return read_headers(self.folder, self.names)
 
 
-def list_images(here: Problems, folder: str, *, lmdb: bool) -> Listing | None:
-    """List the images of a data root as stock BasicSR does.
+def list_images(here: Problems, folder: str, *, lmdb: bool, below: bool = False) -> Listing | None:
+    """List the images of a data root as a data set does.
 
     Args:
         here: Where the data root stands.
         folder: Data root as written in the option file.
         lmdb: Whether ``io_backend: type`` is ``lmdb``.
+        below: Whether the data set looks into folders there, which those of BasicSR do not.
 
     Returns:
         The listing, or ``None`` if there is none to speak of.
@@ -66,10 +68,10 @@ def list_images(here: Problems, folder: str, *, lmdb: bool) -> Listing | None:
         )
         here.add(f"{folder} {what}")
         return None
-    listing = _list_lmdb(here, root) if lmdb else _list_folder(here, root)
+    listing = _list_lmdb(here, root) if lmdb else _list_folder(here, root, below=below)
     if listing is not None and not listing.names:
-        below = [] if lmdb else folders_with_images(root)
-        but = f" itself, only its folders {first_few(below)}, which BasicSR does not read" if below else ""
+        passed_over = [] if lmdb or below else folders_with_images(root)
+        but = f" itself, only its folders {first_few(passed_over)}, which BasicSR does not read" if passed_over else ""
         here.add(f"{folder} holds no images{but}; {_PREPARE}")
         return None
     return listing
@@ -92,15 +94,27 @@ def _list_lmdb(here: Problems, root: Path) -> Listing | None:
     return Listing(root, sorted(sizes), sizes)
 
 
-def _list_folder(here: Problems, root: Path) -> Listing:
-    names = sorted(entry.name for entry in os.scandir(root) if not entry.name.startswith(".") and entry.is_file())
+def _list_folder(here: Problems, root: Path, *, below: bool) -> Listing | None:
+    names: list[str] = []
+    try:
+        for inside, files in walk(root, [], passes_over=_is_hidden):  # what it leaves out is said when it is read
+            if inside != "." and not below:
+                break
+            names += [name if inside == "." else f"{inside}/{name}" for name in files if not _is_hidden(name)]
+    except DataError as error:
+        here.add(str(error))
+        return None
     stray = [name for name in names if os.path.splitext(name)[1].lower() not in READ_SUFFIXES]
     if stray:
         here.add(f"{root} holds files that are no images; move them away: {first_few(stray)}")
-    below = folders_with_images(root)
-    if below:
-        here.note(f"{root} holds folders with images, which BasicSR does not read: {first_few(below)}")
-    return Listing(root, [name for name in names if name not in set(stray)])
+    passed_over = [] if below else folders_with_images(root)
+    if passed_over:
+        here.note(f"{root} holds folders with images, which BasicSR does not read: {first_few(passed_over)}")
+    return Listing(root, sorted(set(names) - set(stray)))
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".")
 
 
 def image_sizes(here: Problems, listing: Listing) -> dict[str, tuple[int, int]]:

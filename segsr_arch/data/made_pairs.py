@@ -1,6 +1,7 @@
 """Pairs from ground truth alone: what the data sets share that make the LR image of each when it is read."""
 
 import random
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ class LrImages:
 
 
 @converting
-class MadePairs(Dataset[dict[str, Tensor | str]]):
+class MadePairs(Dataset[dict[str, Tensor | str]], ABC):
     """Base of data sets whose LR images are made of ground truth images when these are read.
 
     A patch is cut with a margin, flipped and turned, and then reduced: what lies beyond its edges counts, and what has
@@ -46,12 +47,12 @@ class MadePairs(Dataset[dict[str, Tensor | str]]):
     ``PairedImageDataset`` draws them, so with one seed both get the same patches of the ground truth.
 
     Args:
-        opt: Options of a data set as BasicSR completes them: ``dataroot_gt``, a folder or, with ``io_backend: {type:
-            lmdb}``, an LMDB; ``meta_info_file``, a list of names, one a line, what follows a space is not read;
-            ``scale``, 2 to 16; ``phase``; for ``train`` also ``gt_size``, the side of a patch, ``use_hflip`` and
-            ``use_rot``; ``mean`` and ``std``, to normalise the images by; ``value_range``
-            and ``bands``, the values and bands that are used of images that are not RGB of 8 bits; ``caption_file``,
-            whose captions items then have as ``caption``.
+        opt: Options of a data set as BasicSR completes them: ``dataroot_gt``, a folder with all folders in it, or, with
+            ``io_backend: {type: lmdb}``, an LMDB; ``meta_info_file``, a list of names, one a line, what follows a space
+            is not read; ``scale``, 2 to 16; ``phase``; for ``train`` also ``gt_size``, the side of a patch,
+            ``use_hflip`` and ``use_rot``; ``mean`` and ``std``, to normalise the images by; ``value_range`` and
+            ``bands``, the values and bands that are used of images that are not RGB of 8 bits; ``caption_file``, whose
+            captions items then have as ``caption``.
 
     Attributes:
         paths: ``lq_path`` and ``gt_path`` of each image, both the path (in an LMDB, the key) of the ground truth.
@@ -61,7 +62,7 @@ class MadePairs(Dataset[dict[str, Tensor | str]]):
     """
 
     option_keys: ClassVar[Mapping[str, Key]] = {
-        "dataroot_gt": needed("text", help="folder or LMDB of the ground truth"),
+        "dataroot_gt": needed("text", help="folder, those in it included, or LMDB of the ground truth"),
         "meta_info_file": Key("text", help="list of the images to read, a name a line; without it all are read"),
         "gt_size": Key("int", minimum=1, unit="HR pixels", help="side of a patch, a multiple of the scale"),
         "use_hflip": Key("bool", help="flip patches at random"),
@@ -70,6 +71,7 @@ class MadePairs(Dataset[dict[str, Tensor | str]]):
         **CONVERSION_KEYS,
     }
     listed_roots = ("dataroot_gt",)  # what the option check lists
+    reads_folders_below = True  # also in folders there
     patches_from = "dataroot_gt"  # and what it compares gt_size with
 
     def __init__(self, opt: Mapping[str, Any]) -> None:
@@ -84,7 +86,7 @@ class MadePairs(Dataset[dict[str, Tensor | str]]):
         elif opt.get("meta_info_file") is not None:
             paths = [str(Path(root, name)) for name in read_names(opt["meta_info_file"])]
         else:
-            paths = sorted(scandir(root, full_path=True))
+            paths = sorted(scandir(root, recursive=True, full_path=True))
         self.paths = [{"lq_path": path, "gt_path": path} for path in paths]  # as those of a paired data set
         self.captions = _captions(opt.get("caption_file"), map(self.name_of, paths))
 
@@ -103,10 +105,11 @@ class MadePairs(Dataset[dict[str, Tensor | str]]):
         _captions(options.get("caption_file"), names)
 
     @property
+    @abstractmethod
     def margin(self) -> int:
         """LR pixels beyond each edge of a patch on which the patch depends."""
-        raise NotImplementedError
 
+    @abstractmethod
     def degrade(self, hr: np.ndarray, path: str) -> LrImages:
         """Make the LR image of a ground truth image, or of a part of one.
 
@@ -114,7 +117,6 @@ class MadePairs(Dataset[dict[str, Tensor | str]]):
             hr: (H, W, 3) RGB uint8; H and W are multiples of the scale.
             path: Path or key of the ground truth.
         """
-        raise NotImplementedError
 
     def __len__(self) -> int:
         return len(self.paths)

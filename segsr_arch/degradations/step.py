@@ -3,7 +3,7 @@
 A value may be a number, or a range ``[low, high]`` from which each image draws its own, uniformly.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -49,7 +49,7 @@ class Signal:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step(OptionGroup):
+class Step(OptionGroup, ABC):
     """Base of all steps.
 
     Attributes:

@@ -1,5 +1,6 @@
 """Between images and what is diffused: the autoencoder of Stable Diffusion, or pixels put in another order."""
 
+from abc import ABC, abstractmethod
 from typing import Any
 
 import torch
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class Autoencoder(nn.Module):
+class Autoencoder(nn.Module, ABC):
     """Maps RGB images to latents and back.
 
     Attributes:
@@ -18,13 +19,13 @@ class Autoencoder(nn.Module):
     factor: int
     channels: int
 
+    @abstractmethod
     def encode(self, images: Tensor) -> Tensor:
         """Encode images (B, 3, H, W), RGB in [0, 1], to latents (B, channels, H / factor, W / factor)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decode(self, latents: Tensor) -> Tensor:
         """Decode latents (B, channels, h, w) to images (B, 3, factor * h, factor * w), about [0, 1], not clipped."""
-        raise NotImplementedError
 
 
 class PixelAutoencoder(Autoencoder):

@@ -11,6 +11,7 @@ from basicsr.data import build_dataset
 
 from segsr_arch.cli import basicsr
 from segsr_arch.config import check_options
+from segsr_arch.data.made_pairs import MadePairs
 from segsr_arch.degradations.bicubic import make_lr
 from segsr_arch.errors import ConfigError, DataError
 from tests.cli.runs import forget_logger, write_options
@@ -138,6 +139,32 @@ def test_mean_and_std_hold_for_all_images(images):
     for key in ("gt", "lq", "lq_clean"):
         assert torch.allclose(item[key], (plain[key] - 0.5) / 0.25, atol=1e-6)
     assert torch.equal(item["kernel"], plain["kernel"])
+
+
+@pytest.mark.parametrize("kind", ["BicubicPairedDataset", "BlindPairedDataset"])
+def test_folders_in_the_folder_are_read_too_and_hidden_ones_are_not(tmp_path, opt, kind, caplog):
+    root = tmp_path / "tree"
+    for name in ("a1.png", "b/c/deep.png", "b/a1.png", ".thumbnails/small.png", "b/.hidden.png"):
+        write_image(root / name, make_image(7, 64, 64))
+    (root / "b/again").symlink_to(root, target_is_directory=True)
+    found = dataset(root, type=kind)
+    assert [found.name_of(pair["gt_path"]) for pair in found.paths] == ["a1", "b/a1", "b/c/deep"]
+    assert "b/again: a link back to a folder above it; not followed" in caplog.text
+    if kind == "BlindPairedDataset":
+        # its name, and so its degradation, is its path: not that of the image of the same name above
+        assert not torch.equal(found[0]["kernel"], found[1]["kernel"])
+    opt["datasets"]["val"] |= {"type": kind, "dataroot_gt": str(root)}
+    if kind == "BicubicPairedDataset":
+        del opt["datasets"]["val"]["degradation"]
+    check_options(opt, is_train=True, source="some.yml")
+    (root / "b/notes.txt").write_text("no image")
+    (line,) = problems(opt)
+    assert "b/notes.txt" in line and "no images" in line and "a1" not in line
+
+
+def test_a_base_alone_makes_nothing():
+    with pytest.raises(TypeError, match="abstract"):
+        MadePairs({"scale": 4})
 
 
 @pytest.fixture

@@ -39,11 +39,11 @@ def _scandir(
     recursive: bool = False,
     full_path: bool = False,
 ) -> Iterator[str]:
-    """Stand in for ``scandir``: files in the order of their names; links to folders are followed if folders are."""
+    """Stand in for ``scandir``: files by name, links to folders followed if folders are, and nothing that is hidden."""
     if suffix is not None and not isinstance(suffix, (str, tuple)):
         raise TypeError('"suffix" must be a string or tuple of strings')
     left_out: list[tuple[str, str]] = []
-    for folder, names in walk(dir_path, left_out):
+    for folder, names in walk(dir_path, left_out, passes_over=lambda name: name.startswith(".")):
         if not recursive and folder != ".":
             break
         for name in names:
