@@ -5,7 +5,8 @@
         datasets:train:type=CaptionedPairs
     python mssd_evidence.py experiments/with0 [experiments/without0 ...] [--iteration 1300]
 
-A run without the contrastive term is one with ``network_g:contrast=~``. Each row says what it was measured on.
+A run without the contrastive term is one with ``network_g:contrast=~``; one whose contrastive loss may see the HR image
+imports ``mssd_shared.py``, too. Each row says what it was measured on.
 """
 
 import argparse
@@ -24,9 +25,11 @@ from torch.nn import functional as F
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.config import read_options
 from segsr_arch.diffusion.contrast_features import ContrastFeatures
+from segsr_arch.diffusion.correction import corrected
 from segsr_arch.models.draws import Draws
 from segsr_arch.weights.network_weights import put_weights, read_weights
 
+MIDDLE = 0.5  # the time step, of all, of latents that show the HR image and hide it
 SIDE = 64  # of the crop of each image that is measured, in HR pixels: the middle
 LOSS = re.compile(r"\b(l_\w+): (\S+)")
 
@@ -36,7 +39,7 @@ def falling(run: Path) -> dict[str, tuple[int, float, float]]:
     values: dict[str, list[float]] = {}
     for log in sorted(run.glob("train_*.log")):
         for line in log.read_text(encoding="utf-8").splitlines():
-            for name, value in LOSS.findall(line) if "iter:" in line else ():
+            for name, value in LOSS.findall(line) if "[epoch:" in line else ():
                 values.setdefault(name, []).append(float(value))
     means = {}
     for name, logged in values.items():
@@ -60,7 +63,8 @@ def images_of(options: dict[str, Any], *, seed: int) -> dict[str, Any]:
 
     lq = torch.stack([middle(item["lq"], cut) for item in items])
     gt = torch.stack([middle(item["gt"], SIDE) for item in items])
-    return {"lq": lq, "gt": gt, "captions": [item["caption"] for item in items]}
+    noise = [float(item["noise_level"]) for item in items]
+    return {"lq": lq, "gt": gt, "captions": [item["caption"] for item in items], "noise": noise}
 
 
 def read_network(run: Path, iteration: str) -> MSSD:
@@ -75,17 +79,56 @@ def read_network(run: Path, iteration: str) -> MSSD:
 
 
 @torch.no_grad()
-def features_of(network: MSSD, images: Tensor, *, seed: int) -> Tensor:
-    """Features of the trained encoder at the last step, with noise for latents: (N, C), centred, of length 1."""
+def features_of(network: MSSD, images: Tensor, *, seed: int, latents: Tensor | None = None) -> Tensor:
+    """Features of the trained encoder, centred, of length 1: (N, C).
+
+    Args:
+        network: Whose.
+        images: (N, 3, H, W) at HR size, RGB in [0, 1].
+        seed: Of the noise in place of latents, at the last step: what the contrastive loss reads.
+        latents: Noised ones (N, c, h, w) of the middle step to read instead.
+    """
     read = ContrastFeatures(network.unet.stem, network.unet.control)
-    autoencoder, pooled = network.autoencoder, []
+    autoencoder, steps, pooled = network.autoencoder, network.schedule.steps, []
     for index, image in enumerate(images.split(1)):
         sides = (image.shape[-2] // autoencoder.factor, image.shape[-1] // autoencoder.factor)
-        noise = Draws(seed=seed, keys=(index,))("contrast", (1, autoencoder.channels, *sides))
-        last = torch.full((1,), network.schedule.steps - 1)
-        pooled.append(read(image, noise, last, network.unet.parts.text([""])).mean((-2, -1)))
+        if latents is None:
+            entering = Draws(seed=seed, keys=(index,))("contrast", (1, autoencoder.channels, *sides))
+            t = steps - 1
+        else:
+            entering, t = latents[index : index + 1], int(MIDDLE * steps)
+        silence = network.unet.parts.text([""])
+        pooled.append(read(image, entering, torch.full((1,), t), silence).mean((-2, -1)))
     together = torch.cat(pooled)
     return F.normalize(together - together.mean(0), dim=-1)
+
+
+@torch.no_grad()
+def noised_latents(network: MSSD, images: dict[str, Any], *, seed: int) -> Tensor:
+    """What is diffused of each HR image, noised to the middle step."""
+    clean = network._beyond_base(images["gt"], network.enlarge(images["lq"]))
+    noise = Draws(seed=seed, keys=())("noise", tuple(clean.shape))
+    return network.schedule.noised(clean, noise, int(MIDDLE * network.schedule.steps))
+
+
+def leak(network: MSSD, images: dict[str, Any]) -> tuple[float, float, float]:
+    """How far features follow noised HR latents instead of the image, if these enter in place of noise.
+
+    Returns:
+        LR to HR accuracy at 1 with the HR image's own latents beside both; with those of another image beside the LR
+        image, how often that image is found, and how often the one of the latents.
+    """
+    places = torch.arange(len(images["gt"]))
+    moved = places.roll(1)
+    enlarged, latents = network.enlarge(images["lq"]), noised_latents(network, images, seed=4)
+    keys = features_of(network, images["gt"], seed=0, latents=latents)
+    own, other = (
+        (features_of(network, enlarged, seed=0, latents=entering) @ keys.T).argmax(1)
+        for entering in (latents, latents[moved])
+    )
+    found = ((own, places), (other, places), (other, moved))
+    first, second, third = (float((found_ == wanted).float().mean()) for found_, wanted in found)
+    return first, second, third
 
 
 def contrast_rows(network: MSSD, one: dict[str, Any], other: dict[str, Any]) -> list[str]:
@@ -97,9 +140,12 @@ def contrast_rows(network: MSSD, one: dict[str, Any], other: dict[str, Any]) -> 
     right = [float(((each @ gt.T).argmax(1) == torch.arange(len(gt))).float().mean()) for each in (lq, again)]
     same = float((lq - again).norm(dim=-1).mean())
     apart = float(torch.cdist(lq, again)[~torch.eye(len(lq), dtype=torch.bool)].mean())
+    own, image, other_image = leak(network, one)
     return [
         f"LR -> HR accuracy at 1 of {len(gt)}: {right[0]:.3f} and {right[1]:.3f} (two degradations)",
         f"distance of two degradations of an image over that of two images: {same / apart:.3f}",
+        f"the same noised HR latents beside LR and HR: {own:.3f}; those of another image beside the LR image: "
+        f"{image:.3f} find the image, {other_image:.3f} the one of the latents",
     ]
 
 
@@ -135,19 +181,33 @@ def psnr(sr: Tensor, gt: Tensor) -> float:
     return float((-10 * error.log10()).mean())
 
 
+def projected(sr: Tensor, images: dict[str, Any], *, scale: int) -> Tensor:
+    """Correct samples by their LR images, each weighed by its noise."""
+    parts = zip(sr.split(1), images["lq"].split(1), images["noise"], strict=True)
+    return torch.cat([corrected(one, lq, kind="consistent", scale=scale, noise=noise) for one, lq, noise in parts])
+
+
 @torch.no_grad()
-def sample_row(network: MSSD, images: dict[str, Any], *, every: int = 5, seeds: int = 8, steps: int = 5) -> str:
-    """PSNR of the base, of one step, of a sample and of the mean of several samples, of every so manieth image."""
-    lq, gt, captions = images["lq"][::every], images["gt"][::every], images["captions"][::every]
-    one = network(lq, captions, seed=0, sampler=replace(network.sampler, steps=1))
+def sample_rows(network: MSSD, images: dict[str, Any], *, every: int = 3, seeds: int = 8, steps: int = 5) -> list[str]:
+    """PSNR of the base, of one step, of a sample and of the mean of several samples, of every so manieth image.
+
+    One row as they are sampled, one after the projection onto the LR image.
+    """
+    few = {name: values[::every] for name, values in images.items()}
+    lq, gt, captions = few["lq"], few["gt"], few["captions"]
     many = [network(lq, captions, seed=seed, sampler=replace(network.sampler, steps=steps)) for seed in range(seeds)]
-    figures = {
-        "base": psnr(network.enlarge(lq), gt),
-        "one step": psnr(one, gt),
-        f"{steps} steps": psnr(many[0], gt),
-        f"mean of {seeds} samples": psnr(torch.stack(many).mean(0), gt),
+    made = {
+        "base": network.enlarge(lq),
+        "one step": network(lq, captions, seed=0, sampler=replace(network.sampler, steps=1)),
+        f"{steps} steps": many[0],
+        f"mean of {seeds} samples": torch.stack(many).mean(0),
     }
-    return f"PSNR, {len(gt)} images: " + ", ".join(f"{name} {value:.2f} dB" for name, value in figures.items())
+    straight = {name: psnr(sr, gt) for name, sr in made.items()}
+    consistent = {name: psnr(projected(sr, few, scale=network.upscale), gt) for name, sr in made.items()}
+    return [
+        f"PSNR, {len(gt)} images{how}: " + ", ".join(f"{name} {value:.2f} dB" for name, value in figures.items())
+        for how, figures in (("", straight), (", projected onto the LR image", consistent))
+    ]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -168,8 +228,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         one, other = (images_of(options, seed=seed) for seed in (0, 1))
         for row in contrast_rows(network, one, other):
             print(f"  {row}", flush=True)
+        network.contrast = None  # of no use to what follows
         print(f"  {caption_row(network, one)}", flush=True)
-        print(f"  {sample_row(network, one)}", flush=True)
+        for row in sample_rows(network, one):
+            print(f"  {row}", flush=True)
 
 
 if __name__ == "__main__":
