@@ -21,6 +21,7 @@ hypothesis.settings.load_profile("any_machine")
 
 
 _crashed = []  # what is known of processes of tests that have crashed
+_begun_again = set()  # tests at which they did
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -47,6 +48,15 @@ def pytest_testnodedown(node, error):
     shutil.rmtree(stacks.parent)
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_handlecrashitem(crashitem, report, sched):
+    """Run the test at which a process has crashed once more: it may have been any of those that it ran before."""
+    if crashitem not in _begun_again:
+        _begun_again.add(crashitem)
+        sched.mark_test_pending(crashitem)
+        report.outcome = "crashed"  # no failure yet, and told below
+
+
 def _memory():
     """What is known of memory: whether it was lacking cannot be seen from an exit code alone."""
     if sys.platform != "linux":
@@ -59,7 +69,7 @@ def _memory():
 
 def pytest_terminal_summary(terminalreporter):
     for how in _crashed:
-        terminalreporter.section("crashed")
+        terminalreporter.section("a process of tests crashed; its test was run again", red=True)
         terminalreporter.write_line(how)
 
 
