@@ -1,8 +1,7 @@
 """What the parts of a tiny MSSD do, measured on validation images of UC Merced: loss, contrast, captions, samples.
 
     cd benchmarks
-    basicsr train -opt ../options/tiny_train_MSSD_UCM_x4.yml --force_yml name=with0 "imports=[mssd_captioned.py]" \
-        datasets:train:type=CaptionedPairs
+    basicsr train -opt ../options/tiny_train_MSSD_UCM_x4.yml --force_yml name=with0
     python mssd_evidence.py experiments/with0 [experiments/without0 ...] [--iteration 1300]
 
 A run without the contrastive term is one with ``network_g:contrast=~``; one whose contrastive loss may see the HR image

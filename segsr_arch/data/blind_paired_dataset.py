@@ -8,12 +8,14 @@ import numpy as np
 import torch
 from basicsr.utils.registry import DATASET_REGISTRY
 
+from segsr_arch.captions.degradation import degradation_caption
 from segsr_arch.compat.registration import register
 from segsr_arch.data.made_pairs import LrImages, MadePairs
 from segsr_arch.degradations.bicubic_operator import reduction_reach
 from segsr_arch.degradations.chain import STEPS, Chain
 from segsr_arch.degradations.named_chains import NAMED_CHAINS
 from segsr_arch.degradations.seeding import generator_of
+from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import keys_of
 from segsr_arch.option_keys import Key
 
@@ -45,14 +47,14 @@ class BlindPairedDataset(MadePairs):
 
     An item has, beside ``lq``, ``gt`` and their paths, ``lq_clean`` (3, H, W), the bicubic reduction; ``kernel``
     (1, k, k), the blur in HR pixels, its sum one; and ``noise_level`` (1,), its standard deviation in grey levels of
-    255.
+    255; with ``say_degradation`` also a ``caption`` that says these two in words, for each patch its own.
 
     Args:
         opt: See :class:`~segsr_arch.data.made_pairs.MadePairs`; further ``degradation``, the name of a chain or a list
-            of steps (:mod:`segsr_arch.degradations.chain`), and ``degradation_seed``.
+            of steps (:mod:`segsr_arch.degradations.chain`), ``degradation_seed``, and ``say_degradation``.
 
     Raises:
-        ConfigError: If the degradation is none that can be made at the scale.
+        ConfigError: If the degradation is none that can be made at the scale, or there are captions twice.
         DataError: As there.
     """
 
@@ -73,10 +75,14 @@ class BlindPairedDataset(MadePairs):
             default=0,
             help="seed of what is drawn for images of validation and test; in training manual_seed is",
         ),
+        "say_degradation": Key(
+            "bool", help="give each image a caption by rule that says how blurred and how noisy it was made"
+        ),
     }
 
     def __init__(self, opt: Mapping[str, Any]) -> None:
         super().__init__(opt)
+        _check_one_caption(opt)
         self.chain = Chain.read(opt["degradation"], scale=self.scale)
 
     @classmethod
@@ -84,10 +90,11 @@ class BlindPairedDataset(MadePairs):
         """Read the degradation, too.
 
         Raises:
-            ConfigError: If it is none that can be made at the scale.
+            ConfigError: If it is none that can be made at the scale, or there are captions twice.
             DataError: If the scale is none, or of the captions.
         """
         super().check_values(options, scale=scale, names=names)
+        _check_one_caption(options)
         Chain.read(options["degradation"], scale=scale)
 
     @property
@@ -99,15 +106,25 @@ class BlindPairedDataset(MadePairs):
     def degrade(self, hr: np.ndarray, path: str) -> LrImages:
         """Apply the chain: (H, W, 3) uint8 -> ``lq`` and ``lq_clean`` (H / scale, W / scale, 3) uint8, and facts."""
         made = self.chain.apply(hr, self._generator(path))
-        return LrImages(
-            images={"lq": made.lq, "lq_clean": made.clean},
-            facts={
-                "kernel": torch.from_numpy(made.kernel)[None],
-                "noise_level": torch.tensor([made.noise], dtype=torch.float32),
-            },
-        )
+        facts: dict[str, torch.Tensor | str] = {
+            "kernel": torch.from_numpy(made.kernel)[None],
+            "noise_level": torch.tensor([made.noise], dtype=torch.float32),
+        }
+        if self.opt.get("say_degradation"):
+            facts["caption"] = degradation_caption(made.kernel, made.noise)
+        return LrImages(images={"lq": made.lq, "lq_clean": made.clean}, facts=facts)
 
     def _generator(self, path: str) -> np.random.Generator:
         if self.opt["phase"] == "train":
             return np.random.Generator(np.random.PCG64(random.getrandbits(128)))
         return generator_of(self.name_of(path), scale=self.scale, seed=self.opt.get("degradation_seed", 0))
+
+
+def _check_one_caption(options: Mapping[str, Any]) -> None:
+    """Refuse two captions of an image.
+
+    Raises:
+        ConfigError: If both a file and the rule are to give them.
+    """
+    if options.get("say_degradation") and options.get("caption_file") is not None:
+        raise ConfigError("say_degradation: captions come from caption_file already; remove one of the two.")

@@ -35,7 +35,7 @@ class LrImages:
     """
 
     images: Mapping[str, np.ndarray]
-    facts: Mapping[str, Tensor] = field(default_factory=dict)
+    facts: Mapping[str, Tensor | str] = field(default_factory=dict)
 
 
 @converting

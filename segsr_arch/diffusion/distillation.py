@@ -5,9 +5,12 @@ from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
+from segsr_arch.diffusion.guidance import guided_from
 from segsr_arch.diffusion.steered_unet import SteeredUNet, Steering
+
+# The weight beyond 1 from which an error counts as a share of what guidance changes; below, as if it were this one.
+_LEAST_GUIDANCE = 0.5
 
 
 class Teaching:
@@ -45,11 +48,16 @@ class Teaching:
             draw: ``draw("guidance", (B,))`` gives uniform numbers in [0, 1), on the device of the latents.
 
         Returns:
-            ``l_guidance``: mean squared distance to the teacher's two branches.
+            ``l_guidance``: squared distance to the teacher's two branches, as a share of what guidance changes there,
+            which rises with the weight; taken as it is, the distance at large weights would be all that is learned,
+            and at small ones the student were worse than without guidance. Of a batch without words: the distance.
         """
         weights = self._least + (self._most - self._least) * draw("guidance", (len(noised),))
         with torch.no_grad():
             known = self._teacher.steering(self._teacher.stem(enlarged).features, captions)
-            guided = self._teacher.predict_guided(noised, t, known, weights)
-        prediction = student.predict_guided(noised, t, steering, weights)
-        return OrderedDict(l_guidance=F.mse_loss(prediction.float(), guided.float()))
+            conditional, unconditional = (branch.float() for branch in self._teacher.branches(noised, t, known))
+            guided = guided_from(conditional, unconditional, weights)
+            change = (conditional - unconditional).square().mean()
+        distance = (student.predict_guided(noised, t, steering, weights).float() - guided).square().mean((1, 2, 3))
+        counted = (distance / ((weights - 1).square() + _LEAST_GUIDANCE**2)).mean()
+        return OrderedDict(l_guidance=counted / torch.where(change > 0, change, 1.0))

@@ -58,6 +58,9 @@ class SteeredUNet(nn.Module):
         self.control = ControlEncoder(parts.unet).requires_grad_(True)
         self.attention = DecoderAttention(parts.unet) if pixel_attention else None
         self.one_pass = one_pass_guidance(one_pass, parts.unet)
+        if one_pass is not None:
+            # A student is told nothing of these images, and under a launcher all that is trained must be reached.
+            self.stem.heads.requires_grad_(False)
 
     def steering(self, features: Tensor, captions: Sequence[str] | None) -> Steering:
         """Compute once for an image what every step reads.
@@ -123,10 +126,18 @@ class SteeredUNet(nn.Module):
             return guided
         if not steering.has_words or bool((weights == 1).all()):
             return self.predict(latents, t, steering)
+        return guided_from(*self.branches(latents, t, steering), weights)
+
+    def branches(self, latents: Tensor, t: Tensor, steering: Steering) -> tuple[Tensor, Tensor]:
+        """Run with words and without, as twice as many images; see :meth:`predict`.
+
+        Returns:
+            The predictions with words and without, (B, C, h, w) each.
+        """
         both = replace(
             steering,
             features=steering.features.repeat(2, 1, 1, 1),
             text=torch.cat([steering.text, steering.silent().text]),
         )
         conditional, unconditional = self.predict(latents.repeat(2, 1, 1, 1), t.repeat(2), both).chunk(2)
-        return guided_from(conditional, unconditional, weights)
+        return conditional, unconditional

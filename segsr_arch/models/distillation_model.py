@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from basicsr.archs import build_network
@@ -9,7 +10,7 @@ from basicsr.utils.registry import MODEL_REGISTRY
 
 from segsr_arch.compat.registration import register
 from segsr_arch.diffusion.distillation import Teaching
-from segsr_arch.errors import ConfigError
+from segsr_arch.errors import CheckpointError, ConfigError
 from segsr_arch.models.diffusion_model import DiffusionModel
 from segsr_arch.option_fields import OptionGroup, keys_of, option
 
@@ -52,7 +53,7 @@ class DistillationModel(DiffusionModel):
         opt: The option mapping of BasicSR.
 
     Raises:
-        ConfigError: If an option is wrong, or the network is not told the weight.
+        ConfigError: If an option is wrong, the network is not told the weight, or there are no captions to learn from.
         CheckpointError: If the teacher's checkpoint cannot be read, or is of another network.
     """
 
@@ -64,9 +65,32 @@ class DistillationModel(DiffusionModel):
         super().check_options(opt)
         if not opt["is_train"]:
             return
-        DistillationOptions.read(opt["train"])
+        teacher = DistillationOptions.read(opt["train"]).teacher
+        if not Path(teacher).is_file():
+            raise CheckpointError(
+                f"train: teacher: {teacher} is not there; train the network first, with captions and without "
+                "one_pass_guidance."
+            )
         if not opt["network_g"].get("one_pass_guidance"):
             raise ConfigError("network_g: one_pass_guidance: a student of guidance needs head or embedding.")
+        if opt["network_g"].get("contrast") is not None:
+            raise ConfigError(
+                "network_g: contrast: a student learns from its teacher alone; remove it, the teacher's checkpoint is "
+                "read without."
+            )
+
+    def feed_data(self, data: Mapping[str, Any]) -> None:
+        """Take a batch with captions.
+
+        Raises:
+            ConfigError: If the data set of the training has none.
+        """
+        super().feed_data(data)
+        if self.opt["is_train"] and self.captions is None and self.net_g.training:
+            raise ConfigError(
+                "datasets: train: has no captions, and guidance is what they change; name their caption_file, or for a "
+                "toy set say_degradation: true."
+            )
 
     def init_training_settings(self) -> None:
         """Load the teacher, and let the student start as it, before the moving average is made of the student."""

@@ -9,10 +9,12 @@ import pytest
 import torch
 from basicsr.data import build_dataset
 
+from segsr_arch.captions.degradation import degradation_caption
 from segsr_arch.cli import basicsr
 from segsr_arch.config import check_options
 from segsr_arch.data.made_pairs import MadePairs
 from segsr_arch.degradations.bicubic import make_lr
+from segsr_arch.degradations.kernels import anisotropic_kernel, delta_kernel
 from segsr_arch.errors import ConfigError, DataError
 from tests.cli.runs import forget_logger, write_options
 from tests.config.paired_options import changed, good_train
@@ -55,6 +57,7 @@ def test_an_item_holds_both_lr_images_the_kernel_and_the_noise(images):
     kernel, noise = item["kernel"], item["noise_level"]
     assert kernel.shape == (1, 21, 21) and float(kernel.sum()) == pytest.approx(1, abs=1e-5)
     assert noise.shape == (1,) and 0 < float(noise) < 25
+    assert "caption" not in item
     # The kernel is the one that blurred, and the noise as strong as is said: LR from them and HR.
     blurred = cv2.filter2D(
         gt.astype(np.float64), -1, kernel[0].numpy().astype(np.float64), borderType=cv2.BORDER_REFLECT
@@ -243,3 +246,15 @@ def test_a_stock_training_gets_the_same_images_whatever_the_number_of_workers(op
         weights.append(torch.load(folder / "models/net_g_latest.pth", weights_only=True)["params"])
     assert len(set(losses[0])) == 5 and losses[0] == losses[1]
     assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+
+
+def test_a_caption_by_rule_says_what_the_item_holds_and_is_the_only_one(images, tmp_path):
+    item = training(images, say_degradation=True)[0]
+    assert item["caption"] == degradation_caption(item["kernel"][0].numpy(), float(item["noise_level"]))
+    assert degradation_caption(delta_kernel(), 0.0) == "from almost sharp and clean to sharp and clean"
+    wide = anisotropic_kernel(2.5, 2.5, 0.0)
+    assert degradation_caption(wide, 20.0) == "from blurred and very noisy to sharp and clean"
+    captions = tmp_path / "captions.jsonl"
+    captions.write_text("".join(f'{{"image": "a{number}", "caption": "roofs"}}\n' for number in range(3)))
+    with pytest.raises(ConfigError, match="say_degradation: captions come from caption_file already"):
+        dataset(images, say_degradation=True, caption_file=str(captions))

@@ -47,6 +47,8 @@ def test_a_student_starts_as_its_teacher_and_learns_its_guidance(tmp_path, teach
     assert list(model.get_current_log()) == ["l_guidance"]
     assert not torch.equal(model.net_g.unet.one_pass.difference.weight, before)
     assert set(model.net_g.state_dict()) == names == set(model.net_g_ema.state_dict())
+    with pytest.raises(ConfigError, match="datasets: train: has no captions.*caption_file"):
+        model.feed_data(batch(1))
 
 
 @pytest.mark.parametrize(
@@ -55,6 +57,7 @@ def test_a_student_starts_as_its_teacher_and_learns_its_guidance(tmp_path, teach
         ({"network": {"one_pass_guidance": None}}, "one_pass_guidance: a student of guidance needs head or embedding"),
         ({"guidance_least": 9.0, "guidance_most": 9.0}, "guidance_least: must be below guidance_most, got 9 and 9"),
         ({"guidance_most": 1.0}, "guidance_most: must be .* above 1"),
+        ({"network": {"contrast": {"queue": 2}}}, "contrast: a student learns from its teacher alone; remove it"),
     ],
 )
 def test_options_that_cannot_be_are_refused(tmp_path, teacher, changes, message):

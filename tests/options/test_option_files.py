@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.cli import basicsr, segsr
 from segsr_arch.config import check_options, read_options
 from tests.support import TINY_DIFFUSION, TINY_VLM, make_image, write_image
@@ -14,6 +15,7 @@ from tests.support import TINY_DIFFUSION, TINY_VLM, make_image, write_image
 OPTIONS = Path(__file__).parents[2] / "options"
 FILES = sorted(path.name for path in OPTIONS.glob("*.yml"))
 TRAINED = [name for name in FILES if "train_" in name]
+DISTILLED = [name for name in FILES if "distill_" in name]
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +42,10 @@ def workplace(tmp_path_factory):
     for kind, source, destination, *scales in commands:
         arguments = ["prepare", kind, str(root / source), str(root / destination), "--scale", *scales]
         assert segsr.main([*arguments, "--patch", "16", "--jobs", "1"]) == 0
+    for listed in (root / "datasets").glob("*/*/HR_x4.lmdb/meta_info.txt"):
+        names = [line.partition(".png ")[0] for line in listed.read_text().splitlines()]
+        lines = [json.dumps({"image": name, "caption": "from blurred to sharp"}) for name in names]
+        (listed.parents[1] / "captions.jsonl").write_text("\n".join(lines))
     (root / "tiny_vlm.json").write_text(json.dumps(TINY_VLM))
     return root
 
@@ -54,7 +60,9 @@ def overrides(name):
         changed.append(f"network_g:stable_diffusion={json.dumps(TINY_DIFFUSION)}")
     if "train" in options["datasets"]:
         if options["network_g"]["type"] == "MSSD":
-            changed += ["network_g:contrast:queue=2", "val:sampler_steps=1", "network_g:sampler:steps=1"]
+            changed += ["val:sampler_steps=1", "network_g:sampler:steps=1"]
+            if "contrast" in options["network_g"]:
+                changed.append("network_g:contrast:queue=2")
         changed += [
             f"datasets:train:gt_size={16 * options['scale']}",
             f"datasets:train:batch_size_per_gpu={options['train'].get('accumulate') or 1}",
@@ -94,6 +102,33 @@ def test_two_iterations_and_the_test_of_what_came_out(workplace, monkeypatch, ca
 def test_baselines_run_without_training(workplace, monkeypatch, name):
     monkeypatch.chdir(workplace)
     assert run("test", name) == 0
+
+
+@pytest.mark.parametrize("distil", DISTILLED)
+def test_a_student_has_the_network_of_its_teacher_and_learns_from_what_that_file_trains(
+    workplace, monkeypatch, capfd, distil
+):
+    monkeypatch.chdir(workplace)
+    options, training = (read_options(OPTIONS / name) for name in (distil, distil.replace("distill_", "train_")))
+    kept = {name: value for name, value in training["network_g"].items() if name not in ("contrast", "sampler")}
+    assert {**kept, "one_pass_guidance": "head", "sampler": options["network_g"]["sampler"]} == options["network_g"]
+    assert options["train"]["teacher"] == f"experiments/{training['name']}/models/net_g_latest.pth"
+    teacher = Path(options["train"]["teacher"])
+    if not teacher.exists():  # elsewhere the training writes it
+        teacher.parent.mkdir(parents=True, exist_ok=True)
+        arguments = {name: value for name, value in kept.items() if name != "type"}
+        if isinstance(arguments["stable_diffusion"], str):
+            arguments["stable_diffusion"] = TINY_DIFFUSION
+        torch.save({"params_ema": MSSD(**arguments).state_dict()}, teacher)
+    assert run("train", distil) == 0, capfd.readouterr().err
+    models = workplace / "experiments" / options["name"] / "models"
+    student = torch.load(models / "net_g_latest.pth", weights_only=True)
+    assert "unet.one_pass.difference.weight" in student["params_ema"]
+    if distil == "tiny_distill_MSSD_UCM_x4.yml":  # as its comment says
+        said = (OPTIONS / distil).read_text().partition("tiny_test_MSSD_UCM_x4.yml --force_yml ")[2]
+        changes = said.partition("\n\n")[0].replace("#", "").replace("\\", "").split()
+        test = str(OPTIONS / "tiny_test_MSSD_UCM_x4.yml")
+        assert basicsr.main(["test", "-opt", test, "--force_yml", *changes, "network_g:sampler:steps=1"]) == 0
 
 
 def test_every_test_file_has_its_training():
