@@ -136,7 +136,8 @@ def test_every_test_file_has_its_training():
         if "test_" in name and "bicubic" not in name:
             assert name.replace("test_", "train_") in FILES
             test, train = (read_options(OPTIONS / file) for file in (name, name.replace("test_", "train_")))
-            trained = {key: value for key, value in train["network_g"].items() if key != "contrast"}  # for training alone
+            # The contrastive loss is for training alone.
+            trained = {key: value for key, value in train["network_g"].items() if key != "contrast"}
             assert test["network_g"] == trained and test["scale"] == train["scale"]
             assert f"experiments/{train['name']}/" in test["path"]["pretrain_network_g"]
 
