@@ -45,6 +45,10 @@ class DivergenceError(SegsrError, ArithmeticError):
     """The training loss is no longer a finite number."""
 
 
+class NotEnoughMemoryError(SegsrError, MemoryError):
+    """Memory of the machine or of a GPU does not suffice; the message says for what, and which option to change."""
+
+
 class DependencyError(SegsrError, ImportError):
     """A package that is needed here is not installed; the message holds the pip command."""
 

@@ -3,7 +3,7 @@
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import torch
@@ -15,7 +15,6 @@ from segsr_arch.archs.bicubic_arch import Bicubic
 from segsr_arch.archs.mssd_options import MSSDOptions
 from segsr_arch.capabilities import Capabilities
 from segsr_arch.captions.budget import TokenBudget
-from segsr_arch.captions.change import fit_caption
 from segsr_arch.compat.registration import register
 from segsr_arch.diffusion import checkpoint_description
 from segsr_arch.diffusion.autoencoders import Autoencoder
@@ -26,12 +25,13 @@ from segsr_arch.diffusion.correction import corrected
 from segsr_arch.diffusion.diffused import Diffused
 from segsr_arch.diffusion.distillation import Teaching
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
+from segsr_arch.diffusion.memory_fit import MemoryFit
 from segsr_arch.diffusion.noise import noise_of
 from segsr_arch.diffusion.parts_source import check_parts, load_parts
 from segsr_arch.diffusion.sampling import SamplerOptions, sample
 from segsr_arch.diffusion.schedule import NoiseSchedule
 from segsr_arch.diffusion.steered_unet import SteeredUNet
-from segsr_arch.diffusion.text import say_left_out
+from segsr_arch.diffusion.text import one_each, styled
 from segsr_arch.errors import ConfigError
 from segsr_arch.freezing import FrozenIdentity
 from segsr_arch.option_fields import takes_fields_of
@@ -78,7 +78,7 @@ class MSSD(nn.Module):
         self.upscale = options.scale
         self.sampler = SamplerOptions.read(options.sampler)
         self.latent_tile = LatentTileOptions.read(options.latent_tile)
-        self.texts = TokenBudget(style=options.style)
+        self._fit = MemoryFit("MSSD")
         parts = load_parts(options.stable_diffusion, trains_unet="unet" in options.trained)
         self.schedule = NoiseSchedule.of(parts.schedule)
         one_pass = options.one_pass_guidance
@@ -159,17 +159,28 @@ class MSSD(nn.Module):
         """
         _check_rgb(lq)
         sampler = sampler or self.sampler
+        drawing = sampler if seed is None else replace(sampler, seed=seed)
+        words = styled(one_each(captions, len(lq)), TokenBudget(style=self.options.style))
+
+        def some(of: slice, tile: LatentTileOptions) -> Tensor:
+            return self._sample(lq[of], words[of], drawing, tile)
+
+        side = -(-self.upscale * max(lq.shape[-2:]) // self.autoencoder.factor)
+        return self._fit(some, count=len(lq), side=side, tile=self.latent_tile)
+
+    def _sample(self, lq: Tensor, captions: Sequence[str], sampler: SamplerOptions, tile: LatentTileOptions) -> Tensor:
+        """Sample as :meth:`forward` does, from the seed of ``sampler``, over tiles, with captions as they are."""
         autoencoder = self.autoencoder
         enlarged = self.enlarge(pad_to_multiple(lq, self.size_multiple))
-        steering = self.unet.steering(self.unet.stem(enlarged).features, self._styled(captions, len(lq)))
+        steering = self.unet.steering(self.unet.stem(enlarged).features, captions)
         shape = (autoencoder.channels, *(side // autoencoder.factor for side in enlarged.shape[-2:]))
-        noise = noise_of(shape, seed=sampler.seed if seed is None else seed, keys=()).to(lq.device)
+        noise = noise_of(shape, seed=sampler.seed, keys=()).to(lq.device)
 
         def predict(latents: Tensor, t: int, window: Window) -> Tensor:
             steps = torch.full((latents.shape[0],), t, device=latents.device)
             return self.unet.predict_guided(latents, steps, steering.at(window), sampler.guidance)
 
-        denoiser = tiled(predict, self.latent_tile)
+        denoiser = tiled(predict, tile)
         latents = sample(denoiser, noise.expand(lq.shape[0], *shape), self.schedule, sampler)
         sr = crop(self._diffused.image(latents, enlarged), *(self.upscale * side for side in lq.shape[-2:]))
         return corrected(sr, lq, kind=self.options.correction, scale=self.upscale)
@@ -276,21 +287,11 @@ class MSSD(nn.Module):
         if self.contrast is None:
             state_dict = {name: value for name, value in state_dict.items() if not name.startswith(_MEMORY)}
         elif not remembers:
-            own = self.contrast.state_dict(prefix=_MEMORY)
-            state_dict = {**state_dict, **own}
+            state_dict = {**state_dict, **self.contrast.state_dict(prefix=_MEMORY)}
         loaded = super().load_state_dict(state_dict, strict=strict, assign=assign)
         if self.contrast is not None and not remembers:
             self.contrast.begin(self._features(self.contrast.options))
         return loaded
-
-    def _styled(self, captions: Sequence[str] | None, count: int) -> Sequence[str] | None:
-        """Put the style words before captions, which are then as long as the text encoder reads."""
-        if not self.options.style:
-            return captions
-        fitted = [fit_caption(caption, self.texts) for caption in ([""] * count if captions is None else captions)]
-        for text in fitted:
-            say_left_out(text, self.texts.limit)
-        return [text.text for text in fitted]
 
 
 def _check_rgb(lq: Tensor) -> None:

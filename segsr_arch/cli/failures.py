@@ -12,6 +12,7 @@ from collections.abc import Iterator
 
 from segsr_arch.errors import SegsrError
 from segsr_arch.replacing import replaced
+from segsr_arch.running.memory import is_out_of_memory
 
 EXPLAINED = 2
 UNREAD = 141  # 128 + SIGPIPE, as shells say it
@@ -68,8 +69,7 @@ def _sentence(error: BaseException) -> str | None:
         places += [os.fsdecode(name) for name in (error.filename, error.filename2) if _is_path(name)]
         reason = error.strerror or text or type(error).__name__
         return " ".join([f"{': '.join([*places, reason])}.", *filter(None, [_REMEDIES.get(error.errno)])])
-    of_gpu = getattr(sys.modules.get("torch"), "OutOfMemoryError", MemoryError)
-    if isinstance(error, (MemoryError, of_gpu)) or "can't allocate memory" in text:
+    if is_out_of_memory(error):
         return f"There is not enough memory ({text or 'no more was said'}). {_MEMORY}"
     if isinstance(error, RuntimeError) and "can't start new thread" in text:
         return f"No more threads can be started. {_LIMIT}"

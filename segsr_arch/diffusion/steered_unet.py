@@ -11,7 +11,7 @@ from segsr_arch.diffusion.control import ControlEncoder, ControlStem
 from segsr_arch.diffusion.guidance import OnePass, guided_from, one_pass_guidance
 from segsr_arch.diffusion.parts import DiffusionParts
 from segsr_arch.diffusion.pixel_attention import DecoderAttention
-from segsr_arch.errors import ConfigError
+from segsr_arch.diffusion.text import one_each
 from segsr_arch.windows import Window
 
 
@@ -72,14 +72,9 @@ class SteeredUNet(nn.Module):
         Raises:
             ConfigError: If there are more or fewer captions than images.
         """
-        count = len(features)
-        captions = [""] * count if captions is None else list(captions)
-        if len(captions) != count:
-            raise ConfigError(
-                f"captions: {len(captions)} for {count} images; give one for each, an empty one where there is none."
-            )
-        silence, text = self.parts.text([""]), self.parts.text(captions)
-        return Steering(features=features, text=text, silence=silence, has_words=any(captions))
+        texts = one_each(captions, len(features))
+        silence, text = self.parts.text([""]), self.parts.text(texts)
+        return Steering(features=features, text=text, silence=silence, has_words=any(texts))
 
     def predict(self, latents: Tensor, t: Tensor, steering: Steering) -> Tensor:
         """Run ControlNet and UNet once.

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from segsr_arch.captions.budget import FittedText, TokenBudget, clip_tokenizer
-from segsr_arch.captions.change import embed_captions
+from segsr_arch.captions.change import embed_captions, fit_caption
+from segsr_arch.errors import ConfigError
 
 VOCABULARY = 49408  # entries of CLIP's byte pair encoding; the last two begin and end a text
 
@@ -38,6 +39,30 @@ def say_left_out(fitted: FittedText, length: int) -> None:
     """Warn of what an encoder of that many tokens will not read."""
     if fitted.left_out:
         logger.warning("A caption is longer than %d tokens; left out: %s", length, " ".join(fitted.left_out))
+
+
+def one_each(captions: Sequence[str] | None, count: int) -> list[str]:
+    """One caption for each of so many images, empty ones for ``None``.
+
+    Raises:
+        ConfigError: If there are more or fewer.
+    """
+    listed = [""] * count if captions is None else list(captions)
+    if len(listed) != count:
+        raise ConfigError(
+            f"captions: {len(listed)} for {count} images; give one for each, an empty one where there is none."
+        )
+    return listed
+
+
+def styled(captions: list[str], texts: TokenBudget) -> list[str]:
+    """Put the style words before captions, which are then as long as the text encoder reads."""
+    if not texts.style:
+        return captions
+    fitted = [fit_caption(caption, texts) for caption in captions]
+    for text in fitted:
+        say_left_out(text, texts.limit)
+    return [text.text for text in fitted]
 
 
 class TextConditioning(nn.Module):

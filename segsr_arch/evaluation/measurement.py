@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from segsr_arch.errors import DataError
+from segsr_arch.errors import DataError, NotEnoughMemoryError
 from segsr_arch.evaluation.chosen_metrics import ChosenMetrics, Measured
 from segsr_arch.evaluation.image_checks import Images
 from segsr_arch.results.classes import NO_CLASS
@@ -23,7 +23,7 @@ class Sample:
 
     Attributes:
         row: Its name and class, and where its images lie.
-        load: Gives the images; it is called once, in any thread, and raises DataError.
+        load: Gives the images; it is called once, in any thread, and raises DataError or NotEnoughMemoryError.
         others: The same for each further sample that a network drew of the image.
     """
 
@@ -53,7 +53,7 @@ def _measure(sample: Sample, metrics: ChosenMetrics) -> tuple[list[Measured], st
     for load in (sample.load, *sample.others):
         try:
             images = load()
-        except DataError as error:
+        except (DataError, NotEnoughMemoryError) as error:
             measured.append(Measured(values={}, features={}, problems=(str(error),)))
             continue
         if digest is None and images.gt is not None:

@@ -11,7 +11,7 @@ import numpy as np
 from basicsr.utils import tensor2img
 from torch import Tensor
 
-from segsr_arch.errors import DataError, SaveError
+from segsr_arch.errors import DataError, NotEnoughMemoryError, SaveError, SegsrError
 from segsr_arch.evaluation.image_checks import Images, check_images
 from segsr_arch.evaluation.image_folders import Matching
 from segsr_arch.evaluation.measurement import Sample
@@ -98,7 +98,7 @@ def computed_samples(
             sr = images[0]
             if method.samples:
                 spread, told = running.against(check_images(sr=sr, gt=gt, lq=lq, scale=scale).gt)
-        except DataError as error:
+        except (DataError, NotEnoughMemoryError) as error:
             yield Sample(row=row, load=_raising(error))
             continue
         if save_images:
@@ -117,7 +117,7 @@ def computed_samples(
         yield Sample(row=row, load=load, others=tuple(others))
 
 
-def _raising(error: DataError) -> Callable[[], Images]:
+def _raising(error: SegsrError) -> Callable[[], Images]:
     def load() -> Images:
         raise error
 

@@ -20,6 +20,7 @@ from segsr_arch.models.optimization import choose_kernels, trainable
 from segsr_arch.models.train_options import AMP_DTYPES, TrainOptions, check_batches, check_image_losses
 from segsr_arch.models.validated_model import ValidatedModel
 from segsr_arch.option_fields import keys_of
+from segsr_arch.running.memory import telling_what_to_change
 
 
 @register(MODEL_REGISTRY)
@@ -157,7 +158,8 @@ class TrainingModel(ValidatedModel):
             # Ranks exchange gradients once, with the last part.
             wait = self.opt["dist"] and part < parts - 1
             self.position = (current_iter, part)
-            with self.net_g.no_sync() if wait else contextlib.nullcontext():
+            exchange = self.net_g.no_sync() if wait else contextlib.nullcontext()
+            with exchange, telling_what_to_change(self._less_to_train):
                 losses = self.compute_losses(lq, gt)
                 torch.autograd.backward(self.scaler.scale(_sum_of(losses) / parts))
             for key, loss in losses.items():
@@ -171,12 +173,23 @@ class TrainingModel(ValidatedModel):
             rate=self.get_current_learning_rate()[0],
             states=Path(self.opt["path"]["training_states"]),
         )
-        self.scaler.step(self.optimizer_g)
+        with telling_what_to_change(self._less_to_train):  # in the first step the optimizer gets its memory
+            self.scaler.step(self.optimizer_g)
         self.scaler.update()
         self.step_losses = sums
         if self.ema_decay > 0:
             self.model_ema(decay=decay_at(current_iter, self.ema_decay, warmup=self.train_options.ema_warmup))
         self.trained_iter = current_iter
+
+    def _less_to_train(self) -> str:
+        count, _, height, width = self.gt.shape
+        parts = self.train_options.accumulate
+        amp = "" if self.train_options.amp else ", or set train: amp: bf16"
+        return (
+            f"for a step on {count // parts} images of {width} x {height} HR pixels at once: raise train: accumulate "
+            f"(now {parts}; the batch is computed in so many parts), lower batch_size_per_gpu or gt_size of "
+            f"datasets: train{amp}"
+        )
 
     def get_current_log(self) -> "OrderedDict[str, float]":
         """Losses of the last step for the log, on rank 0 their means over all ranks; every rank has to ask at once."""

@@ -24,6 +24,7 @@ from segsr_arch.option_fields import keys_of
 from segsr_arch.option_keys import Key
 from segsr_arch.results.writing import write_record
 from segsr_arch.running.failures import naming_image
+from segsr_arch.running.memory import telling_what_to_change
 
 _SHOWN_PROBLEMS = 3
 
@@ -79,6 +80,13 @@ class ValidatedModel(SRModel):  # type: ignore[misc] # of a package without type
         """Count the parameters of a bare network, by part if its parts are known; for the log."""
         return {"all": sum(parameter.numel() for parameter in net.parameters())}
 
+    def _less_to_test(self) -> str:
+        height, width = self.lq.shape[-2:]
+        if self.tile is None:
+            size = max(1, min(TileOptions().size, max(height, width) // 2))
+            return f"for an LR image of {width} x {height} at once: set tile: {{size: {size}, overlap: {size // 4}}}"
+        return f"for tiles of {self.tile.size} LR pixels, {self.tile.batch} at once: lower tile: size or batch"
+
     def feed_data(self, data: Mapping[str, Any]) -> None:
         """Move a batch to the device; a copy from pinned memory is not waited for."""
         self.lq = data["lq"].to(self.device, non_blocking=True)
@@ -106,7 +114,7 @@ class ValidatedModel(SRModel):  # type: ignore[misc] # of a package without type
 
     def test(self) -> None:
         """Super-resolve ``self.lq`` into ``self.output``; ``self.lq`` and the network's mode stay what they are."""
-        with self.evaluating():
+        with self.evaluating(), telling_what_to_change(self._less_to_test):
             self.output = self.super_resolve(self.lq)
 
     @contextlib.contextmanager

@@ -15,6 +15,7 @@ from segsr_arch.inference.cost import seconds_of
 from segsr_arch.reproduction.execution import Slot
 from segsr_arch.reproduction.plan import Run
 from segsr_arch.running.logs import errors_only
+from segsr_arch.running.memory import is_out_of_memory
 from segsr_arch.zoo.named_networks import build_base
 
 STEPS = 4
@@ -111,8 +112,13 @@ def measure_pace(
             network = build_base(run.train["network_g"]).to(device).train()
             step = _time_steps(network, run.train, device, step_done)
             image = _time_image(network, lr_size, device)
-        except torch.OutOfMemoryError as error:
-            raise ConfigError(f"{run.name}: {device} has not enough memory for one step of training.") from error
+        except (MemoryError, RuntimeError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise ConfigError(
+                f"{run.name}: {device} has not enough memory for one step of training; take another device, or leave "
+                f"this network out."
+            ) from error
     return Pace(step=step, image=image)
 
 

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -9,7 +10,7 @@ from torch import Tensor
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.inference.super_resolution import check_finite, super_resolve
 from segsr_arch.inference.tile_options import TileOptions
-from segsr_arch.scenes.network.memory import give_back_memory, is_out_of_memory
+from segsr_arch.running.memory import attempted
 from segsr_arch.scenes.network.scene_model import ModelAround, SceneModel
 from segsr_arch.scenes.network.symmetries import place_before
 from segsr_arch.windows import Window, WindowGrid
@@ -50,7 +51,7 @@ class CheckedModel(ModelAround):
         start, reduced = 0, False
         while start < len(tiles):
             now = slice(start, start + (self._together or len(tiles)))
-            sr, complaint = self._try(tiles[now], windows[now], symmetry)
+            sr, complaint = attempted(partial(self._run, tiles[now], windows[now], symmetry))
             if sr is None:
                 self._reduce(tiles[now], complaint)
                 reduced = True
@@ -79,17 +80,6 @@ class CheckedModel(ModelAround):
             "LR pixels, which changes the result a little; a smaller --tile makes it independent of memory"
         )
 
-    def _try(self, tiles: Tensor, windows: Sequence[Window], symmetry: int) -> tuple[Tensor | None, str]:
-        """The SR tiles, or ``None`` and what was said if memory did not suffice."""
-        try:
-            return self._run(tiles, windows, symmetry), ""
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            complaint = str(error) or type(error).__name__
-        give_back_memory()  # not within the except block, where the error holds on to what the model had
-        return None, complaint
-
     def _reduce(self, tiles: Tensor, complaint: str) -> None:
         if len(tiles) > 1:
             self._together = len(tiles) // 2
@@ -100,7 +90,7 @@ class CheckedModel(ModelAround):
         if side < _SMALLEST:
             raise DataError(
                 f"{self.name}: memory does not suffice, not even for {2 * side} x {2 * side} LR pixels at once "
-                f"({complaint.splitlines()[0]}). Free memory, or use --device cpu or another model."
+                f"({complaint}). Free memory, or use --device cpu or another model."
             )
         self._side = side
 

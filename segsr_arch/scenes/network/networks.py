@@ -16,8 +16,8 @@ from segsr_arch.errors import ConfigError, first_line
 from segsr_arch.evaluation.trained_network import TrainedNetwork
 from segsr_arch.inference.super_resolution import super_resolve
 from segsr_arch.models.train_options import AMP_DTYPES
+from segsr_arch.running.memory import is_out_of_memory
 from segsr_arch.scenes.network.checked_model import CheckedModel
-from segsr_arch.scenes.network.memory import is_out_of_memory
 from segsr_arch.scenes.network.scene_model import SceneModel
 from segsr_arch.windows import Window
 from segsr_arch.zoo.named_networks import SCALE_NAMES
