@@ -181,7 +181,8 @@ class MSSD(nn.Module):
             return self.unet.predict_guided(latents, steps, steering.at(window), sampler.guidance)
 
         denoiser = tiled(predict, tile)
-        latents = sample(denoiser, noise.expand(lq.shape[0], *shape), self.schedule, sampler)
+        about = self._diffused.expected(enlarged)
+        latents = sample(denoiser, noise.expand(len(lq), *shape), self.schedule, sampler, expected=about)
         sr = crop(self._diffused.image(latents, enlarged), *(self.upscale * side for side in lq.shape[-2:]))
         return corrected(sr, lq, kind=self.options.correction, scale=self.upscale)
 

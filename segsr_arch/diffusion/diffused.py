@@ -24,6 +24,10 @@ class Diffused:
             latents = latents - encode_frozen(self._autoencoder, enlarged)
         return latents / self._std
 
+    def expected(self, enlarged: Tensor) -> Tensor | None:
+        """What is diffused, as far as the LR image tells: the latents of the base; ``None``, nothing, over a base."""
+        return None if self._over_base else encode_frozen(self._autoencoder, enlarged) / self._std
+
     def image(self, diffused: Tensor, enlarged: Tensor) -> Tensor:
         """The reverse: images (B, 3, H, W), about [0, 1], not clipped."""
         latents = diffused * self._std

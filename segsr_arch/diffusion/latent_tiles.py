@@ -61,17 +61,37 @@ def tiled(predict: Callable[[Tensor, int, Window], Tensor], options: LatentTileO
     """
 
     def denoiser(latents: Tensor, t: int) -> Tensor:
-        height, width = latents.shape[-2:]
-        grid = WindowGrid(height=height, width=width, size=options.size, overlap=options.overlap)
-        rows, columns = _weights(grid.tops, min(options.size, height)), _weights(grid.lefts, min(options.size, width))
-        blended = torch.zeros_like(latents, dtype=torch.float32)
-        for window in grid:
-            place = (..., *window.slices)
-            weight = torch.outer(rows[window.top], columns[window.left]).to(latents.device)
-            blended[place] += weight * predict(latents[place], t, window).float()
-        return blended
+        grid = WindowGrid(height=latents.shape[-2], width=latents.shape[-1], size=options.size, overlap=options.overlap)
+        return blended(lambda window: predict(latents[(...,) + window.slices], t, window), grid)
 
     return denoiser
+
+
+def blended(give: Callable[[Window], Tensor], grid: WindowGrid, *, scale: int = 1) -> Tensor:
+    """Put together what is computed window by window, weighted by a bell in each.
+
+    Args:
+        give: Gives a tensor (B, C, scale * height, scale * width) for a window of the grid.
+        grid: Overlapping windows.
+        scale: Pixels of the result for one of the grid.
+
+    Returns:
+        (B, C, H, W) float32, scale times as large as the grid; the only window of a grid as it is.
+    """
+    if len(grid) == 1:
+        return give(next(iter(grid))).float()
+    sides = [scale * min(grid.size, length) for length in (grid.height, grid.width)]
+    rows, columns = (
+        _weights(tuple(scale * start for start in starts), side)
+        for starts, side in zip((grid.tops, grid.lefts), sides, strict=True)
+    )
+    canvas = torch.zeros(())
+    for count, window in enumerate(grid):
+        part, place = give(window).float(), window.scaled(scale)
+        if count == 0:
+            canvas = part.new_zeros(*part.shape[:-2], scale * grid.height, scale * grid.width)
+        canvas[(...,) + place.slices] += torch.outer(rows[place.top], columns[place.left]).to(part.device) * part
+    return canvas
 
 
 @lru_cache(maxsize=16)

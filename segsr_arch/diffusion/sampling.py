@@ -53,6 +53,7 @@ def sample(
     schedule: NoiseSchedule,
     options: SamplerOptions,
     *,
+    expected: Tensor | None = None,
     advance: Callable[[], object] = lambda: None,
 ) -> Tensor:
     """Sample clean latents.
@@ -65,6 +66,10 @@ def sample(
         noise: Standard normal noise (B, C, h, w), float32.
         schedule: The schedule that the network was trained on.
         options: Solver, number of steps, and seed; guidance is the denoiser's own.
+        expected: What clean latents are about, (B, C, h, w). At its last step a schedule may still hold some of the
+            image (Stable Diffusion's .068), and a network that was trained there takes noise alone for an image of zero
+            mean: sampling then starts with as much of this. ``None`` starts from noise alone, which is right where
+            clean latents are of zero mean.
         advance: Called after each step.
 
     Returns:
@@ -76,7 +81,7 @@ def sample(
     solver, spacing = _solver(schedule, options)
     solver.set_timesteps(options.steps, **spacing)
     times = [int(t) for t in solver.timesteps]
-    latents, clean = noise, noise
+    latents = clean = noise if expected is None else schedule.noised(expected, noise, times[0])
     for place, t in enumerate(times):
         prediction = denoiser(latents, t).float()
         if options.type == "lcm":

@@ -95,6 +95,25 @@ def test_an_image_alone_is_sampled_as_in_a_batch_and_another_seed_gives_another(
     assert (other - alone).abs().max() > 1e-2
 
 
+@pytest.mark.parametrize("base", ["none", "bicubic"])
+def test_sampling_starts_with_what_the_schedule_leaves_of_the_image_at_its_end(base, monkeypatch):
+    network, first = build(base=base).eval(), []
+
+    def predict(latents, *_):
+        first.append(latents.clone())
+        return latents
+
+    monkeypatch.setattr(network.unet, "predict_guided", predict)
+    with torch.no_grad():
+        for level in (0.0, 1.0):
+            network(torch.full((1, 3, 8, 8), level), seed=3)
+    apart = first[2] - first[0]  # two steps each; latents of black and white are -1 and 1, divided by latent_std
+    signal = float(network.schedule.signal(999))
+    assert signal == pytest.approx(0.068, abs=5e-4)
+    expected = 2 * signal / TINY_MSSD["latent_std"] if base == "none" else 0.0
+    torch.testing.assert_close(apart, torch.full_like(apart, expected), atol=1e-4, rtol=1e-4)
+
+
 def test_words_are_weighted_against_silence_in_one_pass_of_twice_the_images():
     network = build().eval().unet
     latents, t = torch.randn(2, 48, 4, 4), torch.tensor([10, 900])

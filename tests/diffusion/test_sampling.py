@@ -10,8 +10,8 @@ from segsr_arch.errors import ConfigError, DependencyError
 
 MEAN, SPREAD = 0.7, 0.5
 SCHEDULES = {
-    # Not Stable Diffusion's: its end still holds .068 of the image, so that from noise alone the mean comes out at .679
-    # whatever the solver, and DDIM, of first order, needs a finer beginning to keep the spread in 50 steps (.470).
+    # Not Stable Diffusion's: its end still holds .068 of the image, which has a test of its own, and DDIM, of first
+    # order, needs a finer beginning to keep the spread in 50 steps (.470).
     "epsilon": {"beta_start": 0.0001, "beta_end": 0.025},
     "v_prediction": {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"},
 }
@@ -49,6 +49,23 @@ def test_samples_of_an_exact_denoiser_have_its_mean_and_spread(kind, prediction)
     assert clean.std().item() == pytest.approx(SPREAD, abs=0.02)
     assert len(times) == len(ticks) == 50, "one evaluation a step"
     assert times[0] == 999 and times == sorted(times, reverse=True), "trailing: from the last step downwards"
+
+
+@pytest.mark.parametrize(("kind", "spread"), [("unipc", SPREAD), ("dpm++", SPREAD), ("ddim", 0.470)])
+def test_of_stable_diffusions_own_schedule_the_mean_is_kept_where_it_starts_with_what_is_expected(kind, spread):
+    schedule = NoiseSchedule.of()
+    assert schedule.signal(999).item() == pytest.approx(0.068, abs=5e-4)
+    noise = noise_of((4, 64, 64), seed=0, keys=())[None]
+
+    def mean_and_spread(expected):
+        clean = sample(
+            exact_denoiser(schedule)[0], noise, schedule, SamplerOptions(type=kind, steps=50), expected=expected
+        )
+        return clean.mean().item() - SPREAD * noise.mean().item(), clean.std().item()
+
+    about = noise_of((4, 64, 64), seed=1, keys=())[None] * SPREAD + MEAN  # right on average
+    assert mean_and_spread(about) == (pytest.approx(MEAN, abs=0.005), pytest.approx(spread, abs=0.02))
+    assert mean_and_spread(None)[0] == pytest.approx(0.68, abs=0.005), "the image that is left is taken for zero"
 
 
 @pytest.mark.parametrize("kind", TYPES)
