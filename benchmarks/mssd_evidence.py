@@ -2,10 +2,10 @@
 
     cd benchmarks
     basicsr train -opt ../options/tiny_train_MSSD_UCM_x4.yml --force_yml name=with0
-    python mssd_evidence.py experiments/with0 [experiments/without0 ...] [--iteration 1300]
+    python mssd_evidence.py experiments/with0 [experiments/without0 ...] [--iteration 1000]
 
 A run without the contrastive term is one with ``network_g:contrast=~``; one whose contrastive loss may see the HR image
-imports ``mssd_shared.py``, too. Each row says what it was measured on.
+imports ``mssd_shared.py``. Each row says what it was measured on.
 """
 
 import argparse
@@ -28,6 +28,7 @@ from segsr_arch.diffusion.correction import corrected
 from segsr_arch.models.draws import Draws
 from segsr_arch.weights.network_weights import put_weights, read_weights
 
+DRAWS = 8  # of time step and noise for each image, when captions are compared
 MIDDLE = 0.5  # the time step, of all, of latents that show the HR image and hide it
 SIDE = 64  # of the crop of each image that is measured, in HR pixels: the middle
 LOSS = re.compile(r"\b(l_\w+): (\S+)")
@@ -158,11 +159,11 @@ def caption_row(network: MSSD, images: dict[str, Any]) -> str:
     for index in range(len(captions)):
         lq, gt = images["lq"][index : index + 1], images["gt"][index : index + 1]
         for name, texts in kinds.items():
-            # Sixteen time steps of an image at once.
+            # Several time steps of an image at once.
             found = network.training_losses(
-                lq.expand(16, -1, -1, -1),
-                gt.expand(16, -1, -1, -1),
-                captions=[texts[index]] * 16,
+                lq.expand(DRAWS, -1, -1, -1),
+                gt.expand(DRAWS, -1, -1, -1),
+                captions=[texts[index]] * DRAWS,
                 draw=Draws(seed=0, keys=(index,)),
             )
             losses[name].append(float(found["l_noise"]))
@@ -171,7 +172,7 @@ def caption_row(network: MSSD, images: dict[str, Any]) -> str:
     for name in ("shuffled", "none"):
         gap = np.array(losses[name]) - true
         words.append(f"{name} {gap.mean():+.5f} (standard error {gap.std(ddof=1) / len(gap) ** 0.5:.5f})")
-    return f"noise loss by caption, {len(true)} images of 16 draws: " + ", ".join(words)
+    return f"noise loss by caption, {len(true)} images of {DRAWS} draws: " + ", ".join(words)
 
 
 def psnr(sr: Tensor, gt: Tensor) -> float:

@@ -18,13 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-import segsr_arch  # noqa: F401 # before basicsr, which it repairs
-
-# isort: split
-from mssd_captioned import CaptionedPairs
-
 from segsr_arch.archs.bicubic_arch import Bicubic
 from segsr_arch.config import read_options
+from segsr_arch.data.blind_paired_dataset import BlindPairedDataset
 from segsr_arch.diffusion.autoencoders import PixelAutoencoder
 from segsr_arch.diffusion.schedule import NoiseSchedule
 
@@ -40,7 +36,7 @@ def patches_of(options: dict[str, Any], *, count: int, clean: bool, seed: int) -
     data = {**options["datasets"]["train"], "scale": options["scale"], "phase": "train"}
     if clean:
         data["degradation"] = [{"type": "reduce", "how": "bicubic"}]
-    dataset = CaptionedPairs(data)
+    dataset = BlindPairedDataset(data)
     items = [dataset[int(index)] for index in np.random.default_rng(seed).permutation(len(dataset))[:count]]
     return torch.stack([item["lq"] for item in items]), torch.stack([item["gt"] for item in items])
 

@@ -1,6 +1,6 @@
 """An MSSD whose contrastive loss reads noised HR latents beside LR and HR, for ``mssd_evidence.py``: the shortcut.
 
-Named in an option file as ``imports: [mssd_captioned.py, mssd_shared.py]`` and ``network_g: type: SharedLatentsMSSD``.
+Named in an option file as ``imports: [mssd_shared.py]`` and ``network_g: type: SharedLatentsMSSD``.
 """
 
 import torch
