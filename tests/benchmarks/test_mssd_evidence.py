@@ -7,11 +7,13 @@ import pytest
 import torch
 from mssd_evidence import falling, features_of, leak, projected, psnr
 from mssd_floor import floors, left_over
+from mssd_shared import SharedLatentsMSSD
 
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.config import read_options
 from segsr_arch.degradations.bicubic_operator import reduce_bicubic
 from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.models.draws import Draws
 from tests.support import TINY_MSSD
 
 OPTIONS = Path(__file__).parents[2] / "options"
@@ -41,6 +43,17 @@ def test_features_follow_latents_that_show_the_hr_image_and_say_nothing_of_the_l
     noise = [features_of(network, each, seed=seed) for seed, each in enumerate((network.enlarge(images["lq"]), gt))]
     right = (noise[0] @ noise[1].T).argmax(1) == torch.arange(6)
     assert float(right.float().mean()) < 0.7
+
+
+def test_shared_latents_solve_the_contrast_without_the_image():
+    generator = torch.Generator().manual_seed(0)
+    lq, gt = (torch.rand(4, 3, side, side, generator=generator) for side in (8, 16))  # nothing to do with each other
+    losses = {}
+    for kind in (MSSD, SharedLatentsMSSD):
+        torch.manual_seed(0)
+        network = kind(**{**TINY_MSSD, "scale": 2, "contrast": {"queue": 8, "weight": 1.0}})
+        losses[kind] = float(network.training_losses(lq, gt, draw=Draws(seed=0, keys=()))["l_contrast"])
+    assert losses[SharedLatentsMSSD] < 0.5 * losses[MSSD]
 
 
 def test_projected_samples_reduce_to_the_lr_image_unless_it_is_all_noise():
