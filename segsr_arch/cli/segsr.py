@@ -67,7 +67,10 @@ def run(args: argparse.Namespace) -> int:
     if getattr(args, "works_beside_network", False):
         let_waiting_threads_sleep()
     import_whole_package()
-    return importlib.import_module(f"segsr_arch.cli.{args.command}").run(args)
+    from segsr_arch.compat.logger_setup import basicsr_not_set_up
+
+    with basicsr_not_set_up():
+        return importlib.import_module(f"segsr_arch.cli.{args.command}").run(args)
 
 
 @escaped_output()

@@ -13,6 +13,7 @@ from typing import Any
 
 from segsr_arch.cli.failures import EXPLAINED
 from segsr_arch.cli.interruption import Interrupted, TrainingInterruption
+from segsr_arch.compat.logger_setup import basicsr_not_set_up
 from segsr_arch.compat.pipelines import options_given
 from segsr_arch.config import apply_overrides, check_options, read_options
 from segsr_arch.config.imports import imported_code
@@ -40,7 +41,8 @@ def run(args: argparse.Namespace, given: Sequence[str], held: contextlib.ExitSta
         Exit code: 0, 2 if the first process explains the error, 130 after SIGINT, 143 after SIGTERM.
     """
     try:
-        return (_train if args.command == "train" else _test)(args, given, held)
+        with basicsr_not_set_up():
+            return (_train if args.command == "train" else _test)(args, given, held)
     except _ToldByFirst:
         return EXPLAINED
     except Interrupted as stop:

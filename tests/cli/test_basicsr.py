@@ -1,8 +1,11 @@
+import contextlib
+import io
 import logging
 import re
 import sys
 
 import pytest
+from basicsr.utils import get_root_logger
 
 import segsr_arch  # noqa: F401
 from segsr_arch.cli.basicsr import main
@@ -46,6 +49,22 @@ def test_train_then_test(folder, monkeypatch, capsys):
     assert sys.argv is argv
     assert "Results: results/tiny" in capsys.readouterr().err
     assert len(list((folder / "results" / "tiny" / "visualization" / "few").glob("*.png"))) == 8
+
+
+def test_runs_of_one_process_have_a_log_file_each_and_leave_no_stream_behind(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    for name in ("first", "second"):
+        path = write_options(folder, make_options(folder, iterations=2) | {"name": name})
+        with io.StringIO() as screen, contextlib.redirect_stderr(screen):
+            assert main(["train", "-opt", str(path)]) == 0
+            assert "is built" in screen.getvalue()
+        (log,) = (folder / "experiments" / name).glob("train_*.log")
+        assert f"experiments/{name}/models" in log.read_text() and "End of training" in log.read_text()
+    get_root_logger().info("said after the runs")
+    get_root_logger().warning("to the screen as it is now")
+    told = capsys.readouterr().err
+    assert "Logging error" not in told and "to the screen as it is now" in told
+    assert "said after the runs" not in log.read_text()
 
 
 def test_images_alone_are_tested_with_a_metric_that_compares_with_nothing(folder, monkeypatch):

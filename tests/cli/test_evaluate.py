@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from basicsr.metrics import calculate_psnr
 from segsr_arch.cli import basicsr
 from segsr_arch.cli.segsr import main
 from segsr_arch.results.reading import read_record
+from tests.cli.runs import forget_logger
 from tests.evaluation.test_trained_network import write_test_options
 from tests.support import make_image, write_image
 
@@ -163,7 +165,9 @@ def test_lists_protocols_and_metrics(capsys):
 def test_a_trained_network_is_run_measured_and_its_cost_counted(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     path = write_test_options(tmp_path)
+    forget_logger()
     assert main(["evaluate", "-opt", str(path), "--protocol", "y-crop", "rgb"]) == 0
+    assert not logging.getLogger("basicsr").handlers, "a training of this process has its own log file"
     folder = tmp_path / "results/tiny/evaluation/made"
     record = read_record(folder)
     assert [row.name for row in record.images] == [f"im{index}" for index in range(5)]

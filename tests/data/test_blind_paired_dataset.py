@@ -16,7 +16,7 @@ from segsr_arch.data.made_pairs import MadePairs
 from segsr_arch.degradations.bicubic import make_lr
 from segsr_arch.degradations.kernels import anisotropic_kernel, delta_kernel
 from segsr_arch.errors import ConfigError, DataError
-from tests.cli.runs import forget_logger, write_options
+from tests.cli.runs import write_options
 from tests.config.paired_options import changed, good_train
 from tests.config.test_check import problems
 from tests.support import make_image, write_image
@@ -238,7 +238,6 @@ def test_a_stock_training_gets_the_same_images_whatever_the_number_of_workers(op
     for workers in (0, 2):
         opt["name"] = f"tiny{workers}"
         opt["datasets"]["train"]["num_worker_per_gpu"] = workers
-        forget_logger()
         assert basicsr.main(["train", "-opt", str(write_options(tmp_path, opt))]) == 0
         folder = tmp_path / "experiments" / opt["name"]
         log = next(folder.glob("*.log")).read_text()
