@@ -132,7 +132,7 @@ class MadePairs(Dataset[dict[str, Tensor | str]], ABC):
             its facts; ``gt_path`` and ``lq_path``, both the path of the ground truth; ``caption`` if there are any.
 
         Raises:
-            DataError: If the image cannot be read, is not of 8 bits, or is smaller than ``gt_size``.
+            DataError: If the image cannot be read, is not of 8 bits, or is smaller than ``gt_size`` or the scale.
         """
         path = self.paths[index]["gt_path"]
         image = imfrombytes(self._read(path), float32=False)[..., ::-1]
@@ -141,6 +141,9 @@ class MadePairs(Dataset[dict[str, Tensor | str]], ABC):
                 hr, top, left, height, width = self._patch(image)
             else:
                 hr, top, left = mod_crop(image, self.scale), 0, 0
+                if not hr.size:
+                    size = f"{image.shape[1]} x {image.shape[0]}"
+                    raise DataError(f"{size} pixels are less than one LR pixel at scale {self.scale}: remove the image")
                 height, width = (length // self.scale for length in hr.shape[:2])
             made = self.degrade(hr, path)
         except DataError as error:

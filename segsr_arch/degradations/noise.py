@@ -16,7 +16,7 @@ class GaussianNoise(Step):
     name = "noise"
     stage = "noise"
 
-    sigma: Range = option((0.0, 25.0), help="standard deviation", unit="grey levels of 255", minimum=0)
+    sigma: Range = option((0.0, 25.0), help="standard deviation", unit="grey levels of 255", minimum=0, maximum=255)
     clean: float = option(0.0, help="share of images that get none (IKC's code: 0.2)", minimum=0, maximum=1)
     grey: bool = option(False, help="the same noise in every band")
 

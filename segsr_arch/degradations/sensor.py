@@ -92,9 +92,11 @@ class SensorNoise(Step):
     name = "sensor-noise"
     stage = "noise"
 
-    snr: Range = option((40.0, 200.0), help="signal over photon noise at white: the root of its electrons", minimum=1)
+    snr: Range = option(
+        (40.0, 200.0), help="signal over photon noise at white: the root of its electrons", minimum=1, maximum=1e4
+    )
     readout: Range = option(
-        (0.0, 2.0), help="standard deviation of the read-out noise", unit="grey levels of 255", minimum=0
+        (0.0, 2.0), help="standard deviation of the read-out noise", unit="grey levels of 255", minimum=0, maximum=255
     )
 
     def applied(self, signal: Signal, rng: np.random.Generator, *, scale: int) -> tuple[Signal, dict[str, Any]]:
@@ -123,7 +125,9 @@ class Stripes(Step):
     name = "stripes"
     stage = "noise"
 
-    offset: Range = option((0.0, 1.0), help="standard deviation of the offsets", unit="grey levels of 255", minimum=0)
+    offset: Range = option(
+        (0.0, 1.0), help="standard deviation of the offsets", unit="grey levels of 255", minimum=0, maximum=255
+    )
     gain: Range = option((0.0, 0.01), help="standard deviation of the gains, about 1", minimum=0, maximum=1)
     direction: str = option("columns", help="along what stripes run", choices=("columns", "rows"))
 
@@ -155,7 +159,9 @@ class Haze(Step):
     stage = "air"
 
     transmission: Range = option((0.6, 1.0), help="part t of the ground's light that passes", above=0, maximum=1)
-    airlight: Range = option((180.0, 255.0), help="light A of the air", unit="grey levels of 255", minimum=0)
+    airlight: Range = option(
+        (180.0, 255.0), help="light A of the air", unit="grey levels of 255", minimum=0, maximum=1e4
+    )
 
     def applied(self, signal: Signal, rng: np.random.Generator, *, scale: int) -> tuple[Signal, dict[str, Any]]:
         """Veil the image; see :meth:`Step.applied`."""

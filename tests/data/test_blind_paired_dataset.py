@@ -165,6 +165,15 @@ def test_folders_in_the_folder_are_read_too_and_hidden_ones_are_not(tmp_path, op
     assert "b/notes.txt" in line and "no images" in line and "a1" not in line
 
 
+@pytest.mark.parametrize("kind", ["BicubicPairedDataset", "BlindPairedDataset"])
+def test_an_image_of_less_than_one_lr_pixel_is_named(tmp_path, kind):
+    write_image(tmp_path / "a.png", make_image(0, 3, 9))
+    with pytest.raises(DataError, match=r"a.png: 9 x 3 pixels are less than one LR pixel at scale 4"):
+        dataset(tmp_path, type=kind)[0]
+    write_image(tmp_path / "b.png", make_image(0, 4, 9))  # far smaller than a kernel
+    assert dataset(tmp_path, type=kind)[1]["lq"].shape == (3, 1, 2)
+
+
 def test_a_base_alone_makes_nothing():
     with pytest.raises(TypeError, match="abstract"):
         MadePairs({"scale": 4})
