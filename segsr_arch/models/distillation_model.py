@@ -12,6 +12,7 @@ from segsr_arch.compat.registration import register
 from segsr_arch.diffusion.distillation import Teaching
 from segsr_arch.errors import CheckpointError, ConfigError
 from segsr_arch.models.diffusion_model import DiffusionModel
+from segsr_arch.models.optimization import trainable
 from segsr_arch.option_fields import OptionGroup, keys_of, option
 
 
@@ -32,6 +33,12 @@ class DistillationOptions(OptionGroup):
     )
     guidance_least: float = option(1.0, help="least weight of guidance that is learned", minimum=0)
     guidance_most: float = option(14.0, help="largest weight of guidance that is learned", above=1)
+
+    one_pass_lr_factor: float = option(
+        10.0,
+        help="learning rate of what the student is told the weight by, over that of all else, which has only to follow",
+        above=0,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -78,6 +85,14 @@ class DistillationModel(DiffusionModel):
                 "network_g: contrast: a student learns from its teacher alone; remove it, the teacher's checkpoint is "
                 "read without."
             )
+
+    def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
+        """Make two groups: all that starts as the teacher's, and what the student is told the weight by."""
+        factor = DistillationOptions.read(self.opt["train"]).one_pass_lr_factor
+        told = list(self.get_bare_model(self.net_g).unet.one_pass.parameters())
+        own = set(map(id, told))
+        rest = [parameter for parameter in trainable(self.net_g) if id(parameter) not in own]
+        return [{"params": rest, "lr": lr}, {"params": told, "lr": factor * lr}]
 
     def feed_data(self, data: Mapping[str, Any]) -> None:
         """Take a batch with captions.

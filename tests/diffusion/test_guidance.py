@@ -135,6 +135,24 @@ def test_mssd_learns_from_a_teacher_that_stays_as_it_is_and_is_in_no_checkpoint(
     assert all(torch.equal(value, known[name]) for name, value in teacher.state_dict().items())
 
 
+@pytest.mark.parametrize(("weight", "share"), [(1.0, 0.0), (1.5, 0.5), (3.0, 4 / 4.25), (10.0, 81 / 81.25)])
+def test_a_student_without_guidance_is_as_wrong_at_each_weight_however_little_words_change(weight, share):
+    teacher = build(trained=["controlnet"])
+    student = student_of(teacher, "head", trained=["controlnet"])
+    student.teaching = Teaching(teacher.unet, weights=(1.0, 11.0))
+    numbers = Draws(seed=0, keys=(0,))
+
+    def draw(kind, shape):
+        return torch.full(shape, (weight - 1) / 10) if kind == "guidance" else numbers(kind, shape)
+
+    lq, gt = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 16, 16)
+    with torch.no_grad():
+        found = student.training_losses(lq, gt, captions=["red roofs"], draw=draw)["l_guidance"]
+        silent = student.training_losses(lq, gt, captions=[""], draw=draw)["l_guidance"]
+    assert float(found) == pytest.approx(share, rel=1e-2, abs=1e-6)
+    assert float(silent) < 1e-9, "there is nothing to be wrong about"
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_mssd_samples_with_one_evaluation_a_step_and_each_image_apart(kind):
     teacher = build(sampler={"steps": 3, "guidance": 5.0})

@@ -41,6 +41,10 @@ def test_a_student_starts_as_its_teacher_and_learns_its_guidance(tmp_path, teach
     count = len(batch(1)["lq"])
     data = batch(1) | {"gt_path": [f"{index}.png" for index in range(count)], "caption": ["red roofs"] * count}
     before = model.net_g.unet.one_pass.difference.weight.clone()
+    rest, told = model.optimizer_g.param_groups
+    assert (rest["lr"], told["lr"]) == pytest.approx((1e-3, 1e-2))
+    assert {id(p) for p in told["params"]} == {id(p) for p in model.net_g.unet.one_pass.parameters()}
+    assert len(rest["params"]) + 2 == sum(p.requires_grad for p in model.net_g.parameters())
     model.update_learning_rate(1)
     model.feed_data(data)
     model.optimize_parameters(1)

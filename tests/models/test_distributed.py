@@ -8,12 +8,13 @@ import pytest
 import torch
 import yaml
 
+from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.archs.semantic_sr_arch import SemanticSR
 from segsr_arch.results.reading import read_record
 from tests.cli.runs import largest_difference, losses, run_here
 from tests.cli.runs import network as saved_network
 from tests.models.tiny import tiny_options
-from tests.support import TINY_SEMANTICS, run_command
+from tests.support import TINY_MSSD, TINY_SEMANTICS, run_command
 
 
 def write_options(root, *, is_train, model_type="SeGSRModel", **train):
@@ -161,3 +162,21 @@ def test_two_ranks_guide_another_network_as_one_process_does(tmp_path, monkeypat
         names = [name for name in start if f".{part}." in f".{name}."]
         moved = [np.abs(alone["params", name] - start[name].numpy()).max() for name in names]
         assert not moved or max(moved) > 20 * noise, part
+
+
+def test_two_ranks_train_a_student_of_guidance_without_being_told_of_unused_parameters(tmp_path):
+    network = {**TINY_MSSD, "scale": 2, "pixel_attention": True}
+    torch.save({"params": MSSD(**network).state_dict()}, tmp_path / "teacher.pth")
+    own = {"teacher": "teacher.pth", "caption_dropout": 0.0, "pixel_opt": None}
+    path = tmp_path / write_options(tmp_path, is_train=True, model_type="DistillationModel", **own)
+    options = yaml.safe_load(path.read_text())
+    options["network_g"] = {"type": "MSSD", **network, "one_pass_guidance": "head"}
+    for dataset in options["datasets"].values():
+        del dataset["dataroot_lq"]
+        dataset |= {"type": "BlindPairedDataset", "degradation": "iso", "say_degradation": True}
+    assert "find_unused_parameters" not in options
+    path.write_text(yaml.safe_dump(options, sort_keys=False))
+    run(tmp_path, 2, "train", path.name)
+    trained = torch.load(tmp_path / "experiments/tiny/models/net_g_latest.pth", weights_only=True)["params"]
+    told = [value for name, value in trained.items() if "one_pass" in name]
+    assert told and any(value.any() for value in told)
