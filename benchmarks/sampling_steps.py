@@ -114,7 +114,10 @@ def draw(base: Row, rows: dict[tuple[str, int], Row], stem: str) -> tuple[Path, 
                 points = {steps: row[name] for (named, steps), row in rows.items() if named == solver}
                 axes.plot(list(points), list(points.values()), label=solver, color=look.colour, marker=look.marker)
             axes.axhline(base[name], color="0.6", label="bicubic")
-            axes.set_xscale("log", base=2)
+            axes.set_xscale("log")
+            counts = sorted({steps for _, steps in rows})
+            axes.set_xticks(counts, labels=map(str, counts))
+            axes.minorticks_off()
             axes.grid(visible=True)
             axes.set(xlabel="steps", ylabel=f"{metric.title}{', ' + metric.unit if metric.unit else ''}")
         plots[0].legend()
