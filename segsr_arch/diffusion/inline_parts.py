@@ -1,20 +1,17 @@
 """Parts of a diffusion model that an option file describes itself: small, with random weights, for tests and toys."""
 
-import inspect
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
 
 from segsr_arch.diffusion.autoencoders import Autoencoder, LatentAutoencoder, PixelAutoencoder
-from segsr_arch.diffusion.library import diffusers_library, transformers_library
+from segsr_arch.diffusion.library import build_model, check_keys, diffusers_library, transformers_library
 from segsr_arch.diffusion.parts import DiffusionParts
 from segsr_arch.diffusion.text import VOCABULARY, TextConditioning
 from segsr_arch.errors import ConfigError
-from segsr_arch.known_names import nearest_hint
 from segsr_arch.option_keys import is_whole
 from segsr_arch.weights.random_weights import fill_portably
 
@@ -83,7 +80,7 @@ def check_inline(options: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _seed(options: Mapping[str, Any]) -> int:
-    _check_keys(options, _KEYS, _SECTION)
+    check_keys(options, _KEYS, _SECTION)
     seed = options.get("seed", 0)
     if not is_whole(seed) or seed < 0:
         raise ConfigError(f"{_SECTION}: seed: must be a whole number from 0 on, got {seed!r}.")
@@ -98,12 +95,6 @@ def _models(options: Mapping[str, Any]) -> tuple[Autoencoder, TextConditioning, 
     autoencoder = _autoencoder(_mapping(options, "autoencoder"))
     text = _text(_mapping(options, "text"))
     return autoencoder, text, _unet(_mapping(options, "unet"), channels=autoencoder.channels, width=text.width)
-
-
-def _check_keys(options: Mapping[str, Any], known: tuple[str, ...], where: str) -> None:
-    for name in options:
-        if name not in known:
-            raise ConfigError(f"{where}: {name} is not an option{nearest_hint(name, known)}")
 
 
 def _mapping(options: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -124,20 +115,20 @@ def _autoencoder(options: Mapping[str, Any]) -> Autoencoder:
     where = f"{_SECTION}: autoencoder"
     kind = options.get("type")
     if kind == "pixels":
-        _check_keys(options, ("type", "factor"), where)
+        check_keys(options, ("type", "factor"), where)
         factor = _positive(options, "factor", where)
         if factor & (factor - 1):
             raise ConfigError(f"{where}: factor: must be a power of two, got {factor}.")
         return PixelAutoencoder(factor=factor)
     if kind == "kl":
         arguments = {name: value for name, value in options.items() if name != "type"}
-        return LatentAutoencoder(_build(diffusers_library().AutoencoderKL, arguments, where))
+        return LatentAutoencoder(build_model(diffusers_library().AutoencoderKL, arguments, where))
     raise ConfigError(f"{where}: type: must be pixels or kl, got {kind!r}.")
 
 
 def _text(options: Mapping[str, Any]) -> TextConditioning:
     where = f"{_SECTION}: text"
-    _check_keys(options, ("width", "layers", "heads"), where)
+    check_keys(options, ("width", "layers", "heads"), where)
     width, layers, heads = (_positive(options, name, where) for name in ("width", "layers", "heads"))
     if width % heads:
         raise ConfigError(f"{where}: width: must be a multiple of heads ({heads}), got {width}.")
@@ -160,15 +151,4 @@ def _unet(options: Mapping[str, Any], *, channels: int, width: int) -> Any:
             raise ConfigError(
                 f"{where}: {name}: is {options[name]}, but autoencoder and text make it {value}; remove it."
             )
-    return _build(diffusers_library().UNet2DConditionModel, {**options, **given}, where)
-
-
-def _build(model: Callable[..., Any], arguments: Mapping[str, Any], where: str) -> nn.Module:
-    """Build a model of diffusers, whose configuration ignores keys that it does not know."""
-    known = tuple(name for name in inspect.signature(model).parameters if name not in ("self", "args", "kwargs"))
-    _check_keys(arguments, known, where)
-    try:
-        built: nn.Module = model(**arguments)
-    except (TypeError, ValueError, AssertionError, RuntimeError, KeyError, IndexError) as error:
-        raise ConfigError(f"{where}: diffusers cannot build it ({type(error).__name__}: {error}).") from error
-    return built
+    return build_model(diffusers_library().UNet2DConditionModel, {**options, **given}, where)

@@ -26,8 +26,8 @@ _CONSISTENCY_STEPS = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class SamplerOptions(OptionGroup):
-    """How latents are sampled (key ``sampler:`` of a diffusion network).
+class SolverOptions(OptionGroup):
+    """How latents are sampled that nothing but the LR image guides (key ``sampler:`` of a diffusion network).
 
     Raises:
         ConfigError: If a value is not known or out of range.
@@ -41,17 +41,27 @@ class SamplerOptions(OptionGroup):
         choices=("unipc", "ddim", "dpm++", "lcm"),
     )
     steps: int = option(20, help="time steps, each one evaluation of the network, or two with guidance", minimum=1)
+    seed: int = option(0, help="of the noise: the same seed gives the same image", minimum=0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SamplerOptions(SolverOptions):
+    """How latents are sampled that words guide, too (key ``sampler:``).
+
+    Raises:
+        ConfigError: If a value is not known or out of range.
+    """
+
     guidance: float = option(
         9.0, help="weight of classifier-free guidance: 1 is none, and half the evaluations", minimum=0
     )
-    seed: int = option(0, help="of the noise: the same seed gives the same image", minimum=0)
 
 
 def sample(
     denoiser: Denoiser,
     noise: Tensor,
     schedule: NoiseSchedule,
-    options: SamplerOptions,
+    options: SolverOptions,
     *,
     expected: Tensor | None = None,
     advance: Callable[[], object] = lambda: None,
@@ -95,7 +105,7 @@ def sample(
     return clean
 
 
-def _solver(schedule: NoiseSchedule, options: SamplerOptions) -> tuple[Any, dict[str, int]]:
+def _solver(schedule: NoiseSchedule, options: SolverOptions) -> tuple[Any, dict[str, int]]:
     """The solver of diffusers, and what it is to be told when the steps are set."""
     library, config = diffusers_library(), asdict(schedule.options)
     if options.steps > schedule.steps:

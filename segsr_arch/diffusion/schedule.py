@@ -49,7 +49,8 @@ class ScheduleOptions(OptionGroup):
 class NoiseSchedule:
     """A noise schedule: noises latents, says what is to be predicted, and reads predictions.
 
-    Where a time is asked for it is one for all images, or (B,) whole numbers; latents are (B, C, h, w).
+    Where a time is asked for it is one for all images, or (B,) numbers; latents are (B, C, h, w). Of a time between two
+    steps, the signal lies between theirs; at -1 nothing is noise (Chen et al., WaveGrad, 2021, section 3).
 
     Args:
         options: Its variances and what is predicted.
@@ -100,11 +101,11 @@ class NoiseSchedule:
 
     def signal(self, t: int | Tensor) -> Tensor:
         """a_t, how much of the clean latent is left: (1, 1, 1, 1) or (B, 1, 1, 1) float32 from 0 to 1."""
-        return self._share(t).sqrt()
+        return self._share(t).sqrt().float()
 
     def noise(self, t: int | Tensor) -> Tensor:
         """s_t, the standard deviation of the noise: (1, 1, 1, 1) or (B, 1, 1, 1) float32 from 0 to 1."""
-        return (1 - self._share(t)).sqrt()
+        return (1 - self._share(t)).sqrt().float()
 
     def noised(self, clean: Tensor, noise: Tensor, t: int | Tensor) -> Tensor:
         """z_t of clean latents and standard normal noise."""
@@ -129,5 +130,11 @@ class NoiseSchedule:
         return self.signal(t).to(latents), self.noise(t).to(latents)
 
     def _share(self, t: int | Tensor) -> Tensor:
-        index = torch.as_tensor(t).reshape(-1)
-        return self._kept.to(index.device)[index].view(-1, 1, 1, 1)
+        """a_t^2, (1, 1, 1, 1) or (B, 1, 1, 1) float64."""
+        time = torch.as_tensor(t).reshape(-1)
+        kept = self._kept.to(time.device, torch.float64)
+        if not time.is_floating_point():
+            return kept[time].view(-1, 1, 1, 1)
+        signals = torch.cat([kept.new_ones(1), kept.sqrt()])
+        before = (time + 1).floor().long().clamp(0, self.steps - 1)
+        return torch.lerp(signals[before], signals[before + 1], time.double() + 1 - before).square().view(-1, 1, 1, 1)
