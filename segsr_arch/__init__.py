@@ -19,6 +19,7 @@ with importing_from(find_installation()):
         bicubic_arch,  # noqa: F401
         hat_arch,  # noqa: F401
         mssd_arch,  # noqa: F401
+        pixel_diffusion_arch,  # noqa: F401
         segsr_arch,  # noqa: F401
         semantic_sr_arch,  # noqa: F401
     )

@@ -9,7 +9,7 @@ from basicsr.archs import build_network
 import segsr_arch  # noqa: F401
 from segsr_arch.zoo import spandrel_networks
 from segsr_arch.zoo.named_networks import build_base
-from tests.support import TINY_HAT, TINY_MSSD, TINY_SEMANTICS
+from tests.support import TINY_HAT, TINY_MSSD, TINY_PIXEL_DIFFUSION, TINY_SEMANTICS
 
 SCALE = 2
 _RGB = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8}
@@ -23,6 +23,7 @@ NETWORKS = {
     "InferenceForm": {"precision": "fp32", "network": {"type": "EDSR", **_RGB, "num_block": 2, "upscale": SCALE}},
     "MSRResNet": {**_RGB, "num_block": 2, "upscale": SCALE},
     "MSSD": {**TINY_MSSD, "scale": SCALE},
+    "PixelDiffusion": {**TINY_PIXEL_DIFFUSION, "scale": SCALE},
     "RCAN": {**_RGB, "num_group": 2, "num_block": 1, "squeeze_factor": 2, "upscale": SCALE},
     "RRDBNet": {**_RGB, "num_block": 2, "num_grow_ch": 4, "scale": SCALE},
     "SRVGGNetCompact": {**_RGB, "num_conv": 2, "upscale": SCALE},

@@ -157,3 +157,13 @@ TINY_MSSD = {
     "latent_std": 0.1,
     "sampler": {"steps": 2, "guidance": 2.0},
 }
+TINY_PIXEL_DIFFUSION = {
+    "unet": {
+        "block_out_channels": [16, 32],
+        "down_block_types": ["DownBlock2D", "DownBlock2D"],
+        "up_block_types": ["UpBlock2D", "UpBlock2D"],
+        "layers_per_block": 1,
+        "norm_num_groups": 8,
+    },
+    "sampler": {"steps": 2},
+}

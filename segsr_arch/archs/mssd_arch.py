@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segsr_arch.archs.bicubic_arch import Bicubic
+from segsr_arch.archs.inputs import check_rgb
 from segsr_arch.archs.mssd_options import MSSDOptions
 from segsr_arch.capabilities import Capabilities
 from segsr_arch.captions.budget import TokenBudget
@@ -32,7 +33,6 @@ from segsr_arch.diffusion.sampling import SamplerOptions, sample
 from segsr_arch.diffusion.schedule import NoiseSchedule
 from segsr_arch.diffusion.steered_unet import SteeredUNet
 from segsr_arch.diffusion.text import one_each, styled
-from segsr_arch.errors import ConfigError
 from segsr_arch.freezing import FrozenIdentity
 from segsr_arch.option_fields import takes_fields_of
 from segsr_arch.padding import crop, pad_to_multiple
@@ -157,7 +157,7 @@ class MSSD(nn.Module):
         Raises:
             ConfigError: If the input has not three channels, or there are more or fewer captions than images.
         """
-        _check_rgb(lq)
+        check_rgb(lq, "MSSD")
         sampler = sampler or self.sampler
         drawing = sampler if seed is None else replace(sampler, seed=seed)
         words = styled(one_each(captions, len(lq)), TokenBudget(style=self.options.style))
@@ -209,7 +209,7 @@ class MSSD(nn.Module):
             ``l_noise``: mean squared error of the prediction; ``l_rgb``: L1 of the stem's images to the HR image;
             ``l_contrast``, times its weight, if there is a contrastive loss. Those of ``teaching`` for a student.
         """
-        _check_rgb(lq)
+        check_rgb(lq, "MSSD")
         enlarged = self.enlarge(pad_to_multiple(lq, self.size_multiple))
         hr = pad_to_multiple(gt, self.size_multiple * self.upscale)
         stem = self.unet.stem(enlarged)
@@ -293,8 +293,3 @@ class MSSD(nn.Module):
         if self.contrast is not None and not remembers:
             self.contrast.begin(self._features(self.contrast.options))
         return loaded
-
-
-def _check_rgb(lq: Tensor) -> None:
-    if lq.shape[1] != 3:
-        raise ConfigError(f"MSSD needs RGB: input (B, 3, H, W), got {tuple(lq.shape)}.")

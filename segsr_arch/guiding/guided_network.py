@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segsr_arch.archs.inputs import check_rgb
 from segsr_arch.capabilities import Capabilities, capabilities_of
 from segsr_arch.errors import ConfigError
 from segsr_arch.freezing import FrozenIdentity
@@ -137,7 +138,7 @@ class GuidedNetwork(nn.Module):
         Raises:
             ConfigError: If the input has not three channels.
         """
-        _check_rgb(lq)
+        check_rgb(lq, "The semantic guide")
         return Signals(values=self.guide(lq), image=Window(height=lq.shape[-2], width=lq.shape[-1]))
 
     def forward(self, lq: Tensor, *, signals: Signals | None = None) -> Tensor:
@@ -158,7 +159,7 @@ class GuidedNetwork(nn.Module):
                 ``DataParallel``, if it is called by two threads at once, or in the backward pass if the base computes
                 a part again that holds a unit.
         """
-        _check_rgb(lq)
+        check_rgb(lq, "The semantic guide")
         if signals is not None:
             signals.check_fit(lq)
         if getattr(self, "_is_replica", False):
@@ -260,8 +261,3 @@ class GuidedNetwork(nn.Module):
         """
         check_description(state_dict, self._description(), strict=strict)
         return super().load_state_dict(state_dict, strict=strict, assign=assign)
-
-
-def _check_rgb(lq: Tensor) -> None:
-    if lq.shape[1] != 3:
-        raise ConfigError(f"The semantic guide needs RGB: input (B, 3, H, W), got {tuple(lq.shape)}.")

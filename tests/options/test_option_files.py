@@ -10,7 +10,7 @@ import torch
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.cli import basicsr, segsr
 from segsr_arch.config import check_options, read_options
-from tests.support import TINY_DIFFUSION, TINY_VLM, make_image, write_image
+from tests.support import TINY_DIFFUSION, TINY_PIXEL_DIFFUSION, TINY_VLM, make_image, write_image
 
 OPTIONS = Path(__file__).parents[2] / "options"
 FILES = sorted(path.name for path in OPTIONS.glob("*.yml"))
@@ -46,6 +46,9 @@ def workplace(tmp_path_factory):
         names = [line.partition(".png ")[0] for line in listed.read_text().splitlines()]
         lines = [json.dumps({"image": name, "caption": "from blurred to sharp"}) for name in names]
         (listed.parents[1] / "captions.jsonl").write_text("\n".join(lines))
+    for kind, source, name in (("ucmerced", "ucm", "UCMerced"), ("aid", "aid", "AID")):  # images that x8 suits
+        arguments = ["prepare", kind, str(root / source), str(root / "datasets8" / name), "--scale", "8"]
+        assert segsr.main([*arguments, "--patch", "8", "--jobs", "1"]) == 0
     (root / "tiny_vlm.json").write_text(json.dumps(TINY_VLM))
     return root
 
@@ -58,13 +61,25 @@ def overrides(name):
         changed += ["network_g:semantics:vlm=tiny_vlm.json", "network_g:semantics:pretrained=~"]
     if isinstance(options["network_g"].get("stable_diffusion"), str):
         changed.append(f"network_g:stable_diffusion={json.dumps(TINY_DIFFUSION)}")
+    if options["network_g"]["type"] == "PixelDiffusion":
+        changed += [
+            f"network_g:unet={json.dumps(TINY_PIXEL_DIFFUSION['unet'])}",
+            "val:sampler_steps=1",
+            "network_g:sampler:steps=2",
+        ]
+    if options["scale"] == 8:
+        changed += [
+            f"datasets:{part}:{key}={data[key].replace('datasets/', 'datasets8/')}"
+            for part, data in options["datasets"].items()
+            for key in ("dataroot_gt", "dataroot_lq")
+        ]
     if "train" in options["datasets"]:
         if options["network_g"]["type"] == "MSSD":
             changed += ["val:sampler_steps=1", "network_g:sampler:steps=1"]
             if "contrast" in options["network_g"]:
                 changed.append("network_g:contrast:queue=2")
         changed += [
-            f"datasets:train:gt_size={16 * options['scale']}",
+            f"datasets:train:gt_size={min(16 * options['scale'], 64)}",
             f"datasets:train:batch_size_per_gpu={options['train'].get('accumulate') or 1}",
             "datasets:train:num_worker_per_gpu=0",
             "datasets:train:persistent_workers=false",
