@@ -3,6 +3,7 @@
 import math
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from segsr_arch.diffusion.correction import corrected
 from segsr_arch.diffusion.diffused import Diffused
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
 from segsr_arch.diffusion.library import build_model, diffusers_library
+from segsr_arch.diffusion.memory_fit import MemoryFit
 from segsr_arch.diffusion.noise import noise_of
 from segsr_arch.diffusion.sampling import SolverOptions, sample
 from segsr_arch.diffusion.schedule import NoiseSchedule, ScheduleOptions
@@ -66,6 +68,7 @@ class PixelDiffusion(nn.Module):
         self.pixels = PixelAutoencoder(factor=options.block)
         self.diffused = Diffused(self.pixels, over_base=options.base == "bicubic", std=options.std)
         self.unet = _unet(options)
+        self._fit = MemoryFit("PixelDiffusion")
 
     @classmethod
     def check_options(cls, options: Mapping[str, Any]) -> None:
@@ -124,21 +127,33 @@ class PixelDiffusion(nn.Module):
 
         Raises:
             ConfigError: If the input has not three channels.
+            NotEnoughMemoryError: If memory does not suffice for the smallest tiles.
         """
         check_rgb(lq, "PixelDiffusion")
-        sampler = sampler or self.sampler
+        drawing = sampler or self.sampler
+        if seed is not None:
+            drawing = replace(drawing, seed=seed)
+
+        def some(of: slice, tile: LatentTileOptions) -> Tensor:
+            multiple = self.options.unet_multiple  # of which a tile that is halved may be none
+            size = max(tile.size // multiple, 1) * multiple
+            return self._sample(lq[of], drawing, replace(tile, size=size, overlap=min(tile.overlap, size - 1)))
+
+        side = -(-self.upscale * max(lq.shape[-2:]) // self.options.block)
+        return self._fit(some, count=len(lq), side=side, tile=self.latent_tile)
+
+    def _sample(self, lq: Tensor, sampler: SolverOptions, tile: LatentTileOptions) -> Tensor:
+        """Sample as :meth:`forward` does, from the seed of ``sampler``, over tiles."""
         enlarged = self.enlarge(pad_to_multiple(lq, self.size_multiple))
         seen = self.pixels.encode(enlarged)
-        noise = noise_of(seen.shape[1:], seed=sampler.seed if seed is None else seed, keys=()).to(lq.device)
+        noise = noise_of(seen.shape[1:], seed=sampler.seed, keys=()).to(lq.device)
 
         def predict(latents: Tensor, t: int, window: Window) -> Tensor:
-            return self._predict(latents, seen[(..., *window.slices)], torch.full((len(latents),), t))
+            return self._predict(latents, seen[(slice(None), slice(None)) + window.slices], torch.full((len(latents),), t))
 
-        denoiser = tiled(predict, self.latent_tile)
         expected = self.diffused.expected(enlarged)
-        latents = sample(denoiser, noise.expand(seen.shape), self.schedule, sampler, expected=expected)
-        sr = self.diffused.image(latents, enlarged)
-        sr = crop(sr, *(self.upscale * side for side in lq.shape[-2:]))
+        latents = sample(tiled(predict, tile), noise.expand(seen.shape), self.schedule, sampler, expected=expected)
+        sr = crop(self.diffused.image(latents, enlarged), *(self.upscale * side for side in lq.shape[-2:]))
         return corrected(sr, lq, kind=self.options.correction, scale=self.upscale)
 
     def training_losses(
