@@ -166,4 +166,5 @@ TINY_PIXEL_DIFFUSION = {
         "norm_num_groups": 8,
     },
     "sampler": {"steps": 2},
+    "correction": "none",  # which has a gradient
 }

@@ -149,7 +149,9 @@ class PixelDiffusion(nn.Module):
         noise = noise_of(seen.shape[1:], seed=sampler.seed, keys=()).to(lq.device)
 
         def predict(latents: Tensor, t: int, window: Window) -> Tensor:
-            return self._predict(latents, seen[(slice(None), slice(None)) + window.slices], torch.full((len(latents),), t))
+            return self._predict(
+                latents, seen[:, :, window.slices[0], window.slices[1]], torch.full((len(latents),), t)
+            )
 
         expected = self.diffused.expected(enlarged)
         latents = sample(tiled(predict, tile), noise.expand(seen.shape), self.schedule, sampler, expected=expected)
