@@ -124,10 +124,9 @@ class MSSD(nn.Module):
         """Between images and what is diffused."""
         return self.unet.parts.autoencoder
 
-    @property
-    def _diffused(self) -> Diffused:
+    def _diffused(self, tile: LatentTileOptions) -> Diffused:
         options = self.options
-        return Diffused(self.autoencoder, over_base=options.base == "bicubic", std=options.latent_std)
+        return Diffused(self.autoencoder, over_base=options.base == "bicubic", std=options.latent_std, tile=tile)
 
     @property
     def size_multiple(self) -> int:
@@ -181,9 +180,10 @@ class MSSD(nn.Module):
             return self.unet.predict_guided(latents, steps, steering.at(window), sampler.guidance)
 
         denoiser = tiled(predict, tile)
-        about = self._diffused.expected(enlarged)
-        latents = sample(denoiser, noise.expand(len(lq), *shape), self.schedule, sampler, expected=about)
-        sr = crop(self._diffused.image(latents, enlarged), *(self.upscale * side for side in lq.shape[-2:]))
+        diffused = self._diffused(tile)
+        start, about = noise.expand(len(lq), *shape), diffused.expected(enlarged)
+        latents = sample(denoiser, start, self.schedule, sampler, expected=about)
+        sr = crop(diffused.image(latents, enlarged), *(self.upscale * side for side in lq.shape[-2:]))
         return corrected(sr, lq, kind=self.options.correction, scale=self.upscale)
 
     def training_losses(
@@ -213,7 +213,7 @@ class MSSD(nn.Module):
         enlarged = self.enlarge(pad_to_multiple(lq, self.size_multiple))
         hr = pad_to_multiple(gt, self.size_multiple * self.upscale)
         stem = self.unet.stem(enlarged)
-        clean = self._diffused.of(hr, enlarged)
+        clean = self._diffused(self.latent_tile).of(hr, enlarged)
         noise = draw("noise", tuple(clean.shape))
         t = (draw("t", (clean.shape[0],)) * self.schedule.steps).long().clamp(max=self.schedule.steps - 1)
         steering = self.unet.steering(stem.features, captions)

@@ -7,9 +7,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segsr_arch.diffusion.autoencoder_tiles import decode_in_tiles, encode_in_tiles
+from segsr_arch.diffusion.latent_tiles import LatentTileOptions
+
+WHOLE = LatentTileOptions()
+
 
 class Autoencoder(nn.Module, ABC):
-    """Maps RGB images to latents and back.
+    """Maps RGB images to latents and back, in tiles where that is asked for and would save memory.
 
     Attributes:
         factor: How many pixels a side of a latent stands for; sides of images are multiples of it.
@@ -20,11 +25,11 @@ class Autoencoder(nn.Module, ABC):
     channels: int
 
     @abstractmethod
-    def encode(self, images: Tensor) -> Tensor:
+    def encode(self, images: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
         """Encode images (B, 3, H, W), RGB in [0, 1], to latents (B, channels, H / factor, W / factor)."""
 
     @abstractmethod
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
         """Decode latents (B, channels, h, w) to images (B, 3, factor * h, factor * w), about [0, 1], not clipped."""
 
 
@@ -40,11 +45,11 @@ class PixelAutoencoder(Autoencoder):
         self.factor = factor
         self.channels = 3 * factor**2
 
-    def encode(self, images: Tensor) -> Tensor:
+    def encode(self, images: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
         """Rearrange images (B, 3, H, W) in [0, 1] to (B, 3 * factor^2, H / factor, W / factor) in [-1, 1]."""
         return F.pixel_unshuffle(2 * images - 1, self.factor)
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
         """Put the pixels back where they were."""
         return (F.pixel_shuffle(latents, self.factor) + 1) / 2
 
@@ -66,20 +71,29 @@ class LatentAutoencoder(Autoencoder):
         self._shift = vae.config.shift_factor or 0.0
         self._scaling = vae.config.scaling_factor
 
-    def encode(self, images: Tensor) -> Tensor:
+    def encode(self, images: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
         """Encode images (B, 3, H, W) in [0, 1] to scaled latents."""
-        mode: Tensor = self.vae.encode((2 * images - 1).to(self.vae.dtype)).latent_dist.mode()
+        scaled = (2 * images - 1).to(self.vae.dtype)
+        grid = tile.autoencoder_grid(*(side // self.factor for side in images.shape[-2:]))
+        if grid is None:
+            mode: Tensor = self.vae.encode(scaled).latent_dist.mode()
+        else:
+            mode = encode_in_tiles(self.vae, scaled, grid, factor=self.factor).chunk(2, dim=1)[0]
         latents: Tensor = ((mode - self._shift) * self._scaling).to(images.dtype)
         return latents
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
         """Decode scaled latents to images."""
         unscaled = (latents / self._scaling + self._shift).to(self.vae.dtype)
-        images: Tensor = self.vae.decode(unscaled).sample
+        grid = tile.autoencoder_grid(*latents.shape[-2:])
+        if grid is None:
+            images: Tensor = self.vae.decode(unscaled).sample
+        else:
+            images = decode_in_tiles(self.vae, unscaled, grid, factor=self.factor)
         return ((images + 1) / 2).to(latents.dtype)
 
 
-def encode_frozen(autoencoder: Autoencoder, images: Tensor) -> Tensor:
+def encode_frozen(autoencoder: Autoencoder, images: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
     """Encode images without keeping what a gradient would need: nothing before them is trained."""
     with torch.no_grad():
-        return autoencoder.encode(images)
+        return autoencoder.encode(images, tile)

@@ -3,6 +3,7 @@
 from torch import Tensor
 
 from segsr_arch.diffusion.autoencoders import Autoencoder, encode_frozen
+from segsr_arch.diffusion.latent_tiles import LatentTileOptions
 
 
 class Diffused:
@@ -12,25 +13,26 @@ class Diffused:
         autoencoder: Between images and latents.
         over_base: Whether the latents of a base, the LR image enlarged, are taken off.
         std: Standard deviation of what is left, which is divided by it.
+        tile: Tiles of the autoencoder.
     """
 
-    def __init__(self, autoencoder: Autoencoder, *, over_base: bool, std: float) -> None:
-        self._autoencoder, self._over_base, self._std = autoencoder, over_base, std
+    def __init__(self, autoencoder: Autoencoder, *, over_base: bool, std: float, tile: LatentTileOptions) -> None:
+        self._autoencoder, self._over_base, self._std, self._tile = autoencoder, over_base, std, tile
 
     def of(self, hr: Tensor, enlarged: Tensor) -> Tensor:
         """What is diffused, at about unit variance (B, channels, h, w), of images (B, 3, H, W) in [0, 1]."""
-        latents = encode_frozen(self._autoencoder, hr)
+        latents = encode_frozen(self._autoencoder, hr, self._tile)
         if self._over_base:
-            latents = latents - encode_frozen(self._autoencoder, enlarged)
+            latents = latents - encode_frozen(self._autoencoder, enlarged, self._tile)
         return latents / self._std
 
     def expected(self, enlarged: Tensor) -> Tensor | None:
         """What is diffused, as far as the LR image tells: the latents of the base; ``None``, nothing, over a base."""
-        return None if self._over_base else encode_frozen(self._autoencoder, enlarged) / self._std
+        return None if self._over_base else encode_frozen(self._autoencoder, enlarged, self._tile) / self._std
 
     def image(self, diffused: Tensor, enlarged: Tensor) -> Tensor:
         """The reverse: images (B, 3, H, W), about [0, 1], not clipped."""
         latents = diffused * self._std
         if self._over_base:
-            latents = latents + self._autoencoder.encode(enlarged)
-        return self._autoencoder.decode(latents)
+            latents = latents + self._autoencoder.encode(enlarged, self._tile)
+        return self._autoencoder.decode(latents, self._tile)

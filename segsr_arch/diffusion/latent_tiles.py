@@ -39,6 +39,13 @@ class LatentTileOptions(OptionGroup):
         unit="latent pixels",
         minimum=0,
     )
+    autoencoder: int | None = option(
+        None,
+        help="side of a tile in which the autoencoder of Stable Diffusion encodes and decodes, with the same overlap, "
+        "several times over, until all tiles fit; null takes whole images, which is faster and needs much memory",
+        unit="latent pixels",
+        minimum=1,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -46,6 +53,16 @@ class LatentTileOptions(OptionGroup):
             raise ConfigError(
                 f"latent_tile: overlap: must be from 0 to size - 1; got size {self.size} and overlap {self.overlap}."
             )
+        if self.autoencoder is not None and self.overlap >= self.autoencoder:
+            raise ConfigError(
+                f"latent_tile: autoencoder: must be above the overlap; got {self.autoencoder} and {self.overlap}."
+            )
+
+    def autoencoder_grid(self, height: int, width: int) -> WindowGrid | None:
+        """Tiles of latents for the autoencoder; ``None`` if it takes them at once."""
+        if self.autoencoder is None or self.autoencoder >= max(height, width):
+            return None
+        return WindowGrid(height=height, width=width, size=self.autoencoder, overlap=self.overlap)
 
 
 def tiled(predict: Callable[[Tensor, int, Window], Tensor], options: LatentTileOptions) -> Denoiser:
@@ -80,18 +97,21 @@ def blended(give: Callable[[Window], Tensor], grid: WindowGrid, *, scale: int = 
     """
     if len(grid) == 1:
         return give(next(iter(grid))).float()
-    sides = [scale * min(grid.size, length) for length in (grid.height, grid.width)]
-    rows, columns = (
-        _weights(tuple(scale * start for start in starts), side)
-        for starts, side in zip((grid.tops, grid.lefts), sides, strict=True)
-    )
     canvas = torch.zeros(())
     for count, window in enumerate(grid):
         part, place = give(window).float(), window.scaled(scale)
         if count == 0:
             canvas = part.new_zeros(*part.shape[:-2], scale * grid.height, scale * grid.width)
-        canvas[(...,) + place.slices] += torch.outer(rows[place.top], columns[place.left]).to(part.device) * part
+        canvas[(...,) + place.slices] += window_weights(window, grid, scale=scale).to(part.device) * part
     return canvas
+
+
+def window_weights(window: Window, grid: WindowGrid, *, scale: int = 1) -> Tensor:
+    """Weights (scale * height, scale * width) of a window of a grid; those of all windows sum to one at every pixel."""
+    place = window.scaled(scale)
+    rows = _weights(tuple(scale * start for start in grid.tops), place.height)[place.top]
+    columns = _weights(tuple(scale * start for start in grid.lefts), place.width)[place.left]
+    return torch.outer(rows, columns)
 
 
 @lru_cache(maxsize=16)

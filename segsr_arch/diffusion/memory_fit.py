@@ -73,8 +73,12 @@ class MemoryFit:
         return done[0] if len(done) == 1 else torch.cat(done)
 
     def _fitting(self, tile: LatentTileOptions) -> LatentTileOptions:
-        size = min(self._size or tile.size, tile.size)
-        return replace(tile, size=size, overlap=min(tile.overlap, size // 2) if size < tile.size else tile.overlap)
+        if self._size is None or self._size >= tile.size:
+            return tile
+        overlap = min(tile.overlap, self._size // 2)
+        return replace(
+            tile, size=self._size, overlap=overlap, autoencoder=min(tile.autoencoder or self._size, self._size)
+        )
 
     def _reduce(self, together: int, size: int, complaint: str) -> None:
         if together > 1:
@@ -93,6 +97,6 @@ class MemoryFit:
             return "one image after the other" if self._together == 1 else f"{self._together} images at once"
         fitting = self._fitting(tile)
         return (
-            f"tiles of {fitting.size} latent pixels (latent_tile: {{size: {fitting.size}, overlap: {fitting.overlap}}}"
-            f" of network_g gives the same at once), which changes images a little"
+            f"tiles of {fitting.size} latent pixels (latent_tile: {{size: {fitting.size}, overlap: {fitting.overlap}, "
+            f"autoencoder: {fitting.autoencoder}}} of network_g gives the same at once), which changes images a little"
         )

@@ -81,4 +81,4 @@ def test_the_warning_names_the_option_that_gives_the_same(caplog):
 
     with caplog.at_level(logging.INFO):
         assert fit(sample, count=2, side=200, tile=LatentTileOptions(size=96, overlap=16)).shape == (2,)
-    assert "latent_tile: {size: 24, overlap: 12} of network_g" in caplog.text
+    assert "latent_tile: {size: 24, overlap: 12, autoencoder: 24} of network_g" in caplog.text
