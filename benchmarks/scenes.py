@@ -5,15 +5,17 @@
     python benchmarks/scenes.py --rows memory --sizes 2000x2000 20000x20000    peak memory of scenes of these sizes
 
 The network is nearest-neighbour enlargement by 4, which costs next to nothing: what is measured is all around it.
-`rate` alternates ours (GeoTIFF, deflate, no COG) with reading the scene and writing the same output by blocks with
-rasterio, and with opensr-utils (`model=None`, its own interpolation) where that is installed, each in a process of its
-own. `memory` runs each side in a process of its own, on a sparse file, and says what it had before the first tile.
+`rate` alternates ours (GeoTIFF, no COG) with reading the scene and writing the same output by blocks with rasterio,
+both by deflate and uncompressed, and with opensr-utils (`model=None`, its own interpolation) where that is installed,
+which writes uncompressed; each in a process of its own. `memory` runs each side in a process of its own, on a sparse
+file, and says what it had before the first tile.
 """
 
 import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -28,13 +30,14 @@ SCALE = 4
 _COPY = """
 import sys, time, numpy as np, rasterio
 from rasterio.windows import Window
-src, dst, scale = sys.argv[1], sys.argv[2], int(sys.argv[3])
+src, dst, scale, compress = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 start = time.perf_counter()
 with rasterio.open(src) as scene:
     side = 512 // scale
     profile = dict(driver="GTiff", width=scene.width * scale, height=scene.height * scale, count=scene.count)
     profile |= dict(dtype=scene.dtypes[0], tiled=True, blockxsize=512, blockysize=512, interleave="pixel")
-    profile |= dict(compress="deflate", predictor=2, BIGTIFF="YES")
+    profile |= dict(compress="deflate", predictor=2) if compress == "deflate" else dict()
+    profile |= dict(BIGTIFF="YES")
     with rasterio.open(dst, "w", **profile) as out:
         for top in range(0, scene.height, side):
             for left in range(0, scene.width, side):
@@ -55,7 +58,7 @@ def nearest(tiles):
 import segsr_arch.scenes.upscaling
 before = peak_memory()
 start = time.perf_counter()
-report = upscale(sys.argv[1], sys.argv[2], nearest, cog=False, overwrite=True, batch=8)
+report = upscale(sys.argv[1], sys.argv[2], nearest, cog=False, overwrite=True, batch=8, compress=sys.argv[4])
 print("seconds", time.perf_counter() - start)
 print("before", before, "peak", peak_memory())
 """
@@ -98,41 +101,46 @@ def make_scene(path, width, height, *, empty):
 
 
 def measure_rate(raster, folder, runs):
-    """Seconds of ours, of copying by blocks and of the peer, alternating."""
-    seconds = {"ours": [], "read and write": [], "opensr-utils": []}
-    for _ in range(runs):
-        for name, code in (("ours", _OURS), ("read and write", _COPY)):
-            seconds[name].append(run(code, raster, folder / f"{name[:4]}.tif", SCALE))
-    alone = folder / "peer" / Path(raster).name
+    """Seconds of ours, of copying by blocks and of the peer, alternating, by method and compression of the output."""
+    codes = {"ours": _OURS, "read and write": _COPY, "opensr-utils": _PEER}
+    order = [(method, compress) for compress in ("deflate", "none") for method in ("ours", "read and write")]
+    order.append(("opensr-utils", "none"))
+    seconds = {pair: [] for pair in order}
+    alone = folder / "peer" / Path(raster).name  # it writes beside the scene
     alone.parent.mkdir()
-    os.link(raster, alone) if os.stat(raster).st_dev == os.stat(folder).st_dev else alone.write_bytes(
-        Path(raster).read_bytes()
-    )
-    seconds["opensr-utils"].append(run(_PEER, alone, folder / "peer.tif", SCALE))
+    shutil.copy(raster, alone)
+    for _ in range(runs):
+        for method, compress in order:
+            source, target = (alone if method == "opensr-utils" else raster), folder / "written.tif"
+            seconds[method, compress].append(run(codes[method], source, target, SCALE, compress))
     return seconds
 
 
 def print_rate(figures, raster):
-    """Print medians, and ratios to ours."""
+    """Print medians, and ratios of ours to others whose output is compressed as ours is."""
     with rasterio.open(raster) as scene:
         megapixels = scene.width * scene.height / 1e6
     medians = {}
-    for method, results in figures.items():
+    for (method, compress), results in figures.items():
         good = [result["seconds"] for result in results if "seconds" in result]
         if not good:
-            print(f"{method:16} {results[-1]['error']}")
+            print(f"{method:15} {compress:8} {results[-1]['error']}")
             continue
-        medians[method] = median = statistics.median(good)
-        print(f"{method:16} {median:8.2f} s  {megapixels / median:6.2f} LR megapixels/s  (median of {len(good)})")
-    for other in medians.keys() - {"ours"}:
-        print(f"ours is {medians[other] / medians['ours']:.2f} times as fast as {other}")
+        medians[method, compress] = median = statistics.median(good)
+        rate = f"{megapixels / median:6.2f} LR megapixels/s"
+        spread = f"{min(good):.2f} to {max(good):.2f}, median of {len(good)}"
+        print(f"{method:15} {compress:8} {median:8.2f} s  {rate}  ({spread})")
+    for (method, compress), median in medians.items():
+        if method != "ours" and ("ours", compress) in medians:
+            ratio = median / medians["ours", compress]
+            print(f"ours is {ratio:.2f} times as fast as {method} (compression: {compress})")
 
 
 def measure_memory(size, folder):
     """Peak memory of a scene of zeros of this size, printed and returned."""
     width, height = (int(side) for side in size.split("x"))
     raster = make_scene(folder / f"sparse{size}.tif", width, height, empty=True)
-    result = run(_OURS, raster, folder / "up.tif", SCALE, timeout=7200)
+    result = run(_OURS, raster, folder / "up.tif", SCALE, "deflate", timeout=7200)
     if "error" in result:
         print(f"{size}: {result['error']}")
         return result
@@ -156,8 +164,9 @@ def main():
         folder = Path(name)
         if "rate" in args.rows:
             raster = args.raster or make_scene(folder / "scene.tif", 2048, 2048, empty=False)
-            figures["rate"] = measure_rate(raster, folder, args.runs)
-            print_rate(figures["rate"], raster)
+            rates = measure_rate(raster, folder, args.runs)
+            print_rate(rates, raster)
+            figures["rate"] = {", ".join(pair): results for pair, results in rates.items()}
         if "memory" in args.rows:
             figures["memory"] = {size: measure_memory(size, folder) for size in args.sizes}
     if args.json:
