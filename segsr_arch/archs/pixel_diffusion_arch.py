@@ -66,7 +66,8 @@ class PixelDiffusion(nn.Module):
         self.schedule = NoiseSchedule.of(options.schedule_arguments)
         self.enlarge = Bicubic(upscale=options.scale)
         self.pixels = PixelAutoencoder(factor=options.block)
-        self.diffused = Diffused(self.pixels, over_base=options.base == "bicubic", std=options.std)
+        over_base, tile = options.base == "bicubic", self.latent_tile
+        self.diffused = Diffused(self.pixels, over_base=over_base, std=options.std, tile=tile)
         self.unet = _unet(options)
         self._fit = MemoryFit("PixelDiffusion")
 
