@@ -106,7 +106,7 @@ def features_of(network: MSSD, images: Tensor, *, seed: int, latents: Tensor | N
 @torch.no_grad()
 def noised_latents(network: MSSD, images: dict[str, Any], *, seed: int) -> Tensor:
     """What is diffused of each HR image, noised to the middle step."""
-    clean = network._diffused.of(images["gt"], network.enlarge(images["lq"]))
+    clean = network._diffused(network.latent_tile).of(images["gt"], network.enlarge(images["lq"]))
     noise = Draws(seed=seed, keys=())("noise", tuple(clean.shape))
     return network.schedule.noised(clean, noise, int(MIDDLE * network.schedule.steps))
 

@@ -28,6 +28,8 @@ class SharedLatentsMSSD(MSSD):
         silence: Tensor,
         image_ids: Tensor | None,
     ) -> Tensor:
-        noised = self.schedule.noised(self._diffused.of(hr, enlarged), pair[0], self.schedule.steps // 2)
+        noised = self.schedule.noised(
+            self._diffused(self.latent_tile).of(hr, enlarged), pair[0], self.schedule.steps // 2
+        )
         shared = torch.stack([noised, noised])
         return super()._contrast_loss(contrast, enlarged, hr, shared, silence, image_ids)

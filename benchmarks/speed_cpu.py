@@ -89,7 +89,7 @@ def _loading(args: argparse.Namespace) -> dict:
     consumed = 1 / statistics.median(seconds_of(step) for _ in range(args.rounds))
     with tempfile.TemporaryDirectory() as folder:
         data = prepare(Path(folder).resolve(), _LOADED_IMAGES, _LOADED_SIDE, args.image)
-        rates = loading_rate(data, workers=0, patch=args.image, batches=_LOADED_BATCHES)
+        rates, _ = loading_rate(data, workers=0, patch=args.image, batches=_LOADED_BATCHES)
     ratios = [consumed / rate for rate in rates]
     return {
         "peer": statistics.median(rates),
