@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segsr_arch.archs.bicubic_arch import Bicubic
-from segsr_arch.archs.inputs import check_rgb
 from segsr_arch.archs.mssd_options import MSSDOptions
 from segsr_arch.capabilities import Capabilities
 from segsr_arch.captions.budget import TokenBudget
@@ -34,6 +33,7 @@ from segsr_arch.diffusion.schedule import NoiseSchedule
 from segsr_arch.diffusion.steered_unet import SteeredUNet
 from segsr_arch.diffusion.text import one_each, styled
 from segsr_arch.freezing import FrozenIdentity
+from segsr_arch.inputs import check_rgb
 from segsr_arch.option_fields import takes_fields_of
 from segsr_arch.padding import crop, pad_to_multiple
 from segsr_arch.windows import Window

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segsr_arch.archs.bicubic_arch import Bicubic
-from segsr_arch.archs.inputs import check_rgb
 from segsr_arch.archs.pixel_diffusion_options import PixelDiffusionOptions
 from segsr_arch.capabilities import Capabilities
 from segsr_arch.compat.registration import register
@@ -27,6 +26,7 @@ from segsr_arch.diffusion.noise import noise_of
 from segsr_arch.diffusion.sampling import SolverOptions, sample
 from segsr_arch.diffusion.schedule import NoiseSchedule, ScheduleOptions
 from segsr_arch.errors import ConfigError
+from segsr_arch.inputs import check_rgb
 from segsr_arch.option_fields import takes_fields_of
 from segsr_arch.padding import crop, pad_to_multiple
 from segsr_arch.windows import Window

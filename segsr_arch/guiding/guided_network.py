@@ -11,7 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segsr_arch.archs.inputs import check_rgb
 from segsr_arch.capabilities import Capabilities, capabilities_of
 from segsr_arch.errors import ConfigError
 from segsr_arch.freezing import FrozenIdentity
@@ -25,6 +24,7 @@ from segsr_arch.guiding.checkpoint_description import (
 )
 from segsr_arch.guiding.unit_outputs import UnitOutput, features_of, with_features
 from segsr_arch.guiding.unit_probe import probe_network
+from segsr_arch.inputs import check_rgb
 from segsr_arch.padding import crop, pad_to_multiple
 from segsr_arch.semantics import SemanticGuide, SemanticsConfig, Signals
 from segsr_arch.windows import Window
