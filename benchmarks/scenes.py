@@ -106,10 +106,10 @@ def measure_rate(raster, folder, runs):
     order = [(method, compress) for compress in ("deflate", "none") for method in ("ours", "read and write")]
     order.append(("opensr-utils", "none"))
     seconds = {pair: [] for pair in order}
-    alone = folder / "peer" / Path(raster).name  # it writes beside the scene
-    alone.parent.mkdir()
-    shutil.copy(raster, alone)
-    for _ in range(runs):
+    for turn in range(runs):
+        alone = folder / f"peer{turn}" / Path(raster).name  # it writes beside the scene, once
+        alone.parent.mkdir()
+        shutil.copy(raster, alone)
         for method, compress in order:
             source, target = (alone if method == "opensr-utils" else raster), folder / "written.tif"
             seconds[method, compress].append(run(codes[method], source, target, SCALE, compress))
