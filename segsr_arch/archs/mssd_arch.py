@@ -155,6 +155,7 @@ class MSSD(nn.Module):
 
         Raises:
             ConfigError: If the input has not three channels, or there are more or fewer captions than images.
+            NotEnoughMemoryError: If memory does not suffice for the smallest tiles.
         """
         check_rgb(lq, "MSSD")
         sampler = sampler or self.sampler

@@ -150,9 +150,8 @@ class PixelDiffusion(nn.Module):
         noise = noise_of(seen.shape[1:], seed=sampler.seed, keys=()).to(lq.device)
 
         def predict(latents: Tensor, t: int, window: Window) -> Tensor:
-            return self._predict(
-                latents, seen[:, :, window.slices[0], window.slices[1]], torch.full((len(latents),), t)
-            )
+            place = (..., *window.slices)
+            return self._predict(latents, seen[place], torch.full((len(latents),), t))
 
         expected = self.diffused.expected(enlarged)
         latents = sample(tiled(predict, tile), noise.expand(seen.shape), self.schedule, sampler, expected=expected)
