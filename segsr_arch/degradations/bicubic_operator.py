@@ -24,6 +24,7 @@ from segsr_arch.errors import DataError
 INVERSE_REACH = 20
 # Beyond so many pixels from an end, a row of the inverse no longer knows in float64 that the image has an end.
 _BORDER = 48
+_IN_CACHE = 256  # columns of an image whose rows are multiplied together
 _FLOAT64: np.dtype[Any] = np.dtype(np.float64)
 
 
@@ -215,7 +216,11 @@ def _on_both_axes(
     result = np.empty((len(planes), rows.shape[0], columns.shape[0]), image.dtype)
     for plane, into in zip(planes, result, strict=True):
         if rows.shape[0] < rows.shape[1]:
-            into[:] = (columns @ (rows @ plane).T).T
+            reduced = np.empty((plane.shape[1], rows.shape[0]), plane.dtype)
+            for left in range(0, plane.shape[1], _IN_CACHE):
+                part = slice(left, left + _IN_CACHE)
+                reduced[part] = (rows @ plane[:, part]).T
+            into[:] = (columns @ reduced).T
         else:
             into[:] = rows @ np.ascontiguousarray((columns @ plane.T).T)
     return result.reshape(*image.shape[:-2], *result.shape[-2:])

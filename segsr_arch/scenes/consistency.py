@@ -101,16 +101,17 @@ def measure(
     rows, columns = (inner or Window(height=lr.shape[1], width=lr.shape[2])).slices
     result = Consistency()
     for band in range(len(lr)):
-        compared = _wholly_valid(None if valid is None else valid[band], lr[band].shape, scale)[rows, columns]
         reduced = operator.reduce_bicubic(sr[band].astype(_working_type(lr.dtype)), scale)
         difference = np.abs(_residual(lr[band], reduced))[rows, columns]
         tolerance = _tolerance(lr[band], scale)[rows, columns]
-        difference = difference[compared]
+        if valid is not None:
+            compared = _wholly_valid(valid[band], scale)[rows, columns]
+            difference, tolerance = difference[compared], tolerance[compared]
         result += Consistency(
             pixels=difference.size,
             total=float(difference.sum(dtype=np.float64)),
             largest=float(difference.max(initial=0.0)),
-            missed=int((difference > tolerance[compared]).sum()),
+            missed=int((difference > tolerance).sum()),
         )
     return result
 
@@ -211,10 +212,8 @@ def _residual(
     return residual if valid is None else np.where(valid, residual, 0)
 
 
-def _wholly_valid(valid: NDArray[np.bool_] | None, shape: tuple[int, ...], scale: int) -> NDArray[np.bool_]:
+def _wholly_valid(valid: NDArray[np.bool_], scale: int) -> NDArray[np.bool_]:
     """LR pixels whose kernel covers valid pixels alone."""
-    if valid is None:
-        return np.ones(shape, np.bool_)
     side = 2 * operator.reduction_reach(scale) + 1
     return np.asarray(ndimage.minimum_filter(valid, size=side, mode="nearest"))
 
@@ -222,7 +221,7 @@ def _wholly_valid(valid: NDArray[np.bool_] | None, shape: tuple[int, ...], scale
 def _tolerance(lr: NDArray[Any], scale: int) -> NDArray[np.floating]:
     """How far the reduction of an output may lie from the input where both are the same but for rounding, (h, w)."""
     if not np.issubdtype(lr.dtype, np.floating):
-        return np.full(lr.shape, 0.5)
+        return np.broadcast_to(np.float32(0.5), lr.shape)
     # Half a unit in the last place of values around, whose absolute weights sum to at most 1.42.
     magnitude = np.abs(np.where(np.isfinite(lr), lr, 0)).astype(np.float64)
     side = 2 * operator.reduction_reach(scale) + 1

@@ -9,6 +9,7 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -161,8 +162,8 @@ class _Canvas:
     """The sums of the windows of a strip that are not yet complete: it moves down from step to step.
 
     Two pieces of memory take turns: what a step gives is read from the one while the next is summed up in the other.
-    Sums are numpy's: torch would wake all its threads for every tile, which then keep the cores from reading and
-    writing.
+    Sums are OpenCV's, which adds a product in one pass: torch would wake all its threads for every tile, which then
+    keep the cores from reading and writing.
     """
 
     def __init__(self, layout: SceneLayout, *, channels: int, dtype: type[np.floating]) -> None:
@@ -173,7 +174,6 @@ class _Canvas:
         self._memory, self._other = (np.zeros(channels * rows * widest, dtype) for _ in range(2))
         self._shape = channels, rows
         self._sums = self._memory.reshape(*self._shape, widest)
-        self._product = np.empty(channels * (layout.tile * layout.scale) ** 2, dtype)
         self._place = Window(height=1, width=1)
 
     def move_to(self, step: Step) -> None:
@@ -190,14 +190,12 @@ class _Canvas:
         self._place = Window(top=outer.top, left=outer.left, height=rows, width=outer.width)
 
     def add(self, sr: np.ndarray, window: Window, weights: np.ndarray) -> None:
-        """Add a tile (K, h, w), times its weights (h, w), whose window is in pixels of the output."""
+        """Add a tile (K, h, w), times its weights (h, w), both float32, whose window is in pixels of the output."""
         shared = window.shared_with(self._place)
         if shared is not None:
             inside, within = shared
-            part = sr[(slice(None),) + inside]
-            product = self._product[: part.size].reshape(part.shape)
-            np.multiply(part, weights[inside], out=product, dtype=product.dtype)
-            self._sums[(slice(None),) + within] += product
+            for plane, sums in zip(sr, self._sums, strict=True):
+                cv2.accumulateProduct(plane[inside], weights[inside], sums[within])
 
     def of(self, step: Step) -> np.ndarray:
         """The sums (K, h, w) of a step's outer window; they stay until the step after the next one begins."""

@@ -72,4 +72,4 @@ class _Masked:
         pixels = self._reader.read(step.outer)
         if not pixels.all_valid:
             maps[:, ~pixels.valid[list(self._scene.network_bands)].all(axis=0)] = np.nan
-        return Piece(blocks=[list(blocks_of(maps, step, self._layout))], note={})
+        return Piece(blocks=[list(blocks_of(maps, step, self._layout))], note=dict)

@@ -1,6 +1,7 @@
 """The last part of a step: from what the network gave to blocks that are written, and what is measured of them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -41,11 +42,11 @@ class Piece:
 
     Attributes:
         blocks: Its blocks, for each raster: the scene, and the spread if there is one.
-        note: What was measured, as sums that add over steps, for JSON.
+        note: Waits for what is measured of it, and returns it: sums that add over steps, for JSON.
     """
 
     blocks: list[list[Block]]
-    note: dict[str, Any]
+    note: Callable[[], dict[str, Any]]
 
 
 def blocks_of(values: np.ndarray, step: Step, layout: SceneLayout) -> Iterator[Block]:
@@ -65,7 +66,7 @@ def blocks_of(values: np.ndarray, step: Step, layout: SceneLayout) -> Iterator[B
 
 
 class StepFinisher:
-    """Finishes steps; for one thread, within a ``with`` block.
+    """Finishes steps; for one thread, within a ``with`` block. What they give is measured in another, meanwhile.
 
     Args:
         scene: The scene.
@@ -79,13 +80,16 @@ class StepFinisher:
         self._consistent = consistent
         self._spread = spread
         self._reader = SceneReader(scene)
+        self._measuring = ThreadPoolExecutor(1, "measure")
         self._network = list(scene.network_bands)
+        self._network_alone = self._network == list(range(len(scene.bands)))
         self._rest = [position for position, band in enumerate(scene.bands) if band.role == "rest"]
 
     def __enter__(self) -> "StepFinisher":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._measuring.shutdown(cancel_futures=True)
         self._reader.close()
 
     def finish(self, step: Step, given: np.ndarray) -> Piece:
@@ -101,17 +105,23 @@ class StepFinisher:
         scale = self._layout.scale
         pixels = self._reader.read(step.outer)
         unit = given[:3] if len(self._network) == 3 else given[:3].mean(axis=0, keepdims=True, dtype=np.float64)
-        values = np.empty((len(self._scene.bands), *unit.shape[1:]), self._scene.dtype)
-        values[self._network] = self._stored(unit, pixels)
-        if self._rest:
-            values[self._rest] = self._enlarged(pixels)
+        values = self._stored(unit, pixels)
+        if not self._network_alone:
+            network, values = values, np.empty((len(self._scene.bands), *unit.shape[1:]), self._scene.dtype)
+            values[self._network] = network
+            if self._rest:
+                values[self._rest] = self._enlarged(pixels)
+        elif np.may_share_memory(values, given):  # the sums, which the next step goes on with
+            values = values.copy()
         restore(values, pixels, self._scene.bands, scale=scale)
+        of_network = values if self._network_alone else values[self._network]
+        note = self._measuring.submit(self._measured, of_network, pixels, step)
         rasters = [values]
         if self._spread:
             rasters.append(self._spread_of(given[3], pixels))
         return Piece(
             blocks=[list(blocks_of(raster, step, self._layout)) for raster in rasters],
-            note=self._measured(values[self._network], pixels, step),
+            note=note.result,
         )
 
     def _stored(self, unit: np.ndarray, pixels: Pixels) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Does the steps of a scene that are not done yet: the network, finishing and writing in a thread each."""
+"""Does the steps of a scene that are not done yet: the network, finishing, measuring and writing in a thread each."""
 
 import collections
 import itertools
@@ -51,10 +51,11 @@ def run_steps(
     def commit(step: Step, finished: Future[Piece]) -> None:
         nonlocal last
         piece = finished.result()
+        note = piece.note()
         if step.number != len(store.notes):
             return  # one before it has failed, and is told; nothing goes behind a gap
         before, last = last, time.monotonic()
-        store.commit(piece.blocks, {**piece.note, "seconds": last - before})
+        store.commit(piece.blocks, {**note, "seconds": last - before})
 
     finished: Future[Piece] | None = None
     commits: collections.deque[Future[None]] = collections.deque()

@@ -35,7 +35,7 @@ def run(job, store, finish):
 
 
 def numbered(step, _given):
-    return Piece(blocks=[], note={"step": step.number})
+    return Piece(blocks=[], note=lambda: {"step": step.number})
 
 
 def test_steps_are_committed_in_their_order_and_each_says_its_time(job, tmp_path):
@@ -56,10 +56,14 @@ def test_no_step_is_committed_behind_one_that_was_not(job, tmp_path):
             raise ValueError("no piece")
         return numbered(step, given)
 
-    store = Store(tmp_path / "up.tif")
-    with pytest.raises(ValueError, match="no piece"):
-        run(job, store, broken)
-    assert [note["step"] for note in store.notes] == [0, 1, 2, 3]
+    def unmeasured(step, _given):
+        return Piece(blocks=[], note=lambda: {"step": step.number, "share": 1 / (step.number - 4)})
+
+    for finish, error in ((broken, ValueError), (unmeasured, ZeroDivisionError)):
+        store = Store(tmp_path / "up.tif")
+        with pytest.raises(error):
+            run(job, store, finish)
+        assert [note["step"] for note in store.notes] == [0, 1, 2, 3]
 
 
 def test_it_goes_on_behind_what_is_done(job, tmp_path):

@@ -94,7 +94,8 @@ class Radiometry:
         rows = max(1, _IN_CACHE // unit.shape[-1])
         for top in range(0, unit.shape[1], rows):
             part = unit[:, top : top + rows] * span
-            part += low
+            if low.any():
+                part += low
             if dtype.kind != "f":
                 limits = np.iinfo(dtype)
                 np.rint(part, out=part)
