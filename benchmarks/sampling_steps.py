@@ -79,7 +79,7 @@ def curve(
     """Mean figures of one solver at so many steps, evaluations of a sample and median of its seconds."""
     sampler = replace(network.sampler, type=solver, steps=steps, guidance=guidance)
     counted: list[int] = []
-    hook = network.unet.parts.unet.register_forward_pre_hook(lambda _, inputs: counted.append(len(inputs[0])))
+    hook = network.unet.parts.unet.conv_in.register_forward_pre_hook(lambda _, inputs: counted.append(len(inputs[0])))
     rows, seconds = [], []
     for item in items:
         captions = [item["caption"]] if "caption" in item else None

@@ -12,6 +12,7 @@ from segsr_arch.diffusion.guidance import OnePass, guided_from, one_pass_guidanc
 from segsr_arch.diffusion.parts import DiffusionParts
 from segsr_arch.diffusion.pixel_attention import DecoderAttention
 from segsr_arch.diffusion.text import one_each
+from segsr_arch.diffusion.unet_halves import Encoded, decode, encode
 from segsr_arch.windows import Window
 
 
@@ -34,6 +35,10 @@ class Steering:
     def at(self, window: Window) -> "Steering":
         """What steers a window of the latents."""
         return replace(self, features=self.features[(...,) + window.slices])
+
+    def some(self, places: Tensor) -> "Steering":
+        """What steers some of the images, by their places (n,) in the batch."""
+        return replace(self, features=self.features[places], text=self.text[places])
 
     def silent(self) -> "Steering":
         """The same without words."""
@@ -87,18 +92,18 @@ class SteeredUNet(nn.Module):
         Returns:
             What the schedule's ``target`` is, (B, C, h, w).
         """
+        return self._decoded(self._encoded(latents, t, steering), latents, t, steering)
+
+    def _encoded(self, latents: Tensor, t: Tensor, steering: Steering) -> Encoded:
+        return encode(self.parts.unet, latents, t, steering.text)
+
+    def _decoded(self, encoded: Encoded, latents: Tensor, t: Tensor, steering: Steering) -> Tensor:
+        """Run the ControlNet, and what of the UNet comes behind its encoder."""
         control = self.control(latents, t, steering.text, steering.features)
         unet = self.parts.unet
         attending = nullcontext() if self.attention is None else self.attention.attending(unet, control.levels)
         with attending:
-            prediction: Tensor = unet(
-                latents,
-                t,
-                steering.text,
-                down_block_additional_residuals=control.down,
-                mid_block_additional_residual=control.middle,
-            ).sample
-        return prediction
+            return decode(unet, encoded, down=control.down, middle=control.middle)
 
     def predict_guided(self, latents: Tensor, t: Tensor, steering: Steering, weight: float | Tensor) -> Tensor:
         """Run with words and without, and go further from the one in the direction of the other.

@@ -187,7 +187,9 @@ def test_large_images_are_sampled_in_tiles_of_one_noise_field():
     in_tiles = build(correction="none", sampler={"steps": 3}, latent_tile={"size": 8, "overlap": 4}).eval()
     in_tiles.load_state_dict(network.state_dict())
     seen = []
-    in_tiles.unet.parts.unet.register_forward_pre_hook(lambda module, inputs: seen.append(tuple(inputs[0].shape[-2:])))
+    in_tiles.unet.parts.unet.conv_in.register_forward_pre_hook(
+        lambda _, inputs: seen.append(tuple(inputs[0].shape[-2:]))
+    )
     sr = in_tiles(lq)
     assert set(seen) == {(8, 8)} and len(seen) == 3 * 4
     assert sr.shape == whole.shape and not torch.equal(sr, whole)

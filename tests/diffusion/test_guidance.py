@@ -160,7 +160,9 @@ def test_mssd_samples_with_one_evaluation_a_step_and_each_image_apart(kind):
     batches = {"teacher": [], "student": []}
     for name, network in (("teacher", teacher), ("student", student)):
         seen = batches[name]
-        network.unet.parts.unet.register_forward_pre_hook(lambda _, inputs, seen=seen: seen.append(len(inputs[0])))
+        network.unet.parts.unet.conv_in.register_forward_pre_hook(
+            lambda _, inputs, seen=seen: seen.append(len(inputs[0]))
+        )
     nn.init.normal_(next(student.unet.one_pass.parameters()), std=0.05)
     lq, captions = torch.rand(2, 3, 8, 8), ["red roofs", ""]
     with torch.no_grad():
