@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from mssd_captioned import CaptionedPairs
 from torch import Tensor
 from torch.nn import functional as F
 
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.config import read_options
+from segsr_arch.data.blind_paired_dataset import BlindPairedDataset
 from segsr_arch.diffusion.contrast_features import ContrastFeatures
 from segsr_arch.diffusion.correction import corrected
 from segsr_arch.models.draws import Draws
@@ -51,7 +51,7 @@ def falling(run: Path) -> dict[str, tuple[int, float, float]]:
 def images_of(options: dict[str, Any], *, seed: int) -> dict[str, Any]:
     """Read the middle of every validation image, degraded as its name and a seed say."""
     data = {**options["datasets"]["val"], "scale": options["scale"], "phase": "val", "degradation_seed": seed}
-    dataset = CaptionedPairs(data)
+    dataset = BlindPairedDataset({**data, "say_degradation": True, "caption_file": None})
     items = [dataset[index] for index in range(len(dataset))]
     cut, scale = SIDE // options["scale"], options["scale"]
 
