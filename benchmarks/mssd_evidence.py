@@ -97,7 +97,7 @@ def features_of(network: MSSD, images: Tensor, *, seed: int, latents: Tensor | N
             t = steps - 1
         else:
             entering, t = latents[index : index + 1], int(MIDDLE * steps)
-        silence = network.unet.parts.text([""])
+        silence = network.unet.parts.text([""]).tokens
         pooled.append(read(image, entering, torch.full((1,), t), silence).mean((-2, -1)))
     together = torch.cat(pooled)
     return F.normalize(together - together.mean(0), dim=-1)

@@ -150,6 +150,12 @@ TINY_DIFFUSION = {
     },
     "schedule": {"prediction_type": "v_prediction"},
 }
+TINY_DIFFUSION_XL = {
+    **TINY_DIFFUSION,
+    "text": {"width": 16, "layers": 2, "heads": 2},
+    "text_2": {"width": 24, "layers": 2, "heads": 2},
+    "unet": {**TINY_DIFFUSION["unet"], "addition_time_embed_dim": 8},
+}
 TINY_MSSD = {
     "stable_diffusion": TINY_DIFFUSION,
     "trained": ["controlnet", "unet"],

@@ -26,6 +26,7 @@ from segsr_arch.diffusion.diffused import Diffused
 from segsr_arch.diffusion.distillation import Teaching
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
 from segsr_arch.diffusion.memory_fit import MemoryFit
+from segsr_arch.diffusion.model_kinds import STABLE_DIFFUSION
 from segsr_arch.diffusion.noise import noise_of
 from segsr_arch.diffusion.parts_source import check_parts, load_parts
 from segsr_arch.diffusion.sampling import SamplerOptions, sample
@@ -79,7 +80,7 @@ class MSSD(nn.Module):
         self.sampler = SamplerOptions.read(options.sampler)
         self.latent_tile = LatentTileOptions.read(options.latent_tile)
         self._fit = MemoryFit("MSSD")
-        parts = load_parts(options.stable_diffusion, trains_unet="unet" in options.trained)
+        parts = load_parts(options.stable_diffusion, STABLE_DIFFUSION, trains_unet="unet" in options.trained)
         self.schedule = NoiseSchedule.of(parts.schedule)
         one_pass = options.one_pass_guidance
         self.unet = SteeredUNet(parts, pixel_attention=options.pixel_attention, one_pass=one_pass)
@@ -103,7 +104,7 @@ class MSSD(nn.Module):
             WeightsError: If the parts of the diffusion model are not there, or are of another kind.
             DependencyError: If diffusers or transformers are missing.
         """
-        check_parts(MSSDOptions.among(options).stable_diffusion)
+        check_parts(MSSDOptions.among(options).stable_diffusion, STABLE_DIFFUSION)
 
     @classmethod
     def check_checkpoint(cls, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
@@ -228,7 +229,7 @@ class MSSD(nn.Module):
         )
         if self.contrast is not None:
             pair = draw("contrast", (2, *clean.shape))  # with the same noise, that alone would make a pair
-            loss = self._contrast_loss(self.contrast, enlarged, hr, pair, steering.silence, image_ids)
+            loss = self._contrast_loss(self.contrast, enlarged, hr, pair, steering.silence.tokens, image_ids)
             losses["l_contrast"] = self.contrast.options.weight * loss
         return losses
 

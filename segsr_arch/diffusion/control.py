@@ -6,7 +6,7 @@ resolutions is that of PASD (Yang et al. 2024), on which MSSD builds.
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,7 +115,9 @@ class ControlEncoder(nn.Module):
         """Channels of the deepest features."""
         return int(self.net.config.block_out_channels[-1])
 
-    def forward(self, latents: Tensor, t: Tensor, text: Tensor, features: Tensor) -> ControlOutput:
+    def forward(
+        self, latents: Tensor, t: Tensor, text: Tensor, features: Tensor, added: Mapping[str, Tensor] | None = None
+    ) -> ControlOutput:
         """Compute what is added in the UNet.
 
         Args:
@@ -123,6 +125,7 @@ class ControlEncoder(nn.Module):
             t: Time steps (B,).
             text: (B, 77, D).
             features: Of the stem, (B, C', h, w).
+            added: What a UNet of Stable Diffusion XL is told besides; ``None`` for others.
         """
         net, seen = self.net, {}
 
@@ -132,7 +135,7 @@ class ControlEncoder(nn.Module):
         closing = [*net.controlnet_down_blocks, net.controlnet_mid_block]
         hooks = [module.register_forward_pre_hook(keep) for module in closing]
         try:
-            down, middle = net(latents, t, text, features, return_dict=False)
+            down, middle = net(latents, t, text, features, added_cond_kwargs=added, return_dict=False)
         finally:
             for hook in hooks:
                 hook.remove()

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from segsr_arch.diffusion.autoencoders import Autoencoder
-from segsr_arch.diffusion.text import TextConditioning
+from segsr_arch.diffusion.model_kinds import ModelKind
+from segsr_arch.diffusion.text import TextConditioning, TwinTextConditioning
 from segsr_arch.freezing import FrozenIdentity, KeepsFrozenOut, state_digest
 
 
@@ -21,34 +22,37 @@ class DiffusionParts(KeepsFrozenOut):
 
     Args:
         autoencoder: Between images and latents.
-        text: Text encoder.
+        text: Text encoder, or both of them.
         unet: ``UNet2DConditionModel`` of diffusers.
         schedule: Configuration of the noise schedule, see :meth:`~segsr_arch.diffusion.schedule.NoiseSchedule.of`.
         name: Of the model, for messages and checkpoints.
+        kind: What kind of model it is.
         source: Where the weights come from, see :class:`~segsr_arch.freezing.FrozenIdentity`.
         trains_unet: Whether the UNet is trained.
 
     Attributes:
         schedule: The configuration.
+        kind: What kind of model it is.
     """
 
     frozen_noun = "diffusion model"
-    frozen_remedy = "Set stable_diffusion: to the one that the checkpoint was trained with."
+    frozen_remedy = "Give network_g the one that the checkpoint was trained with."
 
     def __init__(
         self,
         *,
         autoencoder: Autoencoder,
-        text: TextConditioning,
+        text: TextConditioning | TwinTextConditioning,
         unet: Any,
         schedule: Mapping[str, Any],
+        kind: ModelKind,
         name: str,
         source: str,
         trains_unet: bool,
     ) -> None:
         super().__init__()
         self.models = nn.ModuleDict({"autoencoder": autoencoder, "text": text, "unet": unet})
-        self.schedule = dict(schedule)
+        self.schedule, self.kind = dict(schedule), kind
         is_trained = partial(_is_trained, ("unet",) if trains_unet else ())
         frozen = {key: value for key, value in self.models.state_dict().items() if not is_trained(key)}
         identity = FrozenIdentity(name=name, source=source, digest=state_digest(frozen))
@@ -63,10 +67,10 @@ class DiffusionParts(KeepsFrozenOut):
         return part
 
     @property
-    def text(self) -> TextConditioning:
-        """Text encoder."""
+    def text(self) -> TextConditioning | TwinTextConditioning:
+        """Text encoder, or both of them."""
         part = self.models["text"]
-        assert isinstance(part, TextConditioning)
+        assert isinstance(part, (TextConditioning, TwinTextConditioning))
         return part
 
     @property

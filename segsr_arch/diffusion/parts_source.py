@@ -4,18 +4,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from segsr_arch.diffusion.inline_parts import build_inline, check_inline
+from segsr_arch.diffusion.model_kinds import ModelKind
 from segsr_arch.diffusion.parts import DiffusionParts
 from segsr_arch.diffusion.schedule import NoiseSchedule
 from segsr_arch.diffusion.stored_parts import check_folder, find_folder, load_folder, schedule_of
 from segsr_arch.errors import ConfigError
 
 
-def load_parts(given: str | Mapping[str, Any], *, trains_unet: bool) -> DiffusionParts:
+def load_parts(given: str | Mapping[str, Any], kind: ModelKind, *, trains_unet: bool) -> DiffusionParts:
     """Make the parts.
 
     Args:
         given: Path of a folder, name on the Hugging Face hub, or an inline configuration, see
             :func:`~segsr_arch.diffusion.inline_parts.build_inline`.
+        kind: What kind of model it must be.
         trains_unet: Whether the UNet is trained.
 
     Raises:
@@ -24,12 +26,16 @@ def load_parts(given: str | Mapping[str, Any], *, trains_unet: bool) -> Diffusio
         DependencyError: If diffusers or transformers are missing.
     """
     if isinstance(given, Mapping):
-        return build_inline(given, trains_unet=trains_unet)
-    return load_folder(find_folder(_path(given)), trains_unet=trains_unet)
+        return build_inline(given, kind, trains_unet=trains_unet)
+    return load_folder(find_folder(_path(given, kind), kind), kind, trains_unet=trains_unet)
 
 
-def check_parts(given: str | Mapping[str, Any]) -> None:
+def check_parts(given: str | Mapping[str, Any], kind: ModelKind) -> None:
     """Find what is wrong with them without reading weights; what can still be fetched is not.
+
+    Args:
+        given: As in :func:`load_parts`.
+        kind: As there.
 
     Raises:
         ConfigError: As :func:`load_parts`.
@@ -37,16 +43,14 @@ def check_parts(given: str | Mapping[str, Any]) -> None:
         DependencyError: As :func:`load_parts`.
     """
     if isinstance(given, Mapping):
-        NoiseSchedule.of(check_inline(given))
+        NoiseSchedule.of(check_inline(given, kind))
         return
-    folder = find_folder(_path(given))
-    check_folder(folder)
+    folder = find_folder(_path(given, kind), kind)
+    check_folder(folder, kind)
     NoiseSchedule.of(schedule_of(folder))
 
 
-def _path(given: Any) -> str:
+def _path(given: Any, kind: ModelKind) -> str:
     if not isinstance(given, str) or not given.strip():
-        raise ConfigError(
-            f"stable_diffusion: must be the path of a folder, a name on the hub, or a mapping, got {given!r}."
-        )
+        raise ConfigError(f"{kind.key}: must be the path of a folder, a name on the hub, or a mapping, got {given!r}.")
     return given

@@ -11,7 +11,7 @@ from segsr_arch.diffusion.control import ControlEncoder, ControlStem
 from segsr_arch.diffusion.guidance import OnePass, guided_from, one_pass_guidance
 from segsr_arch.diffusion.parts import DiffusionParts
 from segsr_arch.diffusion.pixel_attention import DecoderAttention
-from segsr_arch.diffusion.text import one_each
+from segsr_arch.diffusion.text import Words, one_each
 from segsr_arch.diffusion.unet_halves import Encoded, decode, encode
 from segsr_arch.windows import Window
 
@@ -22,14 +22,14 @@ class Steering:
 
     Attributes:
         features: Of the LR image (B, C, h, w), at the size of the latents.
-        text: Of the captions (B, 77, D).
-        silence: Of no caption (1, 77, D).
-        has_words: Whether any caption says anything.
+        text: Of B captions.
+        silence: Of one text, which guidance leads away from: of no caption, or of what is not wanted.
+        has_words: Whether any caption may say something else.
     """
 
     features: Tensor
-    text: Tensor
-    silence: Tensor
+    text: Words
+    silence: Words
     has_words: bool
 
     def at(self, window: Window) -> "Steering":
@@ -38,11 +38,11 @@ class Steering:
 
     def some(self, places: Tensor) -> "Steering":
         """What steers some of the images, by their places (n,) in the batch."""
-        return replace(self, features=self.features[places], text=self.text[places])
+        return replace(self, features=self.features[places], text=self.text.some(places))
 
     def silent(self) -> "Steering":
-        """The same without words."""
-        return replace(self, text=self.silence.expand_as(self.text), has_words=False)
+        """The same with silence for words."""
+        return replace(self, text=self.silence.for_each(len(self.features)), has_words=False)
 
 
 class SteeredUNet(nn.Module):
@@ -52,13 +52,20 @@ class SteeredUNet(nn.Module):
         parts: The parts.
         pixel_attention: Whether the UNet's decoder attends to the features of the ControlNet.
         one_pass: How it is told the weight of guidance, if it is to learn or has learned it from two runs.
+        told_side: Sides of images in pixels, as Stable Diffusion XL is told them, whatever they are; ``None`` tells it
+            those of the window that it sees.
     """
 
     def __init__(
-        self, parts: DiffusionParts, *, pixel_attention: bool = False, one_pass: OnePass | None = None
+        self,
+        parts: DiffusionParts,
+        *,
+        pixel_attention: bool = False,
+        one_pass: OnePass | None = None,
+        told_side: int | None = None,
     ) -> None:
         super().__init__()
-        self.parts = parts
+        self.parts, self._told_side = parts, told_side
         self.stem = ControlStem(factor=parts.autoencoder.factor, channels=parts.unet.config.block_out_channels[0])
         self.control = ControlEncoder(parts.unet).requires_grad_(True)
         self.attention = DecoderAttention(parts.unet) if pixel_attention else None
@@ -67,19 +74,22 @@ class SteeredUNet(nn.Module):
             # A student is told nothing of these images, and under a launcher all that is trained must be reached.
             self.stem.heads.requires_grad_(False)
 
-    def steering(self, features: Tensor, captions: Sequence[str] | None) -> Steering:
+    def steering(self, features: Tensor, captions: Sequence[str] | None, *, negative: str = "") -> Steering:
         """Compute once for an image what every step reads.
 
         Args:
             features: What the stem makes of LR images at HR size, (B, C, h, w).
             captions: B captions; ``None`` for none.
+            negative: What is not to be seen: guidance leads away from it instead of from no words.
 
         Raises:
             ConfigError: If there are more or fewer captions than images.
         """
         texts = one_each(captions, len(features))
-        silence, text = self.parts.text([""]), self.parts.text(texts)
-        return Steering(features=features, text=text, silence=silence, has_words=any(texts))
+        silence, text = self.parts.text([negative]), self.parts.text(texts)
+        return Steering(
+            features=features, text=text, silence=silence, has_words=any(text != negative for text in texts)
+        )
 
     def predict(self, latents: Tensor, t: Tensor, steering: Steering) -> Tensor:
         """Run ControlNet and UNet once.
@@ -95,11 +105,12 @@ class SteeredUNet(nn.Module):
         return self._decoded(self._encoded(latents, t, steering), latents, t, steering)
 
     def _encoded(self, latents: Tensor, t: Tensor, steering: Steering) -> Encoded:
-        return encode(self.parts.unet, latents, t, steering.text)
+        return encode(self.parts.unet, latents, t, steering.text.tokens, added=self._added(steering.text, latents))
 
     def _decoded(self, encoded: Encoded, latents: Tensor, t: Tensor, steering: Steering) -> Tensor:
         """Run the ControlNet, and what of the UNet comes behind its encoder."""
-        control = self.control(latents, t, steering.text, steering.features)
+        added = self._added(steering.text, latents)
+        control = self.control(latents, t, steering.text.tokens, steering.features, added)
         unet = self.parts.unet
         attending = nullcontext() if self.attention is None else self.attention.attending(unet, control.levels)
         with attending:
@@ -120,7 +131,7 @@ class SteeredUNet(nn.Module):
         weights = torch.as_tensor(weight, dtype=latents.dtype, device=latents.device).expand(len(latents))
         if self.one_pass is not None:
             # image by image, so that none depends on whether another of the batch has words
-            says_something = (steering.text != steering.silence).flatten(1).any(1)
+            says_something = steering.text.differ_from(steering.silence)
             weights = torch.where(says_something, weights, 1.0)
             guided: Tensor = self.one_pass(self.parts.unet, lambda: self.predict(latents, t, steering), weights)
             return guided
@@ -137,7 +148,18 @@ class SteeredUNet(nn.Module):
         both = replace(
             steering,
             features=steering.features.repeat(2, 1, 1, 1),
-            text=torch.cat([steering.text, steering.silent().text]),
+            text=steering.text.beside(steering.silent().text),
         )
         conditional, unconditional = self.predict(latents.repeat(2, 1, 1, 1), t.repeat(2), both).chunk(2)
         return conditional, unconditional
+
+    def _added(self, words: Words, latents: Tensor) -> dict[str, Tensor] | None:
+        """What Stable Diffusion XL is told besides: texts as a whole, and sizes (height and width of the original, top
+        and left of what is cut from it, height and width of the image); ``None`` for others.
+        """
+        if words.pooled is None:
+            return None
+        factor, told = self.parts.autoencoder.factor, self._told_side
+        height, width = (told or factor * side for side in latents.shape[-2:])
+        sizes = words.pooled.new_tensor([height, width, 0, 0, height, width])
+        return {"text_embeds": words.pooled, "time_ids": sizes.expand(len(latents), -1)}

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -65,6 +66,40 @@ def styled(captions: list[str], texts: TokenBudget) -> list[str]:
     return [text.text for text in fitted]
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Words:
+    """What a UNet reads of B texts.
+
+    Attributes:
+        tokens: (B, 77, D), a vector for each token.
+        pooled: (B, P), one for the text as a whole, if the UNet reads that.
+    """
+
+    tokens: Tensor
+    pooled: Tensor | None = None
+
+    def for_each(self, count: int) -> "Words":
+        """The words of one text for so many images."""
+        pooled = None if self.pooled is None else self.pooled.expand(count, -1)
+        return Words(tokens=self.tokens.expand(count, -1, -1), pooled=pooled)
+
+    def some(self, places: Tensor) -> "Words":
+        """Those of some texts, by their places (n,)."""
+        pooled = None if self.pooled is None else self.pooled[places]
+        return Words(tokens=self.tokens[places], pooled=pooled)
+
+    def beside(self, others: "Words") -> "Words":
+        """These texts, and others of the same kind behind them."""
+        tokens = torch.cat([self.tokens, others.tokens])
+        if self.pooled is None or others.pooled is None:
+            return Words(tokens=tokens)
+        return Words(tokens=tokens, pooled=torch.cat([self.pooled, others.pooled]))
+
+    def differ_from(self, others: "Words") -> Tensor:
+        """Which of these texts are not those, (B,) bool."""
+        return (self.tokens != others.tokens).flatten(1).any(1)
+
+
 class TextConditioning(nn.Module):
     """CLIP's text encoder up to its last hidden state.
 
@@ -84,7 +119,7 @@ class TextConditioning(nn.Module):
         return int(self.encoder.config.hidden_size)
 
     @torch.no_grad()
-    def forward(self, captions: Sequence[str]) -> Tensor:
+    def forward(self, captions: Sequence[str]) -> Words:
         """Encode captions, those that stand for a difference of embeddings as one.
 
         Args:
@@ -92,12 +127,74 @@ class TextConditioning(nn.Module):
                 text.
 
         Returns:
-            (B, 77, width), on the device of the encoder.
+            Their words, on the device of the encoder.
         """
-        return embed_captions(self._encode, captions)
+        return Words(tokens=embed_captions(self._encode, captions))
 
     def _encode(self, texts: Sequence[str]) -> Tensor:
-        length = self.encoder.config.max_position_embeddings
-        ids = [token_ids(text, length=length, padding=self.padding) for text in texts]
-        states: Tensor = self.encoder(torch.tensor(ids, device=self.encoder.device)).last_hidden_state
+        states: Tensor = self.encoder(_ids(self.encoder, texts, padding=self.padding)).last_hidden_state
         return states
+
+
+class TwinTextConditioning(nn.Module):
+    """The two text encoders of Stable Diffusion XL (Podell et al. 2023, section 2.1).
+
+    The last hidden states but one of both stand side by side; the second encoder says the text as a whole, too.
+
+    Args:
+        encoder: ``CLIPTextModel`` of transformers.
+        encoder_2: ``CLIPTextModelWithProjection`` of transformers.
+        paddings: Token after the end of a text, of each.
+        zero_silence: Whether no text is zero instead of what the encoders make of an empty one, as Stable Diffusion XL
+            was trained.
+    """
+
+    def __init__(
+        self,
+        encoder: Any,
+        encoder_2: Any,
+        *,
+        paddings: tuple[int, int] = (VOCABULARY - 1, 0),
+        zero_silence: bool = True,
+    ) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.encoder_2 = encoder_2
+        self.paddings = paddings
+        self.zero_silence = zero_silence
+
+    @property
+    def width(self) -> int:
+        """Channels of a token."""
+        return int(self.encoder.config.hidden_size + self.encoder_2.config.hidden_size)
+
+    @property
+    def pooled_width(self) -> int:
+        """Channels of a text as a whole."""
+        return int(self.encoder_2.config.projection_dim)
+
+    @torch.no_grad()
+    def forward(self, captions: Sequence[str]) -> Words:
+        """Encode captions; see :meth:`TextConditioning.forward`."""
+        flat = embed_captions(self._encode, captions)
+        tokens, pooled = flat[:, : -self.pooled_width], flat[:, -self.pooled_width :]
+        return Words(tokens=tokens.reshape(len(flat), -1, self.width), pooled=pooled)
+
+    def _encode(self, texts: Sequence[str]) -> Tensor:
+        """Tokens and the whole of each text in a row, (N, 77 * width + pooled_width)."""
+        states, whole = [], torch.zeros(())
+        for encoder, padding in zip((self.encoder, self.encoder_2), self.paddings, strict=True):
+            output = encoder(_ids(encoder, texts, padding=padding), output_hidden_states=True)
+            states.append(output.hidden_states[-2])
+            whole = output[0]  # of the second, the projection of the last token
+        flat = torch.cat([torch.cat(states, dim=-1).flatten(1), whole], dim=1)
+        if self.zero_silence:
+            says = torch.tensor([bool(text) for text in texts], device=flat.device)
+            flat = torch.where(says[:, None], flat, 0.0)
+        return flat
+
+
+def _ids(encoder: Any, texts: Sequence[str], *, padding: int) -> Tensor:
+    length = encoder.config.max_position_embeddings
+    ids = [token_ids(text, length=length, padding=padding) for text in texts]
+    return torch.tensor(ids, device=encoder.device)

@@ -59,8 +59,8 @@ def test_before_training_nothing_is_added_to_the_unet_and_the_lr_image_says_noth
     unet, latents, t = network.parts.unet, torch.randn(1, 48, 6, 7), torch.tensor([500])
     with torch.no_grad():
         one, other = (network.steering(network.stem(torch.rand(1, 3, 24, 28)).features, ["a"]) for _ in range(2))
-        control = network.control(latents, t, one.text, one.features)
-        alone = unet(latents, t, one.text).sample
+        control = network.control(latents, t, one.text.tokens, one.features)
+        alone = unet(latents, t, one.text.tokens).sample
         assert all(not added.any() for added in (*control.down, control.middle))
         assert control.deepest.any() and [level.shape[-2:] for level in control.levels] == [(6, 7), (3, 4)]
         assert torch.equal(network.predict(latents, t, one), alone)

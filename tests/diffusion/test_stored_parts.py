@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from segsr_arch.archs.mssd_arch import MSSD
+from segsr_arch.diffusion.model_kinds import STABLE_DIFFUSION
 from segsr_arch.diffusion.parts_source import check_parts, load_parts
 from segsr_arch.diffusion.text import token_ids
 from segsr_arch.errors import WeightsError
@@ -72,14 +73,14 @@ def test_a_folder_is_read_and_images_of_any_size_are_sampled_with_it(written):
 def test_the_digest_is_of_the_weights(written, folder):
     from diffusers import UNet2DConditionModel
 
-    first = load_parts(str(written), trains_unet=False).identity
-    assert load_parts(str(folder), trains_unet=False).identity.digest == first.digest
+    first = load_parts(str(written), STABLE_DIFFUSION, trains_unet=False).identity
+    assert load_parts(str(folder), STABLE_DIFFUSION, trains_unet=False).identity.digest == first.digest
     unet = UNet2DConditionModel.from_pretrained(folder / "unet")
     with torch.no_grad():
         unet.conv_in.bias[0] += 1
     unet.save_pretrained(folder / "unet")
-    assert load_parts(str(folder), trains_unet=False).identity.digest != first.digest
-    assert load_parts(str(folder), trains_unet=True).identity.digest != first.digest
+    assert load_parts(str(folder), STABLE_DIFFUSION, trains_unet=False).identity.digest != first.digest
+    assert load_parts(str(folder), STABLE_DIFFUSION, trains_unet=True).identity.digest != first.digest
 
 
 @pytest.mark.parametrize(
@@ -97,13 +98,13 @@ def test_a_model_of_another_kind_is_refused_before_its_weights_are_read(folder, 
     for weights in folder.rglob("*.safetensors"):
         weights.write_bytes(b"")
     with pytest.raises(WeightsError, match=message):
-        check_parts(str(folder))
+        check_parts(str(folder), STABLE_DIFFUSION)
 
 
 def test_a_model_with_a_transformer_is_refused(tmp_path):
     (tmp_path / "transformer").mkdir()
     with pytest.raises(WeightsError, match="transformer instead of a UNet.*Stable Diffusion 1 or 2"):
-        check_parts(str(tmp_path))
+        check_parts(str(tmp_path), STABLE_DIFFUSION)
 
 
 def test_what_is_missing_or_damaged_in_a_folder_is_named(folder):
@@ -111,17 +112,17 @@ def test_what_is_missing_or_damaged_in_a_folder_is_named(folder):
     content = weights.read_bytes()
     weights.unlink()
     with pytest.raises(WeightsError, match=r"missing: unet/diffusion_pytorch_model\.safetensors.*hf download"):
-        check_parts(str(folder))
+        check_parts(str(folder), STABLE_DIFFUSION)
     weights.write_bytes(content[: len(content) // 2])
     with pytest.raises(WeightsError, match=r"unet cannot be read"):
-        load_parts(str(folder), trains_unet=False)
+        load_parts(str(folder), STABLE_DIFFUSION, trains_unet=False)
     weights.write_bytes(content)
     save_file({name: value for name, value in load_file(weights).items() if name != "conv_in.bias"}, weights)
     with pytest.raises(WeightsError, match=r"do not belong to its config\.json: 1 missing, .* conv_in.bias"):
-        load_parts(str(folder), trains_unet=False)
+        load_parts(str(folder), STABLE_DIFFUSION, trains_unet=False)
     (folder / "scheduler" / "scheduler_config.json").write_text("{")
     with pytest.raises(WeightsError, match=r"scheduler_config\.json cannot be read"):
-        check_parts(str(folder))
+        check_parts(str(folder), STABLE_DIFFUSION)
 
 
 @pytest.mark.parametrize(
@@ -139,13 +140,13 @@ def test_offline_it_says_how_to_get_the_weights(given, message, monkeypatch, tmp
     monkeypatch.setattr("urllib.request.getproxies", dict)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsError, match=message):
-        check_parts(given)
+        check_parts(given, STABLE_DIFFUSION)
 
 
 def test_a_file_of_weights_is_told_how_to_become_a_folder(tmp_path):
     (tmp_path / "sd.safetensors").write_bytes(b"")
     with pytest.raises(WeightsError, match="is a file.*from_single_file"):
-        check_parts(str(tmp_path / "sd.safetensors"))
+        check_parts(str(tmp_path / "sd.safetensors"), STABLE_DIFFUSION)
 
 
 def test_captions_are_clips_tokens_filled_up_and_cut_at_a_phrase(caplog):

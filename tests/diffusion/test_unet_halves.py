@@ -70,12 +70,12 @@ def steered():
 def test_a_step_of_mssd_is_that_of_its_unet_with_what_the_controlnet_and_the_pixel_attention_add(steered):
     latents, t, unet = torch.randn(2, 48, 6, 7), torch.tensor([20, 800]), steered.parts.unet
     steering = steered.steering(steered.stem(torch.rand(2, 3, 24, 28)).features, ["roofs", "fields"])
-    control = steered.control(latents, t, steering.text, steering.features)
+    control = steered.control(latents, t, steering.text.tokens, steering.features)
     added = {"down_block_additional_residuals": control.down, "mid_block_additional_residual": control.middle}
     with steered.attention.attending(unet, control.levels):
-        whole = unet(latents, t, steering.text, **added).sample
+        whole = unet(latents, t, steering.text.tokens, **added).sample
     assert torch.equal(steered.predict(latents, t, steering), whole)
-    assert not torch.allclose(whole, unet(latents, t, steering.text, **added).sample)
+    assert not torch.allclose(whole, unet(latents, t, steering.text.tokens, **added).sample)
 
 
 def test_another_lr_image_changes_the_prediction_and_not_the_features_before_the_middle(steered):
