@@ -24,20 +24,20 @@ from segsr_arch.diffusion.control import image_loss
 from segsr_arch.diffusion.correction import corrected
 from segsr_arch.diffusion.diffused import Diffused
 from segsr_arch.diffusion.distillation import Teaching
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
+from segsr_arch.diffusion.latent_tiles import LatentTileOptions
 from segsr_arch.diffusion.memory_fit import MemoryFit
 from segsr_arch.diffusion.model_kinds import STABLE_DIFFUSION
 from segsr_arch.diffusion.noise import noise_of
 from segsr_arch.diffusion.parts_source import check_parts, load_parts
 from segsr_arch.diffusion.sampling import SamplerOptions, sample
 from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.diffusion.steered_sampling import steered_denoiser
 from segsr_arch.diffusion.steered_unet import SteeredUNet
 from segsr_arch.diffusion.text import one_each, styled
 from segsr_arch.freezing import FrozenIdentity
 from segsr_arch.inputs import check_rgb
 from segsr_arch.option_fields import takes_fields_of
 from segsr_arch.padding import crop, pad_to_multiple
-from segsr_arch.windows import Window
 
 Draw = Callable[[str, tuple[int, ...]], Tensor]
 
@@ -177,11 +177,7 @@ class MSSD(nn.Module):
         shape = (autoencoder.channels, *(side // autoencoder.factor for side in enlarged.shape[-2:]))
         noise = noise_of(shape, seed=sampler.seed, keys=()).to(lq.device)
 
-        def predict(latents: Tensor, t: int, window: Window) -> Tensor:
-            steps = torch.full((latents.shape[0],), t, device=latents.device)
-            return self.unet.predict_guided(latents, steps, steering.at(window), sampler.guidance)
-
-        denoiser = tiled(predict, tile)
+        denoiser = steered_denoiser(self.unet, steering, schedule=self.schedule, sampler=sampler, tile=tile)
         diffused = self._diffused(tile)
         start, about = noise.expand(len(lq), *shape), diffused.expected(enlarged)
         latents = sample(denoiser, start, self.schedule, sampler, expected=about)

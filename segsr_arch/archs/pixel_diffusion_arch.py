@@ -149,7 +149,7 @@ class PixelDiffusion(nn.Module):
         seen = self.pixels.encode(enlarged)
         noise = noise_of(seen.shape[1:], seed=sampler.seed, keys=()).to(lq.device)
 
-        def predict(latents: Tensor, t: int, window: Window) -> Tensor:
+        def predict(latents: Tensor, t: float, window: Window) -> Tensor:
             place = (..., *window.slices)
             return self._predict(latents, seen[place], torch.full((len(latents),), t))
 

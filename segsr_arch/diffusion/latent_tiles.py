@@ -65,11 +65,11 @@ class LatentTileOptions(OptionGroup):
         return WindowGrid(height=height, width=width, size=self.autoencoder, overlap=self.overlap)
 
 
-def tiled(predict: Callable[[Tensor, int, Window], Tensor], options: LatentTileOptions) -> Denoiser:
+def tiled(predict: Callable[[Tensor, float, Window], Tensor], options: LatentTileOptions) -> Denoiser:
     """Make a denoiser of latents of any size of one that sees a window.
 
     Args:
-        predict: Gets the latents (B, C, h, w) of a window, the time step, and the window, whose place tells what it is
+        predict: Gets the latents (B, C, h, w) of a window, the time, and the window, whose place tells what it is
             conditioned on; gives the prediction (B, C, h, w).
         options: Size and overlap of the tiles. Latents that are not larger are one window.
 
@@ -77,7 +77,7 @@ def tiled(predict: Callable[[Tensor, int, Window], Tensor], options: LatentTileO
         The denoiser. Its predictions are float32.
     """
 
-    def denoiser(latents: Tensor, t: int) -> Tensor:
+    def denoiser(latents: Tensor, t: float) -> Tensor:
         grid = WindowGrid(height=latents.shape[-2], width=latents.shape[-1], size=options.size, overlap=options.overlap)
         return blended(lambda window: predict(latents[(...,) + window.slices], t, window), grid)
 

@@ -1,28 +1,31 @@
-"""From noise to clean latents in few steps, by solvers of diffusers.
+"""From noise to clean latents in few steps, by solvers of diffusers and one of our own.
 
 All start at the last time step of the schedule, where the network was trained on nearly pure noise, and space the
 others evenly down from there (``trailing``; Lin et al., Common Diffusion Noise Schedules and Sample Steps are Flawed,
 2024, table 2).
 """
 
+import math
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from segsr_arch.diffusion.edm import Churn, sample_edm
 from segsr_arch.diffusion.library import diffusers_library
 from segsr_arch.diffusion.noise import noise_of
 from segsr_arch.diffusion.schedule import NoiseSchedule
 from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import OptionGroup, option
 
-Denoiser = Callable[[Tensor, int], Tensor]
-"""Predicts what a schedule asks for, of latents (B, C, h, w) at a time step: a tensor of the same shape."""
+Denoiser = Callable[[Tensor, float], Tensor]
+"""Predicts what a schedule asks for, of latents (B, C, h, w) at a time: a tensor of the same shape."""
 
 # Of how many time steps consistency models are distilled; the steps of a sample are some of them.
 _CONSISTENCY_STEPS = 50
+_EDM_ALONE = ("churn", "churn_noise", "churn_above", "churn_below", "heun")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,11 +40,29 @@ class SolverOptions(OptionGroup):
 
     type: str = option(
         "unipc",
-        help="solver: UniPC, DPM-Solver++ (2M), DDIM without noise, or LCM, which needs a consistency model",
-        choices=("unipc", "ddim", "dpm++", "lcm"),
+        help="solver: UniPC, DPM-Solver++ (2M), DDIM without noise, EDM, which is DDIM but for churn and heun, or LCM, "
+        "which needs a consistency model",
+        choices=("unipc", "ddim", "dpm++", "lcm", "edm"),
     )
     steps: int = option(20, help="time steps, each one evaluation of the network, or two with guidance", minimum=1)
     seed: int = option(0, help="of the noise: the same seed gives the same image", minimum=0)
+    churn: float = option(
+        0.0, help="edm: fresh noise that all steps share, as shares of what noise there is; none by default", minimum=0
+    )
+    churn_noise: float = option(1.0, help="edm: standard deviation of the fresh noise", above=0)
+    churn_above: float = option(0.0, help="edm: least noise over signal at which some is added", minimum=0)
+    churn_below: float | None = option(None, help="edm: largest at which some is added; null for any", above=0)
+    heun: bool = option(
+        False, help="edm: whether steps are corrected by what is seen at their end, which takes another evaluation each"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for item in fields(self):
+            if item.name in _EDM_ALONE and self.type != "edm" and getattr(self, item.name) != item.default:
+                raise ConfigError(
+                    f"sampler: {item.name}: only edm has it, not {self.type}; remove it, or set type: edm."
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +76,19 @@ class SamplerOptions(SolverOptions):
     guidance: float = option(
         9.0, help="weight of classifier-free guidance: 1 is none, and half the evaluations", minimum=0
     )
+    guidance_start: float | None = option(
+        None,
+        help="weight where noise over signal is largest, from where it goes to guidance as that falls to none; null "
+        "keeps it",
+        minimum=0,
+    )
+
+    def guidance_at(self, t: float, schedule: NoiseSchedule) -> float:
+        """Weight of guidance at a time: linear in noise over signal, of which a schedule has most at its last step."""
+        if self.guidance_start is None:
+            return self.guidance
+        share = schedule.sigma(t) / schedule.sigma(schedule.steps - 1)
+        return self.guidance + (self.guidance_start - self.guidance) * share
 
 
 def sample(
@@ -68,8 +102,8 @@ def sample(
 ) -> Tensor:
     """Sample clean latents.
 
-    Each image is computed apart from the others of the batch. ``lcm`` adds fresh noise at each step; it comes of the
-    seed and the step and is the same for all images of a batch, so that no image depends on the others.
+    Each image is computed apart from the others of the batch. ``lcm`` adds fresh noise at each step, ``edm`` may; it
+    comes of the seed and the step and is the same for all images of a batch, so that no image depends on the others.
 
     Args:
         denoiser: The network, with guidance and all that it is conditioned on.
@@ -92,6 +126,15 @@ def sample(
     solver.set_timesteps(options.steps, **spacing)
     times = [int(t) for t in solver.timesteps]
     latents = clean = noise if expected is None else schedule.noised(expected, noise, times[0])
+    if options.type == "edm":
+        churn = Churn(
+            amount=options.churn,
+            noise=options.churn_noise,
+            above=options.churn_above,
+            below=math.inf if options.churn_below is None else options.churn_below,
+        )
+        heun, seed = options.heun, options.seed
+        return sample_edm(denoiser, latents, schedule, times, churn=churn, heun=heun, seed=seed, advance=advance)
     for place, t in enumerate(times):
         prediction = denoiser(latents, t).float()
         if options.type == "lcm":
@@ -106,7 +149,7 @@ def sample(
 
 
 def _solver(schedule: NoiseSchedule, options: SolverOptions) -> tuple[Any, dict[str, int]]:
-    """The solver of diffusers, and what it is to be told when the steps are set."""
+    """The solver of diffusers, and what it is to be told when the steps are set; DDIM's steps are those of EDM, too."""
     library, config = diffusers_library(), asdict(schedule.options)
     if options.steps > schedule.steps:
         raise ConfigError(f"sampler: steps: at most the {schedule.steps} of the schedule, got {options.steps}.")
@@ -118,7 +161,7 @@ def _solver(schedule: NoiseSchedule, options: SolverOptions) -> tuple[Any, dict[
             )
         solver = library.LCMScheduler(**config, clip_sample=False, timestep_spacing="trailing")
         return solver, {"original_inference_steps": _CONSISTENCY_STEPS}
-    if options.type == "ddim":
+    if options.type in ("ddim", "edm"):
         return library.DDIMScheduler(**config, clip_sample=False, timestep_spacing="trailing"), {}
     solvers = {"unipc": library.UniPCMultistepScheduler, "dpm++": library.DPMSolverMultistepScheduler}
     return solvers[options.type](**config, timestep_spacing="trailing"), {}

@@ -6,6 +6,7 @@ Models, 2020, equation 4). The network predicts n (``epsilon``), or v = a_t n - 
 Ho, Progressive Distillation, 2022, section 4).
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -67,8 +68,9 @@ class NoiseSchedule:
     def __init__(self, options: ScheduleOptions) -> None:
         self.options = options
         self.steps = options.num_train_timesteps
-        self._kept: Tensor = diffusers_library().DDIMScheduler(**asdict(options)).alphas_cumprod
-        last = float(self._kept[-1].sqrt())
+        kept: Tensor = diffusers_library().DDIMScheduler(**asdict(options)).alphas_cumprod.double()
+        self._shares = torch.cat([kept.new_ones(1), kept])  # a_t^2 of all times from -1 on
+        last = float(kept[-1].sqrt())
         if options.prediction_type == "epsilon" and last < LEAST_EPSILON_SIGNAL:
             raise ConfigError(
                 f"schedule: prediction_type: epsilon cannot start where only {last:.1e} of the image is left (below "
@@ -99,42 +101,59 @@ class NoiseSchedule:
             config = {name: config[name] for name in asdict(ScheduleOptions()) if name in config}
         return cls(ScheduleOptions.read(config))
 
-    def signal(self, t: int | Tensor) -> Tensor:
+    def signal(self, t: float | Tensor) -> Tensor:
         """a_t, how much of the clean latent is left: (1, 1, 1, 1) or (B, 1, 1, 1) float32 from 0 to 1."""
         return self._share(t).sqrt().float()
 
-    def noise(self, t: int | Tensor) -> Tensor:
+    def noise(self, t: float | Tensor) -> Tensor:
         """s_t, the standard deviation of the noise: (1, 1, 1, 1) or (B, 1, 1, 1) float32 from 0 to 1."""
         return (1 - self._share(t)).sqrt().float()
 
-    def noised(self, clean: Tensor, noise: Tensor, t: int | Tensor) -> Tensor:
+    def sigma(self, t: float) -> float:
+        """s_t / a_t, the noise where clean latents are not made smaller (Karras et al. 2022), at one time."""
+        share = float(self._share(t))
+        return math.sqrt((1 - share) / share)
+
+    def time_of(self, sigma: float) -> float:
+        """The time at which the noise is so much of the signal, mostly between two steps: from -1 to the last one."""
+        signals, signal = self._shares.sqrt(), 1 / math.sqrt(1 + sigma**2)
+        before = min(max(int((signals >= signal).sum()) - 1, 0), self.steps - 1)
+        above, under = signals[before : before + 2].tolist()
+        return float(min(before - 1 + (above - signal) / (above - under), self.steps - 1))
+
+    def noised(self, clean: Tensor, noise: Tensor, t: float | Tensor) -> Tensor:
         """z_t of clean latents and standard normal noise."""
         signal, spread = self._at(t, clean)
         return signal * clean + spread * noise
 
-    def target(self, clean: Tensor, noise: Tensor, t: int | Tensor) -> Tensor:
+    def target(self, clean: Tensor, noise: Tensor, t: float | Tensor) -> Tensor:
         """What the network is to predict at z_t."""
         if self.options.prediction_type == "epsilon":
             return noise
         signal, spread = self._at(t, clean)
         return signal * noise - spread * clean
 
-    def clean(self, prediction: Tensor, noised: Tensor, t: int | Tensor) -> Tensor:
+    def clean(self, prediction: Tensor, noised: Tensor, t: float | Tensor) -> Tensor:
         """The clean latents that a prediction at z_t stands for."""
         signal, spread = self._at(t, noised)
         if self.options.prediction_type == "epsilon":
             return (noised - spread * prediction) / signal
         return signal * noised - spread * prediction
 
-    def _at(self, t: int | Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
+    def prediction(self, clean: Tensor, noised: Tensor, t: float | Tensor) -> Tensor:
+        """What a network would predict at z_t that took it for these clean latents; there must be noise."""
+        signal, spread = self._at(t, noised)
+        return self.target(clean, (noised - signal * clean) / spread, t)
+
+    def _at(self, t: float | Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
         return self.signal(t).to(latents), self.noise(t).to(latents)
 
-    def _share(self, t: int | Tensor) -> Tensor:
+    def _share(self, t: float | Tensor) -> Tensor:
         """a_t^2, (1, 1, 1, 1) or (B, 1, 1, 1) float64."""
-        time = torch.as_tensor(t).reshape(-1)
-        kept = self._kept.to(time.device, torch.float64)
+        time = torch.as_tensor(t, dtype=torch.float64 if isinstance(t, float) else None).reshape(-1)
+        shares = self._shares.to(time.device)
         if not time.is_floating_point():
-            return kept[time].view(-1, 1, 1, 1)
-        signals = torch.cat([kept.new_ones(1), kept.sqrt()])
+            return shares[time + 1].view(-1, 1, 1, 1)
+        signals = shares.sqrt()
         before = (time + 1).floor().long().clamp(0, self.steps - 1)
         return torch.lerp(signals[before], signals[before + 1], time.double() + 1 - before).square().view(-1, 1, 1, 1)

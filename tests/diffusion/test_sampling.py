@@ -15,7 +15,7 @@ SCHEDULES = {
     "epsilon": {"beta_start": 0.0001, "beta_end": 0.025},
     "v_prediction": {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"},
 }
-TYPES = ("unipc", "ddim", "dpm++", "lcm")
+TYPES = ("unipc", "ddim", "dpm++", "lcm", "edm")
 
 
 def exact_denoiser(schedule, *, consistency=False):
@@ -79,7 +79,7 @@ def test_an_image_is_sampled_alone_as_in_a_batch(kind):
         return exact(latents, t) + 0.05 * torch.nn.functional.conv2d(latents, weight, padding=1).tanh()
 
     noise = torch.stack([noise_of((4, 12, 8), seed=0, keys=(name,)) for name in ("a", "b", "c")])
-    options = SamplerOptions(type=kind, steps=5)
+    options = SamplerOptions(type=kind, steps=5, churn=2.0 if kind == "edm" else 0.0)
     state = torch.random.get_rng_state()
     together = sample(denoiser, noise, schedule, options)
     assert torch.equal(torch.random.get_rng_state(), state), "no global generator is drawn from"
@@ -121,3 +121,14 @@ def test_without_diffusers_the_pip_command_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "diffusers", None)
     with pytest.raises(DependencyError, match=r"pip install 'segsr-arch\[diffusion\]'"):
         NoiseSchedule.of()
+
+
+def test_guidance_goes_from_its_start_to_its_end_in_proportion_to_the_noise():
+    schedule = NoiseSchedule.of()
+    options = SamplerOptions.read({"guidance": 7.5, "guidance_start": 4.0})
+    assert schedule.sigma(999) == pytest.approx(14.6146, abs=1e-3), "the paper's figure"
+    for t in (999, 700.5, 300, 0):
+        expected = 7.5 + (4 - 7.5) * schedule.sigma(t) / 14.6146
+        assert options.guidance_at(t, schedule) == pytest.approx(expected, abs=1e-4)
+    assert options.guidance_at(999, schedule) == pytest.approx(4) and options.guidance_at(-1, schedule) == 7.5
+    assert SamplerOptions(guidance=3.0).guidance_at(999, schedule) == 3.0

@@ -43,6 +43,29 @@ def test_the_target_leads_back_to_the_clean_latents_of_each_image(prediction):
         assert torch.allclose(target, a * noise - s * clean)
 
 
+@pytest.mark.parametrize("config", [{}, {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"}])
+def test_the_time_of_a_noise_has_that_noise_and_lies_where_it_comes_from(config):
+    schedule = NoiseSchedule.of(config)
+    for t in (0, 1, 37, 998, 999):
+        assert schedule.sigma(t) == pytest.approx((schedule.noise(t) / schedule.signal(t)).item(), rel=1e-4)
+        assert schedule.time_of(schedule.sigma(t)) == pytest.approx(t, abs=1e-6)
+    for sigma in (0.004, 0.1, 0.7, 3.3, 14.0):
+        assert schedule.sigma(schedule.time_of(sigma)) == pytest.approx(sigma, rel=1e-9)
+        assert schedule.time_of(sigma) % 1 > 0
+    for clean in (-1, -1.0, torch.tensor([-1])):
+        assert schedule.signal(clean).item() == 1 and schedule.noise(clean).item() == 0
+    assert schedule.time_of(0.0) == -1 and schedule.time_of(1e9) == 999
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+def test_a_prediction_stands_for_the_clean_latents_that_it_is_made_of(prediction):
+    schedule = NoiseSchedule.of({"prediction_type": prediction})
+    clean, noised = torch.randn(2, 2, 3, 4, 5, generator=torch.Generator().manual_seed(0))
+    for t in (0, 3.25, torch.tensor([20, 900])):
+        back = schedule.clean(schedule.prediction(clean, noised, t), noised, t)
+        torch.testing.assert_close(back, clean, atol=1e-4, rtol=1e-4)
+
+
 def test_noise_is_not_predicted_where_nothing_else_is_left():
     with pytest.raises(ConfigError, match=r"prediction_type: epsilon .* 4\.9e-05 .* use v_prediction"):
         NoiseSchedule.of({"beta_schedule": "squaredcos_cap_v2"})
