@@ -1,7 +1,7 @@
 """What a checkpoint of a diffusion network says about itself: what it was trained beside, and what its latents mean."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
@@ -11,7 +11,6 @@ from segsr_arch.errors import CheckpointError
 
 # Fixed, because BasicSR compares the sizes of equally named entries of two checkpoints.
 _BYTES = 1024
-_FROZEN = "frozen"
 
 
 def encode(description: Mapping[str, Any]) -> Tensor:
@@ -20,15 +19,18 @@ def encode(description: Mapping[str, Any]) -> Tensor:
     return torch.frombuffer(bytearray(encoded), dtype=torch.uint8)
 
 
-def decode(state: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+def decode(
+    state: Mapping[str, Any], own: Mapping[str, Any], *, frozen: Sequence[str] = ("frozen",)
+) -> dict[str, dict[str, Any]]:
     """Read the description in a checkpoint, and check that the network that is to get it is of the same kind.
 
     Args:
         state: Weights by name, ``_extra_state`` among them.
-        own: What the network says of itself, the identity of what is frozen left out.
+        own: What the network says of itself, identities of what is frozen left out.
+        frozen: Under what names these stand.
 
     Returns:
-        The identity of what was frozen, see :class:`~segsr_arch.freezing.FrozenIdentity`.
+        The identity of each part that was frozen, see :class:`~segsr_arch.freezing.FrozenIdentity`, by these names.
 
     Raises:
         CheckpointError: If it is no checkpoint of such a network, damaged, or belongs to another one.
@@ -36,11 +38,11 @@ def decode(state: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     if "_extra_state" not in state:
         raise CheckpointError(
             f"This is no checkpoint of a diffusion network (it begins with {next(iter(state), 'nothing')!r}). Weights "
-            f"of Stable Diffusion belong to network_g: stable_diffusion."
+            f"of Stable Diffusion belong to network_g: stable_diffusion or stable_diffusion_xl."
         )
     try:
         found = json.loads(bytes(state["_extra_state"].cpu().tolist()))
-        frozen, theirs = dict(found[_FROZEN]), {name: found[name] for name in own}
+        identities, theirs = {name: dict(found[name]) for name in frozen}, {name: found[name] for name in own}
     except (AttributeError, TypeError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"What the checkpoint says of its network (_extra_state) cannot be read ({type(error).__name__}: {error}): "
@@ -53,4 +55,4 @@ def decode(state: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
             + ", ".join(f"{name} {theirs[name]} in the file, {own[name]} here" for name in differing)
             + ". Correct network_g."
         )
-    return frozen
+    return identities

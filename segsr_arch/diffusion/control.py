@@ -25,7 +25,7 @@ class StemOutput:
         features: (B, C, h, w), added to the first features of the ControlNet; zero before training.
         plain: (B, C', h, w), what these are made of: never zero.
         images: RGB in about [0, 1] at 1/2, 1/4, ... of the size of the image, what it shall look like without blur and
-            noise.
+            noise; none of a stem that does not say so.
     """
 
     features: Tensor
@@ -40,9 +40,12 @@ class ControlStem(nn.Module):
         factor: Stride, a power of two: that of the autoencoder.
         channels: Channels of its output.
         widths: Channels at each resolution, from the finest on; the last one is repeated as needed.
+        shows: Whether it says what it takes the image for.
     """
 
-    def __init__(self, *, factor: int, channels: int, widths: Sequence[int] = (16, 32, 96, 256)) -> None:
+    def __init__(
+        self, *, factor: int, channels: int, widths: Sequence[int] = (16, 32, 96, 256), shows: bool = True
+    ) -> None:
         super().__init__()
         halvings = int(math.log2(factor))
         taken = [widths[min(level, len(widths) - 1)] for level in range(halvings + 1)]
@@ -56,7 +59,7 @@ class ControlStem(nn.Module):
             )
             for before, after in itertools.pairwise(taken)
         )
-        self.heads = nn.ModuleList(nn.Conv2d(width, 3, 3, padding=1) for width in taken[1:])
+        self.heads = nn.ModuleList(nn.Conv2d(width, 3, 3, padding=1) for width in taken[1:] if shows)
         self.plain_channels = taken[-1]
         self.leave = nn.Conv2d(taken[-1], channels, 3, padding=1)
         nn.init.zeros_(self.leave.weight)
@@ -69,9 +72,10 @@ class ControlStem(nn.Module):
             image: LR image enlarged to HR size (B, 3, H, W), RGB in [0, 1]; sides are multiples of the factor.
         """
         features, images = self.enter(image), []
-        for level, head in zip(self.levels, self.heads, strict=True):
+        for place, level in enumerate(self.levels):
             features = level(features)
-            images.append(head(F.silu(features)))
+            if self.heads:
+                images.append(self.heads[place](F.silu(features)))
         plain = F.silu(features)
         return StemOutput(features=self.leave(plain), plain=plain, images=tuple(images))
 

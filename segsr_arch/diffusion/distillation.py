@@ -32,7 +32,7 @@ class Teaching:
         t: Tensor,
         steering: Steering,
         *,
-        enlarged: Tensor,
+        image: Tensor,
         captions: Sequence[str] | None,
         draw: Callable[[str, tuple[int, ...]], Tensor],
     ) -> OrderedDict[str, Tensor]:
@@ -43,7 +43,7 @@ class Teaching:
             noised: Latents (B, C, h, w).
             t: Time steps (B,).
             steering: What steers the student.
-            enlarged: LR images at HR size, from which the teacher makes its own steering.
+            image: What steers (B, 3, H, W), from which the teacher makes its own steering.
             captions: B captions; ``None`` for none.
             draw: ``draw("guidance", (B,))`` gives uniform numbers in [0, 1), on the device of the latents.
 
@@ -54,7 +54,7 @@ class Teaching:
         """
         weights = self._least + (self._most - self._least) * draw("guidance", (len(noised),))
         with torch.no_grad():
-            known = self._teacher.steering(self._teacher.stem(enlarged).features, captions)
+            known = self._teacher.steering(self._teacher.stem(image).features, captions)
             conditional, unconditional = (branch.float() for branch in self._teacher.branches(noised, t, known))
             guided = guided_from(conditional, unconditional, weights)
             change = (conditional - unconditional).square().mean()

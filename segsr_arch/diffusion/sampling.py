@@ -98,6 +98,7 @@ def sample(
     options: SolverOptions,
     *,
     expected: Tensor | None = None,
+    strength: float = 1.0,
     advance: Callable[[], object] = lambda: None,
 ) -> Tensor:
     """Sample clean latents.
@@ -114,6 +115,8 @@ def sample(
             image (Stable Diffusion's .068), and a network that was trained there takes noise alone for an image of zero
             mean: sampling then starts with as much of this. ``None`` starts from noise alone, which is right where
             clean latents are of zero mean.
+        strength: How much of the steps is run, above 0: the first ones are left out, and sampling starts with what is
+            expected, noised as far as the first that is run.
         advance: Called after each step.
 
     Returns:
@@ -125,7 +128,13 @@ def sample(
     solver, spacing = _solver(schedule, options)
     solver.set_timesteps(options.steps, **spacing)
     times = [int(t) for t in solver.timesteps]
-    latents = clean = noise if expected is None else schedule.noised(expected, noise, times[0])
+    left_out = len(times) - max(1, round(strength * len(times)))
+    times = times[left_out:]
+    latents = clean = noise
+    if expected is not None or left_out:
+        latents = clean = schedule.noised(torch.zeros_like(noise) if expected is None else expected, noise, times[0])
+    if hasattr(solver, "set_begin_index"):
+        solver.set_begin_index(left_out)
     if options.type == "edm":
         churn = Churn(
             amount=options.churn,

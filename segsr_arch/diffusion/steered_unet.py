@@ -54,6 +54,7 @@ class SteeredUNet(nn.Module):
         one_pass: How it is told the weight of guidance, if it is to learn or has learned it from two runs.
         told_side: Sides of images in pixels, as Stable Diffusion XL is told them, whatever they are; ``None`` tells it
             those of the window that it sees.
+        shows: Whether the stem says what it takes the image for, to be trained by that.
     """
 
     def __init__(
@@ -63,10 +64,12 @@ class SteeredUNet(nn.Module):
         pixel_attention: bool = False,
         one_pass: OnePass | None = None,
         told_side: int | None = None,
+        shows: bool = True,
     ) -> None:
         super().__init__()
         self.parts, self._told_side = parts, told_side
-        self.stem = ControlStem(factor=parts.autoencoder.factor, channels=parts.unet.config.block_out_channels[0])
+        channels = parts.unet.config.block_out_channels[0]
+        self.stem = ControlStem(factor=parts.autoencoder.factor, channels=channels, shows=shows)
         self.control = ControlEncoder(parts.unet).requires_grad_(True)
         self.attention = DecoderAttention(parts.unet) if pixel_attention else None
         self.one_pass = one_pass_guidance(one_pass, parts.unet)

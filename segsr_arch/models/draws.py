@@ -7,7 +7,7 @@ from torch import Tensor
 
 from segsr_arch.diffusion.noise import generator_of, noise_of
 
-UNIFORM = ("t", "caption", "guidance")  # kinds that are drawn from [0, 1)
+UNIFORM = ("t", "caption", "guidance", "base")  # kinds that are drawn from [0, 1)
 
 
 class Draws:
@@ -28,8 +28,9 @@ class Draws:
         """Draw numbers, the same when they are asked for again.
 
         Args:
-            kind: What for: time steps (``t``), captions that are left out (``caption``) and weights of guidance
-                (``guidance``) are drawn evenly from [0, 1), anything else is normal noise of standard deviation 1.
+            kind: What for: time steps (``t``), captions that are left out (``caption``), weights of guidance
+                (``guidance``) and the seed of a first stage (``base``) are drawn evenly from [0, 1), anything else is
+                normal noise of standard deviation 1.
             shape: Of the result, float32.
         """
         keys: tuple[int | str, ...] = (kind, *self._keys)
