@@ -227,8 +227,8 @@ class LatentDiffusion(nn.Module, ABC):
         check_rgb(lq, type(self).__name__)
         batch = self._noised(lq, gt, captions, draw)
         if (taught := self.teaching) is not None:
-            told = {"image": batch.image, "captions": captions, "draw": draw}
-            return taught.losses(self.unet, batch.latents, batch.t, batch.steering, **told)
+            known = (self.unet, batch.latents, batch.t, batch.steering)
+            return taught.losses(*known, image=batch.image, captions=captions, draw=draw)
         prediction = self.unet.predict(batch.latents, batch.t, batch.steering)
         target = self.schedule.target(batch.clean, batch.noise, batch.t)
         losses = OrderedDict(l_noise=F.mse_loss(prediction.float(), target.float()))

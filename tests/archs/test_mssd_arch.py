@@ -166,7 +166,9 @@ def test_style_words_stand_before_what_is_wanted_however_long_a_caption_is(monke
     read = []
     steering = network.unet.steering
     monkeypatch.setattr(
-        network.unet, "steering", lambda features, captions: read.append(captions) or steering(features, captions)
+        network.unet,
+        "steering",
+        lambda features, captions, **said: read.append(captions) or steering(features, captions, **said),
     )
     monkeypatch.setattr(logging.getLogger("segsr_arch"), "propagate", True)
     lq, _ = pairs()
