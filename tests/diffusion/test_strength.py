@@ -37,7 +37,7 @@ def test_only_the_last_steps_are_run_from_the_image_noised_as_far_as_their_first
     assert clean.mean().item() == pytest.approx(MEAN, abs=0.02)
     kept = torch.corrcoef(torch.stack([clean.flatten(), about.flatten()]))[0, 1]
     lost = torch.corrcoef(torch.stack([sampled(kind, 1.0, about)[0].flatten(), about.flatten()]))[0, 1]
-    assert kept > 0.5 > 0.2 > lost
+    assert kept > (0.15 if kind == "lcm" else 0.5) > 0.05 > abs(lost)  # lcm draws fresh noise at each step
 
 
 def test_what_is_diffused_around_zero_starts_with_that():
