@@ -22,7 +22,7 @@ from segsr_arch.diffusion.diffused import Diffused
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
 from segsr_arch.diffusion.library import build_model, diffusers_library
 from segsr_arch.diffusion.memory_fit import MemoryFit
-from segsr_arch.diffusion.noise import noise_of
+from segsr_arch.diffusion.noise import noise_of, noise_spaced
 from segsr_arch.diffusion.sampling import SolverOptions, sample
 from segsr_arch.diffusion.schedule import NoiseSchedule, ScheduleOptions
 from segsr_arch.errors import ConfigError
@@ -54,6 +54,7 @@ class PixelDiffusion(nn.Module):
     """
 
     capabilities = Capabilities(takes_any_size=True, precisions=("fp32",), exportable=False)
+    reads_captions = False  # it takes them for the sake of DiffusionModel alone
     nested_options = {"sampler": SolverOptions, "latent_tile": LatentTileOptions, "schedule": ScheduleOptions}
 
     @takes_fields_of(PixelDiffusionOptions)
@@ -62,6 +63,7 @@ class PixelDiffusion(nn.Module):
         self.options = options = PixelDiffusionOptions(**arguments)
         self.upscale = options.scale
         self.sampler = SolverOptions.read(options.sampler)
+        self.noise_stride = options.block  # side of what a value of the noise stands for, in HR pixels
         self.latent_tile = LatentTileOptions.read(options.latent_tile)
         self.schedule = NoiseSchedule.of(options.schedule_arguments)
         self.enlarge = Bicubic(upscale=options.scale)
@@ -138,7 +140,8 @@ class PixelDiffusion(nn.Module):
         def some(of: slice, tile: LatentTileOptions) -> Tensor:
             multiple = self.options.unet_multiple  # of which a tile that is halved may be none
             size = max(tile.size // multiple, 1) * multiple
-            return self._sample(lq[of], drawing, replace(tile, size=size, overlap=min(tile.overlap, size - 1)))
+            with noise_spaced(self.options.block):
+                return self._sample(lq[of], drawing, replace(tile, size=size, overlap=min(tile.overlap, size - 1)))
 
         side = -(-self.upscale * max(lq.shape[-2:]) // self.options.block)
         return self._fit(some, count=len(lq), side=side, tile=self.latent_tile)

@@ -33,6 +33,7 @@ def check_options(
     parsed: bool = False,
     states: Path | None = None,
     passes_images: bool = False,
+    reads_data: bool = True,
 ) -> list[str]:
     """Check the options of a BasicSR run; nothing is written and nothing is changed.
 
@@ -52,6 +53,7 @@ def check_options(
         states: Folder of the states that ``--auto_resume`` looks at; ``None`` without it.
         passes_images: Whether single images that cannot be used are let through, because the run names them and goes
             on with the rest.
+        reads_data: Whether the run reads the data sets; one that has images of its own does not need them here.
 
     Returns:
         Warnings: what is right, but hardly meant.
@@ -67,7 +69,13 @@ def check_options(
     import basicsr.models  # noqa: F401
 
     sections = functools.partial(
-        _check_sections, opt=opt, is_train=is_train, world_size=world_size, parsed=parsed, states=states
+        _check_sections,
+        opt=opt,
+        is_train=is_train,
+        world_size=world_size,
+        parsed=parsed,
+        states=states,
+        reads_data=reads_data,
     )
     if opt.get("imports") is not None:
         first = Problems(names_may_follow=True, passes_images=passes_images)
@@ -103,6 +111,7 @@ def _check_sections(
     world_size: int,
     parsed: bool,
     states: Path | None,
+    reads_data: bool,
 ) -> tuple[type | None, list[LrImages]]:
     """Check section by section; returns the model class, if it is known, and the LR images of the data sets."""
     from basicsr.utils.registry import MODEL_REGISTRY
@@ -119,8 +128,10 @@ def _check_sections(
     check_networks(problems, opt)
     unread = unread_keys(opt, is_train=is_train, states=states)
     check_paths(problems, opt, model_keys(model, "path"), parsed=parsed, unread=unread)
-    images = check_datasets(problems, opt, is_train=is_train, world_size=world_size)
-    check_ground_truth(problems, opt)
+    images: list[LrImages] = []
+    if reads_data:
+        images = check_datasets(problems, opt, is_train=is_train, world_size=world_size)
+        check_ground_truth(problems, opt)
     _check_val(problems, opt, model, is_train=is_train, strict=strict)
     if is_train and isinstance(opt.get("train"), Mapping):
         check_mapping(problems.at("train"), opt["train"], model_keys(model, "train"), strict=strict)

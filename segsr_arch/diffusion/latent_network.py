@@ -21,7 +21,7 @@ from segsr_arch.diffusion.latent_options import LatentDiffusionOptions
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions
 from segsr_arch.diffusion.memory_fit import MemoryFit
 from segsr_arch.diffusion.model_kinds import ModelKind
-from segsr_arch.diffusion.noise import noise_of
+from segsr_arch.diffusion.noise import noise_of, noise_spaced
 from segsr_arch.diffusion.parts_source import check_parts, load_parts
 from segsr_arch.diffusion.sampling import SamplerOptions, sample
 from segsr_arch.diffusion.schedule import NoiseSchedule
@@ -94,6 +94,7 @@ class LatentDiffusion(nn.Module, ABC):
         parts = load_parts(options.model, self.model_kind, trains_unet="unet" in options.trained)
         self.schedule = NoiseSchedule.of(parts.schedule)
         self.unet = steered(parts)
+        self.noise_stride = self.autoencoder.factor  # side of what a value of the noise stands for, in HR pixels
         self.teaching: Teaching | None = None  # of a student of guidance, while it is trained
 
     @classmethod
@@ -181,7 +182,8 @@ class LatentDiffusion(nn.Module, ABC):
         words = styled(one_each(captions, len(lq)), TokenBudget(style=self.options.style))
 
         def some(of: slice, tile: LatentTileOptions) -> Tensor:
-            return self._sample(lq[of], words[of], drawing, tile)
+            with noise_spaced(self.autoencoder.factor):
+                return self._sample(lq[of], words[of], drawing, tile)
 
         side = -(-self.upscale * max(lq.shape[-2:]) // self.autoencoder.factor)
         return self._fit(some, count=len(lq), side=side, tile=self.latent_tile)

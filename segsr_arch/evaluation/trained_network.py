@@ -159,7 +159,7 @@ class TrainedNetwork:
 
 
 def load_trained(
-    option_file: str | Path, *, device: str | None = None, overrides: Sequence[str] = ()
+    option_file: str | Path, *, device: str | None = None, overrides: Sequence[str] = (), reads_data: bool = True
 ) -> TrainedNetwork:
     """Build the network of a test's option file and load its weights; see :func:`check_test`.
 
@@ -168,16 +168,19 @@ def load_trained(
         CheckpointError: If the weights cannot be read or do not fit.
         WeightsError: If weights of the vision-language model cannot be had.
     """
-    return TrainedNetwork(check_test(option_file, device=device, overrides=overrides))
+    return TrainedNetwork(check_test(option_file, device=device, overrides=overrides, reads_data=reads_data))
 
 
-def check_test(option_file: str | Path, *, device: str | None = None, overrides: Sequence[str] = ()) -> CheckedTest:
+def check_test(
+    option_file: str | Path, *, device: str | None = None, overrides: Sequence[str] = (), reads_data: bool = True
+) -> CheckedTest:
     """Read and check a test's option file.
 
     Args:
         option_file: As for ``basicsr test``; it is checked in the same way.
         device: ``cpu`` or ``cuda``; ``None`` takes ``num_gpu`` of the options.
         overrides: Changes such as ``path:param_key_g=params``, as for ``--force_yml``.
+        reads_data: Whether its data sets are to be read; if not, they need not be there.
 
     Returns:
         What is needed to load the network.
@@ -194,7 +197,8 @@ def check_test(option_file: str | Path, *, device: str | None = None, overrides:
         if device == "cuda" and not torch.cuda.is_available():
             raise ConfigError("--device cuda: torch sees no GPU here; use --device cpu.")
         opt["num_gpu"] = 0 if device == "cpu" else 1
-    for text in check_options(opt, is_train=False, source=str(option_file), passes_images=True):
+    source = str(option_file)
+    for text in check_options(opt, is_train=False, source=source, passes_images=True, reads_data=reads_data):
         logger.warning(text)
     with contextlib.redirect_stdout(io.StringIO()):  # BasicSR prints that it is not distributed
         opt, _ = complete_options(opt, parse=basicsr.test.parse_options, source=option_file, is_train=False)

@@ -9,6 +9,7 @@ from segsr_arch.scenes.layout import SceneLayout
 from segsr_arch.scenes.network.ensemble import Ensemble
 from segsr_arch.scenes.network.guidance import with_context
 from segsr_arch.scenes.network.networks import as_scene_model
+from segsr_arch.scenes.network.sampling_model import Drawing, refuse_turning, with_drawing
 from segsr_arch.scenes.network.scene_model import SceneModel
 from segsr_arch.scenes.network.scene_signals import Views
 from segsr_arch.scenes.options import UpscaleOptions
@@ -128,7 +129,9 @@ def prepare_job(src: str | os.PathLike[str], model: Any, options: UpscaleOptions
         bounds_crs=options.bounds_crs,
     )
     scene_model = with_context(as_scene_model(model), options.context, views=Views.like_tiles(options.tile))
+    scene_model = with_drawing(scene_model, Drawing(seed=options.seed, steps=options.steps, caption=options.caption))
     if options.ensemble:
+        refuse_turning(scene_model)
         scene_model = Ensemble(scene_model)
     layout = SceneLayout(
         height=scene.height,

@@ -19,6 +19,8 @@ BACKENDS = ("torch", "onnxruntime", "openvino", "auto")
 Engine = Literal["processes", "ray"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 """What does many scenes: processes of this machine, or tasks of Ray."""
+OF_SAMPLES = ("seed", "steps", "caption")
+"""Options of networks that sample."""
 _TILES = keys_of(TileOptions)
 
 
@@ -70,6 +72,18 @@ class UpscaleOptions(OptionGroup):
         help="what a semantic guide looks at: each tile by itself, or the scene around it",
         choices=CONTEXTS,
     )
+    seed: int | None = option(
+        None,
+        help="of the noise of a network that samples: the same seed and image give the same output; without it that of "
+        "its option file",
+        minimum=0,
+    )
+    steps: int | None = option(
+        None, help="steps of the sampler of a network that samples; without it those of its option file", minimum=1
+    )
+    caption: str | None = option(
+        None, help="text that a network that reads words is given with the image: what is to be seen, or what was lost"
+    )
     cog: bool = option(True, help="write a cloud-optimized GeoTIFF, with overviews, which is the default")
     compress: Compression = option("deflate", help="lossless compression of the output", choices=COMPRESSIONS)
     overwrite: bool = option(
@@ -88,5 +102,6 @@ class UpscaleOptions(OptionGroup):
     @property
     def results_depend_on(self) -> dict[str, object]:
         """The options on which pixels or files depend: all but what is done where something is there already."""
-        names = [name for name in self.__dataclass_fields__ if name != "overwrite"]
-        return {name: getattr(self, name) for name in names}
+        named = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "overwrite"}
+        # Nothing is said of samples where nothing is sampled: what was made before these options were goes on.
+        return {name: value for name, value in named.items() if value is not None or name not in OF_SAMPLES}

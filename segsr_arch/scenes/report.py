@@ -30,6 +30,7 @@ class SceneReport:
         megapixels: LR megapixels.
         peak_memory: Most memory that this process has had so far, in bytes; ``None`` where that is not known.
         notes: Sentences that a user should read.
+        caption: Text that the model was given with it; ``None`` for none.
     """
 
     dst: str
@@ -46,6 +47,7 @@ class SceneReport:
     megapixels: float
     peak_memory: int | None = None
     notes: tuple[str, ...] = ()
+    caption: str | None = None
 
     def line(self) -> str:
         """Say all of it on one line."""
@@ -61,6 +63,8 @@ class SceneReport:
         parts.append(f"{self.seconds:.1f} s ({self.megapixels / max(self.seconds, 1e-9):.3g} LR megapixels/s)")
         if self.peak_memory is not None:
             parts.append(f"peak memory {self.peak_memory / 1e6:.0f} MB")
+        if self.caption is not None:
+            parts.append(f"caption {self.caption!r}")
         what = "was done before" if self.skipped else "done"
         return f"{self.dst}: {what}: {', '.join(parts)}"
 
@@ -84,7 +88,14 @@ class SceneReport:
 
 
 def report_of(
-    scene: Scene, *, dst: str, scale: int, model: str, notes: Sequence[str], steps: Sequence[Mapping[str, Any]]
+    scene: Scene,
+    *,
+    dst: str,
+    scale: int,
+    model: str,
+    notes: Sequence[str],
+    steps: Sequence[Mapping[str, Any]],
+    caption: str | None = None,
 ) -> SceneReport:
     """Sum up what was noted of the steps of a scene.
 
@@ -95,6 +106,7 @@ def report_of(
         model: What people call the network.
         notes: Sentences that a user should read.
         steps: The notes of the steps, see :class:`segsr_arch.scenes.pieces.Piece`.
+        caption: Text that the network was given.
     """
     crs = scene.metadata.crs
     return SceneReport(
@@ -111,6 +123,7 @@ def report_of(
         megapixels=scene.height * scene.width / 1e6,
         peak_memory=peak_memory(),
         notes=tuple(notes),
+        caption=caption,
     )
 
 

@@ -112,6 +112,7 @@ def run_job(job: SceneJob, dst: str | os.PathLike[str], *, shown: bool = False) 
             model=job.model.name,
             notes=(*before, *after),
             steps=store.notes,
+            caption=job.options.caption,
         )
         store.finish(report.as_json())
         return report

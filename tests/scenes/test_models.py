@@ -39,6 +39,16 @@ def test_an_option_file_gives_what_the_test_loop_gives_to_the_last_bit(here):
     assert resolved.tile is None and (resolved.model.name, resolved.model.scale) == ("tiny", 2)
 
 
+def test_the_data_sets_of_an_option_file_are_not_needed(here):
+    path = write_test_options(here)
+    content = yaml.safe_load(path.read_text())
+    content["datasets"]["test"] |= {"dataroot_gt": "nowhere/HR", "dataroot_lq": "nowhere/LR"}
+    path.write_text(yaml.safe_dump(content, sort_keys=False))
+    with pytest.raises(ConfigError, match="nowhere/HR does not exist"):
+        load_trained(path)
+    assert resolve_model(opt=path, device="cpu").model.scale == 2
+
+
 def test_tiles_of_the_option_file_are_handed_over_and_not_made_within(here):
     whole = load_trained(write_test_options(here))(TILE)
     path = write_test_options(here, tile={"size": 8, "overlap": 2, "batch": 3})

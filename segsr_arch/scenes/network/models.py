@@ -17,6 +17,7 @@ from segsr_arch.scenes.network.devices import find_device
 from segsr_arch.scenes.network.named_models import build_named
 from segsr_arch.scenes.network.networks import as_scene_model
 from segsr_arch.scenes.network.programs import load_torch_program
+from segsr_arch.scenes.network.sampling_model import sampling_within
 from segsr_arch.scenes.network.scene_model import SceneModel
 from segsr_arch.scenes.network.weights_files import load_weights_file, option_file_beside
 from segsr_arch.scenes.options import BACKENDS
@@ -31,7 +32,8 @@ class ResolvedModel:
 
     Attributes:
         model: It.
-        tile: What ``tile:`` of its option file says; within the model there are no tiles any more.
+        tile: What ``tile:`` of its option file says; within the model there are no tiles any more. Of a network that
+            samples, what suits it.
     """
 
     model: SceneModel
@@ -103,15 +105,17 @@ def _of_options(
     tile = None
     if isinstance(trained.model, ValidatedModel):  # what windows a scene has is said once
         tile, trained.model.tile = trained.model.tile, None
-    return _resolved(as_scene_model(trained, amp=amp), backend, tile)
+    made = as_scene_model(trained, amp=amp)
+    sampling = sampling_within(made)
+    return _resolved(made, backend, tile if sampling is None else sampling.tile)
 
 
 def _load(path: Path, device: str | None, force_yml: Sequence[str]) -> TrainedNetwork:
     place = None if device is None else find_device(device)
     if place is None or place.type == "cpu":
-        return load_trained(path, device=device, overrides=force_yml)
+        return load_trained(path, device=device, overrides=force_yml, reads_data=False)
     with torch.cuda.device(place):
-        trained = load_trained(path, device="cuda", overrides=force_yml)
+        trained = load_trained(path, device="cuda", overrides=force_yml, reads_data=False)
     trained.model.device = trained.device = place  # "cuda" alone is another one in other threads
     return trained
 

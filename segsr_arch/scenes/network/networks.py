@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -18,6 +19,7 @@ from segsr_arch.inference.super_resolution import super_resolve
 from segsr_arch.models.train_options import AMP_DTYPES
 from segsr_arch.running.memory import is_out_of_memory
 from segsr_arch.scenes.network.checked_model import CheckedModel
+from segsr_arch.scenes.network.sampling_model import SamplingModel, fits_scenes
 from segsr_arch.scenes.network.scene_model import SceneModel
 from segsr_arch.windows import Window
 from segsr_arch.zoo.named_networks import SCALE_NAMES
@@ -147,12 +149,23 @@ def network_identity(network: nn.Module) -> dict[str, Any]:
 
 def _of_trained(
     trained: TrainedNetwork, name: str | None, identity: Mapping[str, Any] | None, amp: str | None
-) -> NetworkModel:
+) -> SceneModel:
+    known_by = identity or {"scale": trained.scale, **network_identity(trained.network)}
+    name = name or trained.name
+    if fits_scenes(trained.network):
+        return SamplingModel(
+            trained.network,
+            name=name,
+            scale=trained.scale,
+            identity={**known_by, "network_g": trained.opt["network_g"]},  # how it samples is in no weights
+            device=trained.device,
+            amp=amp,
+        )
     return NetworkModel(
         trained.run,  # copies, pads and moves by itself, as the test loop does
-        name=name or trained.name,
+        name=name,
         scale=trained.scale,
-        identity=identity or {"scale": trained.scale, **network_identity(trained.network)},
+        identity=known_by,
         device=trained.device,
         module=trained.network,
         amp=amp,
@@ -194,7 +207,7 @@ def _of_descriptor(
 
 def _of_callable(
     network: Any, name: str | None, scale: int | None, identity: Mapping[str, Any] | None, amp: str | None
-) -> NetworkModel:
+) -> SceneModel:
     place = _CPU
     if isinstance(network, nn.Module):
         network.eval()
@@ -215,6 +228,9 @@ def _of_callable(
         raise ConfigError(f"{name}: scale: must be a whole number of at least 1, got {scale}")
     known_by = identity or {"scale": scale, **known_by}
     module = network if isinstance(network, nn.Module) else None
+    if module is not None and fits_scenes(module):
+        known_by = {**known_by, "sampler": asdict(network.sampler)}
+        return SamplingModel(network, name=name, scale=scale, identity=known_by, device=place, amp=amp)
     return NetworkModel(network, name=name, scale=scale, identity=known_by, device=place, module=module, amp=amp)
 
 
