@@ -7,7 +7,8 @@ output, of which the guided prediction is an exact linear function (``head``), o
 (``embedding``, as in that paper).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, Literal, get_args
 
 from torch import Tensor, nn
@@ -59,6 +60,10 @@ class GuidanceHead(nn.Module):
         difference: Tensor = self.difference(seen[-1])
         return prediction + (weight - 1).view(-1, 1, 1, 1) * difference
 
+    def telling(self, unet: Any, weight: Tensor) -> AbstractContextManager[None]:
+        """Let the encoder of the UNet be told a weight while the block runs: here, it is told none."""
+        return nullcontext()
+
 
 class GuidanceEmbedding(nn.Module):
     """Tells the UNet the weight beside the time step, by a projection that starts at zero.
@@ -76,11 +81,17 @@ class GuidanceEmbedding(nn.Module):
 
     def forward(self, unet: Any, predict: Callable[[], Tensor], weight: Tensor) -> Tensor:
         """Predict with guidance; see :meth:`GuidanceHead.forward`."""
+        with self.telling(unet, weight):
+            return predict()
+
+    @contextmanager
+    def telling(self, unet: Any, weight: Tensor) -> Iterator[None]:
+        """Let the UNet, or its encoder alone, be told a weight (B,) while the block runs."""
         sines = diffusers_library().models.embeddings.get_timestep_embedding
         told = self.project(sines(_STRETCH * weight, _FREQUENCIES).to(self.project.weight.dtype))
         hook = unet.time_embedding.register_forward_pre_hook(lambda _, inputs: (inputs[0] + told, *inputs[1:]))
         try:
-            return predict()
+            yield
         finally:
             hook.remove()
 

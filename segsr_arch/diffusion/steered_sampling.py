@@ -1,35 +1,58 @@
-"""The denoiser of a steered UNet: in tiles, with guidance of each step's weight."""
+"""Samples of a steered UNet: in tiles, with each step's weight of guidance, computed where that is needed."""
 
 import torch
 from torch import Tensor
 
+from segsr_arch.diffusion.acceleration import Accelerator
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
-from segsr_arch.diffusion.sampling import Denoiser, SamplerOptions
+from segsr_arch.diffusion.sampling import SamplerOptions, sample
 from segsr_arch.diffusion.schedule import NoiseSchedule
 from segsr_arch.diffusion.steered_unet import SteeredUNet, Steering
 from segsr_arch.windows import Window
 
 
-def steered_denoiser(
+def sample_steered(
     unet: SteeredUNet,
     steering: Steering,
+    noise: Tensor,
     *,
     schedule: NoiseSchedule,
     sampler: SamplerOptions,
     tile: LatentTileOptions,
-) -> Denoiser:
-    """Make the denoiser of one sample of a batch.
+    accelerator: Accelerator,
+    expected: Tensor | None = None,
+) -> Tensor:
+    """Sample clean latents of a batch.
 
     Args:
         unet: What predicts.
         steering: What steers it, at the size of the latents.
-        schedule: The schedule that it was trained on.
-        sampler: Guidance, of one weight or of one that depends on the noise.
+        noise: Standard normal noise (B, C, h, w), float32.
+        schedule: The schedule that the UNet was trained on.
+        sampler: Solver and guidance, of one weight or of one that depends on the noise.
         tile: How latents are cut.
+        accelerator: Which steps take an earlier estimate.
+        expected: What clean latents are about, see :func:`~segsr_arch.diffusion.sampling.sample`.
+
+    Returns:
+        Clean latents (B, C, h, w), float32.
+
+    Raises:
+        ConfigError: If the solver cannot do with so many steps, or none of them can take an earlier estimate.
     """
+    accelerated = accelerator.begin(schedule, sampler)
 
     def predict(latents: Tensor, t: float, window: Window) -> Tensor:
-        times = torch.full((latents.shape[0],), t, device=latents.device)
-        return unet.predict_guided(latents, times, steering.at(window), sampler.guidance_at(t, schedule))
+        times, seen = torch.full((latents.shape[0],), t, device=latents.device), steering.at(window)
+        weight = sampler.guidance_at(t, schedule)
+        if accelerated is None:
+            return unet.predict_guided(latents, times, seen, weight)
+        encoded = unet.encode_guided(latents, times, seen, weight)
 
-    return tiled(predict, tile)
+        def complete(places: Tensor | slice) -> Tensor:
+            some = seen.some(places)
+            return unet.predict_guided(latents[places], times[places], some, weight, encoded.some(places))
+
+        return accelerated.predict(latents, t, window, encoded=encoded, complete=complete)
+
+    return sample(tiled(predict, tile), noise, schedule, sampler, expected=expected)

@@ -36,8 +36,8 @@ class Steering:
         """What steers a window of the latents."""
         return replace(self, features=self.features[(...,) + window.slices])
 
-    def some(self, places: Tensor) -> "Steering":
-        """What steers some of the images, by their places (n,) in the batch."""
+    def some(self, places: Tensor | slice) -> "Steering":
+        """What steers some of the images, by their places in the batch."""
         return replace(self, features=self.features[places], text=self.text.some(places))
 
     def silent(self) -> "Steering":
@@ -94,18 +94,28 @@ class SteeredUNet(nn.Module):
             features=features, text=text, silence=silence, has_words=any(text != negative for text in texts)
         )
 
-    def predict(self, latents: Tensor, t: Tensor, steering: Steering) -> Tensor:
+    def predict(self, latents: Tensor, t: Tensor, steering: Steering, encoded: Encoded | None = None) -> Tensor:
         """Run ControlNet and UNet once.
 
         Args:
             latents: Noised latents (B, C, h, w).
             t: Time steps (B,).
             steering: What steers them.
+            encoded: What the encoder makes of all that, if it has run.
 
         Returns:
             What the schedule's ``target`` is, (B, C, h, w).
         """
-        return self._decoded(self._encoded(latents, t, steering), latents, t, steering)
+        if encoded is None:
+            encoded = self._encoded(latents, t, steering)
+        return self._decoded(encoded, latents, t, steering)
+
+    def encode_guided(self, latents: Tensor, t: Tensor, steering: Steering, weight: float | Tensor) -> Encoded:
+        """Run the UNet's encoder with words, as :meth:`predict_guided` begins; arguments as there."""
+        if self.one_pass is None:
+            return self._encoded(latents, t, steering)
+        with self.one_pass.telling(self.parts.unet, self._weights(weight, latents, steering)):
+            return self._encoded(latents, t, steering)
 
     def _encoded(self, latents: Tensor, t: Tensor, steering: Steering) -> Encoded:
         return encode(self.parts.unet, latents, t, steering.text.tokens, added=self._added(steering.text, latents))
@@ -119,7 +129,14 @@ class SteeredUNet(nn.Module):
         with attending:
             return decode(unet, encoded, down=control.down, middle=control.middle)
 
-    def predict_guided(self, latents: Tensor, t: Tensor, steering: Steering, weight: float | Tensor) -> Tensor:
+    def predict_guided(
+        self,
+        latents: Tensor,
+        t: Tensor,
+        steering: Steering,
+        weight: float | Tensor,
+        encoded: Encoded | None = None,
+    ) -> Tensor:
         """Run with words and without, and go further from the one in the direction of the other.
 
         Without words, or at a weight of one, there is nothing to tell apart, and one run does. It always does for a
@@ -130,19 +147,21 @@ class SteeredUNet(nn.Module):
             t: Time steps (B,).
             steering: What steers them.
             weight: Of the guidance (Ho and Salimans 2022), one or (B,); 1 is the run with words alone.
+            encoded: What :meth:`encode_guided` makes of all that, if it has run.
         """
-        weights = torch.as_tensor(weight, dtype=latents.dtype, device=latents.device).expand(len(latents))
+        weights = self._weights(weight, latents, steering)
         if self.one_pass is not None:
-            # image by image, so that none depends on whether another of the batch has words
-            says_something = steering.text.differ_from(steering.silence)
-            weights = torch.where(says_something, weights, 1.0)
-            guided: Tensor = self.one_pass(self.parts.unet, lambda: self.predict(latents, t, steering), weights)
+            guided: Tensor = self.one_pass(
+                self.parts.unet, lambda: self.predict(latents, t, steering, encoded), weights
+            )
             return guided
         if not steering.has_words or bool((weights == 1).all()):
-            return self.predict(latents, t, steering)
-        return guided_from(*self.branches(latents, t, steering), weights)
+            return self.predict(latents, t, steering, encoded)
+        return guided_from(*self.branches(latents, t, steering, encoded), weights)
 
-    def branches(self, latents: Tensor, t: Tensor, steering: Steering) -> tuple[Tensor, Tensor]:
+    def branches(
+        self, latents: Tensor, t: Tensor, steering: Steering, encoded: Encoded | None = None
+    ) -> tuple[Tensor, Tensor]:
         """Run with words and without, as twice as many images; see :meth:`predict`.
 
         Returns:
@@ -153,8 +172,18 @@ class SteeredUNet(nn.Module):
             features=steering.features.repeat(2, 1, 1, 1),
             text=steering.text.beside(steering.silent().text),
         )
-        conditional, unconditional = self.predict(latents.repeat(2, 1, 1, 1), t.repeat(2), both).chunk(2)
+        if encoded is not None:
+            encoded = encoded.joined(self._encoded(latents, t, steering.silent()))
+        conditional, unconditional = self.predict(latents.repeat(2, 1, 1, 1), t.repeat(2), both, encoded).chunk(2)
         return conditional, unconditional
+
+    def _weights(self, weight: float | Tensor, latents: Tensor, steering: Steering) -> Tensor:
+        """Weights of guidance (B,); a network of one pass is told 1 where words say nothing."""
+        weights = torch.as_tensor(weight, dtype=latents.dtype, device=latents.device).expand(len(latents))
+        if self.one_pass is None:
+            return weights
+        # image by image, so that none depends on whether another of the batch has words
+        return torch.where(steering.text.differ_from(steering.silence), weights, 1.0)
 
     def _added(self, words: Words, latents: Tensor) -> dict[str, Tensor] | None:
         """What Stable Diffusion XL is told besides: texts as a whole, and sizes (height and width of the original, top

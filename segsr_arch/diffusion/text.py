@@ -83,8 +83,8 @@ class Words:
         pooled = None if self.pooled is None else self.pooled.expand(count, -1)
         return Words(tokens=self.tokens.expand(count, -1, -1), pooled=pooled)
 
-    def some(self, places: Tensor) -> "Words":
-        """Those of some texts, by their places (n,)."""
+    def some(self, places: Tensor | slice) -> "Words":
+        """Those of some texts, by their places."""
         pooled = None if self.pooled is None else self.pooled[places]
         return Words(tokens=self.tokens[places], pooled=pooled)
 

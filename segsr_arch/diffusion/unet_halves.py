@@ -28,8 +28,8 @@ class Encoded:
     time: Tensor
     text: Tensor
 
-    def some(self, places: Tensor) -> "Encoded":
-        """Those of some images, by their places (n,) in the batch."""
+    def some(self, places: Tensor | slice) -> "Encoded":
+        """Those of some images, by their places in the batch."""
         return Encoded(
             deepest=self.deepest[places],
             skips=tuple(skip[places] for skip in self.skips),
