@@ -14,10 +14,10 @@ from segsr_arch.capabilities import Capabilities
 from segsr_arch.compat.registration import register
 from segsr_arch.diffusion.contrast import ContrastOptions, MomentumContrast
 from segsr_arch.diffusion.contrast_features import ContrastFeatures
-from segsr_arch.diffusion.latent_network import Draw, LatentDiffusion, NoisedBatch
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions
+from segsr_arch.diffusion.latent_network import Draw, LatentDiffusion
+from segsr_arch.diffusion.latent_options import NESTED
 from segsr_arch.diffusion.model_kinds import STABLE_DIFFUSION
-from segsr_arch.diffusion.sampling import SamplerOptions
+from segsr_arch.diffusion.noised_batch import NoisedBatch
 from segsr_arch.diffusion.steered_unet import SteeredUNet
 from segsr_arch.option_fields import takes_fields_of
 
@@ -50,7 +50,7 @@ class MSSD(LatentDiffusion):
     capabilities = Capabilities(
         takes_any_size=True, precisions=("fp32",), exportable=False, training_only=("contrast",)
     )
-    nested_options = {"sampler": SamplerOptions, "contrast": ContrastOptions, "latent_tile": LatentTileOptions}
+    nested_options = {**NESTED, "contrast": ContrastOptions}
     options: MSSDOptions
     options_type, model_kind = MSSDOptions, STABLE_DIFFUSION
 

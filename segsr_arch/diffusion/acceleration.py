@@ -92,15 +92,19 @@ class Accelerator:
         self.steps = self.reused = 0
         self._samples, self._next_told = 0, 1
 
-    def begin(self, schedule: NoiseSchedule, sampler: SolverOptions) -> "AcceleratedSample | None":
-        """Begin to sample a batch; ``None`` if all steps are computed.
+    def begin(
+        self, schedule: NoiseSchedule, sampler: SolverOptions, *, strength: float = 1.0
+    ) -> "AcceleratedSample | None":
+        """Begin to sample a batch, with as much of the steps as a strength says; ``None`` if all are computed.
 
         Raises:
             ConfigError: If steps of the solver cannot take an earlier estimate.
         """
         self.options.check(sampler)
         return (
-            None if self.options.policy == "none" else AcceleratedSample(self, schedule=schedule, steps=sampler.steps)
+            None
+            if self.options.policy == "none"
+            else AcceleratedSample(self, schedule=schedule, steps=sampler.steps_of(strength))
         )
 
     def count(self, reused: Tensor, *, ended: bool) -> None:
@@ -116,8 +120,8 @@ class Accelerator:
         if self._samples >= self._next_told:
             self._next_told = 2 * self._samples
             logger.info(
-                "Dynamic acceleration: %d of %d steps of images, or of tiles of them, (%.0f %%) took an earlier estimate "
-                "and cost one run of the UNet's encoder; %d were computed.",
+                "Dynamic acceleration: %d of %d steps of images, or of tiles of them, (%.0f %%) took an earlier "
+                "estimate and cost one run of the UNet's encoder; %d were computed.",
                 self.reused,
                 self.steps,
                 100 * self.reused / self.steps,

@@ -4,7 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 from torch import Tensor, nn
@@ -12,8 +12,9 @@ from torch.nn import functional as F
 
 from segsr_arch.captions.budget import TokenBudget
 from segsr_arch.diffusion import checkpoint_description
+from segsr_arch.diffusion.acceleration import AccelerationOptions, Accelerator
 from segsr_arch.diffusion.autoencoders import Autoencoder
-from segsr_arch.diffusion.control import StemOutput, image_loss
+from segsr_arch.diffusion.control import image_loss
 from segsr_arch.diffusion.correction import corrected
 from segsr_arch.diffusion.diffused import Diffused
 from segsr_arch.diffusion.distillation import Teaching
@@ -22,42 +23,18 @@ from segsr_arch.diffusion.latent_tiles import LatentTileOptions
 from segsr_arch.diffusion.memory_fit import MemoryFit
 from segsr_arch.diffusion.model_kinds import ModelKind
 from segsr_arch.diffusion.noise import noise_of, noise_spaced
+from segsr_arch.diffusion.noised_batch import NoisedBatch
 from segsr_arch.diffusion.parts_source import check_parts, load_parts
-from segsr_arch.diffusion.sampling import SamplerOptions, sample
+from segsr_arch.diffusion.sampling import SamplerOptions
 from segsr_arch.diffusion.schedule import NoiseSchedule
-from segsr_arch.diffusion.steered_sampling import steered_denoiser
-from segsr_arch.diffusion.steered_unet import SteeredUNet, Steering
+from segsr_arch.diffusion.steered_sampling import sample_steered
+from segsr_arch.diffusion.steered_unet import SteeredUNet
 from segsr_arch.diffusion.text import one_each, styled
 from segsr_arch.freezing import FrozenIdentity, KeepsFrozenOut
 from segsr_arch.inputs import check_rgb
 from segsr_arch.padding import crop, pad_to_multiple
 
 Draw = Callable[[str, tuple[int, ...]], Tensor]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class NoisedBatch:
-    """What a step of a training is computed from.
-
-    Attributes:
-        image: What steers (B, 3, H, W), RGB in [0, 1]; sides are whole blocks of the autoencoder.
-        hr: HR images of the same size.
-        stem: What the stem reads off the image.
-        clean: What is diffused (B, C, h, w).
-        noise: Standard normal noise (B, C, h, w).
-        t: Time steps (B,).
-        latents: Both, mixed as the schedule says.
-        steering: What steers the prediction.
-    """
-
-    image: Tensor
-    hr: Tensor
-    stem: StemOutput
-    clean: Tensor
-    noise: Tensor
-    t: Tensor
-    latents: Tensor
-    steering: Steering
 
 
 class LatentDiffusion(nn.Module, ABC):
@@ -88,6 +65,7 @@ class LatentDiffusion(nn.Module, ABC):
         super().__init__()
         self.upscale = options.scale
         self.sampler = SamplerOptions.read(options.sampler)
+        self.accelerator = Accelerator(AccelerationOptions.read(options.acceleration))
         self.latent_tile = LatentTileOptions.read(options.latent_tile)
         self._fit = MemoryFit(type(self).__name__)
         self.options = options
@@ -195,11 +173,18 @@ class LatentDiffusion(nn.Module, ABC):
         steering = self.unet.steering(self.unet.stem(image).features, captions, negative=given.negative)
         shape = (autoencoder.channels, *(side // autoencoder.factor for side in image.shape[-2:]))
         noise = noise_of(shape, seed=sampler.seed, keys=()).to(lq.device)
-
-        denoiser = steered_denoiser(self.unet, steering, schedule=self.schedule, sampler=sampler, tile=tile)
         diffused = self._diffused(tile)
-        start, about = noise.expand(len(lq), *shape), diffused.expected(image)
-        latents = sample(denoiser, start, self.schedule, sampler, expected=about, strength=given.strength)
+        latents = sample_steered(
+            self.unet,
+            steering,
+            noise.expand(len(lq), *shape),
+            schedule=self.schedule,
+            sampler=sampler,
+            tile=tile,
+            accelerator=self.accelerator,
+            expected=diffused.expected(image),
+            strength=given.strength,
+        )
         sr = crop(diffused.image(latents, image), *(self.upscale * side for side in lq.shape[-2:]))
         return corrected(sr, lq, kind=given.correction, scale=self.upscale)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
+from segsr_arch.diffusion.acceleration import AccelerationOptions
 from segsr_arch.diffusion.correction import Correction, check_correction
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions
 from segsr_arch.diffusion.sampling import SamplerOptions
@@ -11,6 +12,7 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import OptionGroup, option
 
 TRAINABLE = ("controlnet", "unet")
+NESTED = {"sampler": SamplerOptions, "acceleration": AccelerationOptions, "latent_tile": LatentTileOptions}
 
 _Options = TypeVar("_Options", bound="LatentDiffusionOptions")
 
@@ -37,6 +39,9 @@ class LatentDiffusionOptions(OptionGroup):
         1.0, help="standard deviation of what is diffused, which is divided by it; 1 for Stable Diffusion", above=0
     )
     sampler: Mapping[str, Any] | None = option(None, help="how images are sampled")
+    acceleration: Mapping[str, Any] | None = option(
+        None, help="which steps of a sample take the estimate of an earlier one; null computes all"
+    )
     latent_tile: Mapping[str, Any] | None = option(
         None, help="how latents are cut that are larger than those of the training"
     )
@@ -67,7 +72,7 @@ class LatentDiffusionOptions(OptionGroup):
             raise ConfigError(
                 f"network_g: trained: must be [controlnet] or [controlnet, unet], got {list(self.trained)}."
             )
-        SamplerOptions.read(self.sampler)
+        AccelerationOptions.read(self.acceleration).check(SamplerOptions.read(self.sampler))
         LatentTileOptions.read(self.latent_tile)
 
     @classmethod

@@ -64,6 +64,10 @@ class SolverOptions(OptionGroup):
                     f"sampler: {item.name}: only edm has it, not {self.type}; remove it, or set type: edm."
                 )
 
+    def steps_of(self, strength: float) -> int:
+        """How many steps are run of those of a whole sample, see :func:`sample`."""
+        return max(1, round(strength * self.steps))
+
 
 @dataclass(frozen=True, kw_only=True)
 class SamplerOptions(SolverOptions):
@@ -128,7 +132,7 @@ def sample(
     solver, spacing = _solver(schedule, options)
     solver.set_timesteps(options.steps, **spacing)
     times = [int(t) for t in solver.timesteps]
-    left_out = len(times) - max(1, round(strength * len(times)))
+    left_out = options.steps - options.steps_of(strength)
     times = times[left_out:]
     latents = clean = noise
     if expected is not None or left_out:

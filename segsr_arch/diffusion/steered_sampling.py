@@ -20,7 +20,8 @@ def sample_steered(
     sampler: SamplerOptions,
     tile: LatentTileOptions,
     accelerator: Accelerator,
-    expected: Tensor | None = None,
+    expected: Tensor | None,
+    strength: float,
 ) -> Tensor:
     """Sample clean latents of a batch.
 
@@ -33,6 +34,7 @@ def sample_steered(
         tile: How latents are cut.
         accelerator: Which steps take an earlier estimate.
         expected: What clean latents are about, see :func:`~segsr_arch.diffusion.sampling.sample`.
+        strength: How much of the steps is run, see there.
 
     Returns:
         Clean latents (B, C, h, w), float32.
@@ -40,7 +42,7 @@ def sample_steered(
     Raises:
         ConfigError: If the solver cannot do with so many steps, or none of them can take an earlier estimate.
     """
-    accelerated = accelerator.begin(schedule, sampler)
+    accelerated = accelerator.begin(schedule, sampler, strength=strength)
 
     def predict(latents: Tensor, t: float, window: Window) -> Tensor:
         times, seen = torch.full((latents.shape[0],), t, device=latents.device), steering.at(window)
@@ -55,4 +57,4 @@ def sample_steered(
 
         return accelerated.predict(latents, t, window, encoded=encoded, complete=complete)
 
-    return sample(tiled(predict, tile), noise, schedule, sampler, expected=expected)
+    return sample(tiled(predict, tile), noise, schedule, sampler, expected=expected, strength=strength)

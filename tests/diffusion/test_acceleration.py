@@ -29,10 +29,11 @@ def encoded_of(values):
     return Encoded(deepest=deepest, skips=(), time=torch.zeros(len(values), 1), text=torch.zeros(len(values), 1, 1))
 
 
-def computed_steps(*sights, t=999, **options):
+def computed_steps(*sights, t=999, strength=1.0, **options):
     """Which steps of which images are computed, by a policy that sees these features."""
     accelerator = Accelerator(AccelerationOptions(**options))
-    run = accelerator.begin(SCHEDULE, SamplerOptions(type="ddim", steps=len(sights[0])))
+    sampler = SamplerOptions(type="ddim", steps=round(len(sights[0]) / strength))
+    run = accelerator.begin(SCHEDULE, sampler, strength=strength)
     found = [[] for _ in sights]
     for step, values in enumerate(zip(*sights, strict=True)):
         latents = torch.zeros(len(values), 1, 4, 4)
@@ -73,6 +74,10 @@ def test_the_change_is_relative_and_each_images_own():
 )
 def test_a_policy_computes_the_steps_that_it_says(options, computed):
     assert computed_steps(SIGHTS, **options) == [computed]
+
+
+def test_the_last_step_is_computed_of_part_of_the_schedule_too():
+    assert computed_steps(SIGHTS, strength=0.4, policy="fixed") == [[0, 2, 5, 7]]
 
 
 def test_the_falling_threshold_is_in_proportion_to_the_share_of_noise():
