@@ -9,7 +9,7 @@ from basicsr.archs import build_network
 import segsr_arch  # noqa: F401
 from segsr_arch.zoo import spandrel_networks
 from segsr_arch.zoo.named_networks import build_base
-from tests.support import TINY_HAT, TINY_MSSD, TINY_PIXEL_DIFFUSION, TINY_SEMANTICS
+from tests.support import TINY_HAT, TINY_MSSD, TINY_PIXEL_DIFFUSION, TINY_SEMANTICS, TINY_VLDM
 
 SCALE = 2
 _RGB = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8}
@@ -30,6 +30,7 @@ NETWORKS = {
     "SeGSR": {**TINY_HAT, "upscale": SCALE, "semantics": TINY_SEMANTICS},
     "SemanticSR": {"base": {"type": "EDSR", **_RGB, "num_block": 2, "upscale": SCALE}, "semantics": TINY_SEMANTICS},
     "SwinIR": {**_SWIN, "mlp_ratio": 2, "upscale": SCALE},
+    "VLDM": {**TINY_VLDM, "scale": SCALE},
     "spandrel/DAT": {"embed_dim": 32, "depth": [1, 1], "num_heads": [2, 2], "split_size": [8, 8], "upscale": SCALE},
     "spandrel/HAT": {**_SWIN, "squeeze_factor": 6, "upscale": SCALE},
     "spandrel/RCAN": {"n_resgroups": 2, "n_resblocks": 1, "n_feats": 8, "reduction": 2, "scale": SCALE},

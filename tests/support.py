@@ -163,6 +163,13 @@ TINY_MSSD = {
     "latent_std": 0.1,
     "sampler": {"steps": 2, "guidance": 2.0},
 }
+TINY_VLDM = {
+    "stable_diffusion_xl": TINY_DIFFUSION_XL,
+    "trained": ["controlnet", "unet"],
+    "diffuses": "residual",
+    "latent_std": 0.1,
+    "sampler": {"steps": 2, "guidance": 2.0},
+}
 TINY_PIXEL_DIFFUSION = {
     "unet": {
         "block_out_channels": [16, 32],

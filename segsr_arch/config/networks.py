@@ -22,7 +22,8 @@ def check_networks(problems: Problems, opt: Mapping[str, Any]) -> None:
 
     A network class may name dataclasses for arguments that are mappings themselves, in a class attribute
     ``nested_options = {"semantics": SemanticsConfig}``, and arguments that describe a network in turn, with ``type``,
-    in ``nested_networks = ("base",)``; see also :func:`check_needs`.
+    in ``nested_networks = ("base",)``; keys that it reads among theirs are in ``keys_beside_nested = {"path": Key()}``.
+    See also :func:`check_needs`.
 
     Args:
         problems: Where problems go.
@@ -50,6 +51,8 @@ def _check_scale_and_nested(here: Problems, options: Mapping[str, Any], scale: A
     for name in getattr(network, "nested_networks", ()):
         nested, below = options.get(name), here.at(name)
         if isinstance(nested, Mapping):
+            besides = getattr(network, "keys_beside_nested", ())
+            nested = {key: value for key, value in nested.items() if key not in besides}
             inner = _check_network(below, nested, guides=_is_guided(network))
             _check_scale_and_nested(below, nested, scale, inner)
 

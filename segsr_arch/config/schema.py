@@ -41,6 +41,7 @@ def make_schema() -> Schema:
     from basicsr.metrics import METRIC_REGISTRY
     from basicsr.models import MODEL_REGISTRY
 
+    networks = registration.entries(ARCH_REGISTRY)
     models, data_sets = registration.entries(MODEL_REGISTRY), registration.entries(DATASET_REGISTRY)
     return {
         "$schema": _DRAFT,
@@ -52,9 +53,12 @@ def make_schema() -> Schema:
             _of_phase(),
         ],
         "$defs": {
-            "network": _by_type(
-                {name: _network(cls) for name, cls in registration.entries(ARCH_REGISTRY).items()}, also=f"^{PREFIX}"
-            ),
+            "network": _networks(networks),
+            **{
+                _beside(cls): _networks(networks, also=cls.keys_beside_nested)
+                for cls in networks.values()
+                if _beside(cls)
+            },
             "loss": _by_type({name: _call(cls) for name, cls in registration.entries(LOSS_REGISTRY).items()}),
             "metric": _by_type({name: _metric(entry) for name, entry in registration.entries(METRIC_REGISTRY).items()}),
             "optimizer": _by_type({name: _optimizer(name) for name in optimizer_names()}),
@@ -169,12 +173,25 @@ def _argument(parameter: inspect.Parameter) -> Schema:
     return {**schema, "default": default} if isinstance(default, (str, int, float, bool, type(None))) else schema
 
 
-def _network(cls: Callable[..., Any]) -> Schema:
-    schema = _call(cls)
+def _networks(networks: Mapping[str, Any], *, also: Mapping[str, Key] | None = None) -> Schema:
+    known = {**_TYPE, **(also or {})}
+    return _by_type({name: _network(cls, also=known) for name, cls in networks.items()}, also=f"^{PREFIX}")
+
+
+def _beside(cls: Any) -> str:
+    """Name of the definition of networks within one that reads keys among theirs; empty for one that reads none."""
+    keys = getattr(cls, "keys_beside_nested", ())
+    return f"network-with-{'-'.join(keys)}" if keys else ""
+
+
+def _network(cls: Callable[..., Any], *, also: Mapping[str, Key]) -> Schema:
+    schema = _call(cls, also=also)
     for name, group in getattr(cls, "nested_options", {}).items():
         schema["properties"][name] = {"anyOf": [_object(keys_of(group)), {"type": "null"}]}
     for name in getattr(cls, "nested_networks", ()):
-        schema["properties"][name] = _reference("network")
+        nested = _reference(_beside(cls) or "network")
+        takes_words = "string" in schema["properties"][name].get("type", ())
+        schema["properties"][name] = {"anyOf": [{"type": "string"}, nested]} if takes_words else nested
     return schema
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
+from segsr_arch.captions.budget import LIMIT, clip_tokens
 from segsr_arch.diffusion.acceleration import AccelerationOptions
 from segsr_arch.diffusion.correction import Correction, check_correction
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions
@@ -72,6 +73,13 @@ class LatentDiffusionOptions(OptionGroup):
             raise ConfigError(
                 f"network_g: trained: must be [controlnet] or [controlnet, unet], got {list(self.trained)}."
             )
+        for name in ("style", "negative"):
+            text = getattr(self, name)
+            if len(text.encode()) > LIMIT - 2 and clip_tokens(text) > LIMIT:  # no token is less than a byte
+                raise ConfigError(
+                    f"network_g: {name}: is {clip_tokens(text)} tokens long, but the text encoder reads {LIMIT}; "
+                    f"shorten it."
+                )
         AccelerationOptions.read(self.acceleration).check(SamplerOptions.read(self.sampler))
         LatentTileOptions.read(self.latent_tile)
 

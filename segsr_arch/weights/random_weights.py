@@ -7,7 +7,14 @@ import torch
 from torch import nn
 
 
-def fill_portably(module: nn.Module, stream: np.random.PCG64, *, width: int, embeddings: Collection[str]) -> nn.Module:
+def fill_portably(
+    module: nn.Module,
+    stream: np.random.PCG64,
+    *,
+    width: int,
+    embeddings: Collection[str],
+    only: Collection[str] | None = None,
+) -> nn.Module:
     """Fill a module in place with random weights that are the same on every machine.
 
     torch's own generators may differ in the last bit between processors, and a checkpoint is only accepted beside the
@@ -19,12 +26,15 @@ def fill_portably(module: nn.Module, stream: np.random.PCG64, *, width: int, emb
         stream: Source of 64-bit integers.
         width: Width of the tokens of a tower.
         embeddings: Names of the parameters whose standard deviation is 1 / sqrt(width).
+        only: Names of the parameters that are filled; ``None`` for all.
 
     Returns:
         The module, changed.
     """
     with torch.no_grad():
         for name, parameter in module.named_parameters():
+            if only is not None and name not in only:
+                continue
             if parameter.ndim < 2 and name not in embeddings:
                 parameter.fill_(1.0 if name.endswith("weight") or name.endswith("gamma") else 0.0)
                 continue
