@@ -22,6 +22,7 @@ with importing_from(find_installation()):
         pixel_diffusion_arch,  # noqa: F401
         segsr_arch,  # noqa: F401
         semantic_sr_arch,  # noqa: F401
+        vldm_arch,  # noqa: F401
     )
     from segsr_arch.compat.repairs import parse_options
     from segsr_arch.data import bicubic_paired_dataset, blind_paired_dataset  # noqa: F401

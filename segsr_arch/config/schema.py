@@ -190,8 +190,9 @@ def _network(cls: Callable[..., Any], *, also: Mapping[str, Key]) -> Schema:
         schema["properties"][name] = {"anyOf": [_object(keys_of(group)), {"type": "null"}]}
     for name in getattr(cls, "nested_networks", ()):
         nested = _reference(_beside(cls) or "network")
-        takes_words = "string" in schema["properties"][name].get("type", ())
-        schema["properties"][name] = {"anyOf": [{"type": "string"}, nested]} if takes_words else nested
+        kinds = schema["properties"][name].get("anyOf", ())
+        words = [kind for kind in kinds if kind.get("type") == "string"]
+        schema["properties"][name] = {"anyOf": [*words, nested]} if words else nested
     return schema
 
 

@@ -9,6 +9,8 @@ from basicsr.utils.registry import MODEL_REGISTRY
 
 from segsr_arch.cli import segsr
 from segsr_arch.config import check_options, read_options
+from segsr_arch.config.networks import check_networks
+from segsr_arch.config.problems import Problems
 from segsr_arch.config.reference import option_groups, option_reference
 from segsr_arch.config.schema import make_schema
 from segsr_arch.errors import ConfigError
@@ -221,3 +223,26 @@ def test_editors_know_the_steps_of_a_degradation(valid, chain, is_right):
     blind = read_options(ROOT / "options/train_SeGSR_AID_x4_blind.yml")
     assert valid.is_valid(changed(blind, "datasets:train:degradation", chain)) is is_right
     assert "`degradation:` with `type: noise`" in option_groups()
+
+
+STAGE = {"type": "EDSR", "num_in_ch": 3, "num_out_ch": 3, "upscale": 4}
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "is_right"),
+    [
+        ("VLDM", "bicubic", True),
+        ("VLDM", {**STAGE, "path": "edsr.pth"}, True),
+        ("VLDM", {**STAGE, "pth": "edsr.pth"}, False),
+        ("VLDM", {**STAGE, "path": 3}, False),
+        ("SemanticSR", STAGE, True),
+        ("SemanticSR", {**STAGE, "path": "edsr.pth"}, False),
+    ],
+)
+def test_a_network_within_one_has_keys_that_this_one_reads_among_its_own(valid, kind, base, is_right):
+    network = {"VLDM": {"type": kind, "scale": 4, "stable_diffusion_xl": "xl"}, "SemanticSR": {"type": kind}}[kind]
+    opt = {**TRAIN, "network_g": {**network, "base": base}}
+    assert valid.is_valid(opt) == is_right
+    problems = Problems()
+    check_networks(problems, opt)
+    assert problems.ok == is_right

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from segsr_arch.archs.mssd_arch import MSSD
+from segsr_arch.archs.pixel_diffusion_arch import PixelDiffusion
 from segsr_arch.cli import basicsr, segsr
 from segsr_arch.config import check_options, read_options
-from tests.support import TINY_DIFFUSION, TINY_PIXEL_DIFFUSION, TINY_VLM, make_image, write_image
+from tests.support import TINY_DIFFUSION, TINY_DIFFUSION_XL, TINY_PIXEL_DIFFUSION, TINY_VLM, make_image, write_image
 
 OPTIONS = Path(__file__).parents[2] / "options"
 FILES = sorted(path.name for path in OPTIONS.glob("*.yml"))
@@ -61,6 +62,11 @@ def overrides(name):
         changed += ["network_g:semantics:vlm=tiny_vlm.json", "network_g:semantics:pretrained=~"]
     if isinstance(options["network_g"].get("stable_diffusion"), str):
         changed.append(f"network_g:stable_diffusion={json.dumps(TINY_DIFFUSION)}")
+    if isinstance(options["network_g"].get("stable_diffusion_xl"), str):
+        changed.append(f"network_g:stable_diffusion_xl={json.dumps(TINY_DIFFUSION_XL)}")
+    if isinstance(options["network_g"].get("base"), dict):
+        tiny = {**TINY_PIXEL_DIFFUSION, "sampler": {"steps": 1}}
+        changed += [f"network_g:base:{key}={json.dumps(value)}" for key, value in tiny.items()]
     if options["network_g"]["type"] == "PixelDiffusion":
         changed += [
             f"network_g:unet={json.dumps(TINY_PIXEL_DIFFUSION['unet'])}",
@@ -72,9 +78,10 @@ def overrides(name):
             f"datasets:{part}:{key}={data[key].replace('datasets/', 'datasets8/')}"
             for part, data in options["datasets"].items()
             for key in ("dataroot_gt", "dataroot_lq")
+            if key in data
         ]
     if "train" in options["datasets"]:
-        if options["network_g"]["type"] == "MSSD":
+        if options["network_g"]["type"] in ("MSSD", "VLDM"):
             changed += ["val:sampler_steps=1", "network_g:sampler:steps=1"]
             if "contrast" in options["network_g"]:
                 changed.append("network_g:contrast:queue=2")
@@ -90,6 +97,20 @@ def overrides(name):
     return changed
 
 
+def training_of(name):
+    """The file that trains what a file tests."""
+    return name.replace("test_VLDM_", "train_VLDM_stage2_").replace("test_", "train_")
+
+
+def write_first_stage(name):
+    """Write a checkpoint of the first stage of a second one, as its training does elsewhere."""
+    base = read_options(OPTIONS / name)["network_g"].get("base")
+    if isinstance(base, dict) and not Path(base["path"]).exists():
+        arguments = {key: value for key, value in base.items() if key not in ("type", "path")} | TINY_PIXEL_DIFFUSION
+        Path(base["path"]).parent.mkdir(parents=True, exist_ok=True)
+        torch.save({"params_ema": PixelDiffusion(**arguments).state_dict()}, base["path"])
+
+
 def run(command, name):
     return basicsr.main([command, "-opt", str(OPTIONS / name), "--force_yml", *overrides(name)])
 
@@ -97,13 +118,14 @@ def run(command, name):
 @pytest.mark.parametrize("train", TRAINED)
 def test_two_iterations_and_the_test_of_what_came_out(workplace, monkeypatch, capfd, train):
     monkeypatch.chdir(workplace)
+    write_first_stage(train)
     assert run("train", train) == 0, capfd.readouterr().err
     name = read_options(OPTIONS / train)["name"]
     models = workplace / "experiments" / name / "models"
     best = torch.load(models / "net_g_best.pth", weights_only=True)
     assert "params" in best
     assert not [key for key in best["params"] if ".visual." in key and "lora_" not in key]
-    tests = [file for file in FILES if file == train.replace("train_", "test_")]
+    tests = [file for file in FILES if "test_" in file and training_of(file) == train]
     for file in tests:
         capfd.readouterr()
         assert run("test", file) == 0
@@ -149,12 +171,22 @@ def test_a_student_has_the_network_of_its_teacher_and_learns_from_what_that_file
 def test_every_test_file_has_its_training():
     for name in FILES:
         if "test_" in name and "bicubic" not in name:
-            assert name.replace("test_", "train_") in FILES
-            test, train = (read_options(OPTIONS / file) for file in (name, name.replace("test_", "train_")))
+            assert training_of(name) in FILES
+            test, train = (read_options(OPTIONS / file) for file in (name, training_of(name)))
             # The contrastive loss is for training alone.
             trained = {key: value for key, value in train["network_g"].items() if key != "contrast"}
             assert test["network_g"] == trained and test["scale"] == train["scale"]
             assert f"experiments/{train['name']}/" in test["path"]["pretrain_network_g"]
+
+
+@pytest.mark.parametrize("scale", [4, 8])
+def test_the_second_stage_of_vldm_stands_on_what_the_file_of_the_first_trains(scale):
+    first, second = (read_options(OPTIONS / f"train_VLDM_stage{stage}_AID_x{scale}.yml") for stage in (1, 2))
+    path = f"experiments/{first['name']}/models/net_g_latest.pth"
+    assert second["network_g"]["base"] == {**first["network_g"], "path": path}
+    assert second["network_g"]["trained"] == ["controlnet"], "alone"
+    sampler = second["network_g"]["sampler"]
+    assert (sampler["steps"], sampler["churn"], sampler["guidance"], sampler["guidance_start"]) == (50, 5, 7.5, 4)
 
 
 @pytest.mark.parametrize(
