@@ -13,6 +13,8 @@ from segsr_arch.cli.arguments import (
     explain,
     export,
     figure,
+    infer,
+    infer_dir,
     prepare,
     report,
     reproduce,
@@ -36,6 +38,8 @@ _SUBCOMMANDS = (
     reproduce,
     export,
     upscale,
+    infer,
+    infer_dir,
     schema,
     demo,
 )
@@ -43,7 +47,10 @@ _NOTHING_HALF_WRITTEN = "Nothing is half written; the same command starts anew."
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """Build the parser with all subcommands; ``run`` of the module that has a subcommand's name carries it out."""
+    """Build the parser with all subcommands; ``run`` of the module that has a subcommand's name carries it out.
+
+    A hyphen of a name is an underscore in that of its module.
+    """
     parser = argparse.ArgumentParser(
         prog="segsr",
         description="Super-resolution of remote-sensing images. Training and testing are done by the command basicsr.",
@@ -70,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
     from segsr_arch.compat.logger_setup import basicsr_not_set_up
 
     with basicsr_not_set_up():
-        return importlib.import_module(f"segsr_arch.cli.{args.command}").run(args)
+        return importlib.import_module(f"segsr_arch.cli.{args.command.replace('-', '_')}").run(args)
 
 
 @escaped_output()

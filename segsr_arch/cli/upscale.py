@@ -3,7 +3,7 @@
 import argparse
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from segsr_arch.cli.arguments.upscale import OF_OPTION_FILES
@@ -13,7 +13,7 @@ from segsr_arch.scenes.job import prepare_job
 from segsr_arch.scenes.many.jobs import SceneTask, find_tasks, parse_shard, shard_of
 from segsr_arch.scenes.many.running import run_tasks, summary_lines
 from segsr_arch.scenes.network.models import ResolvedModel, resolve_model
-from segsr_arch.scenes.options import UpscaleOptions
+from segsr_arch.scenes.options import Engine, UpscaleOptions
 from segsr_arch.scenes.preview import check_preview
 from segsr_arch.scenes.report import SceneReport
 from segsr_arch.scenes.upscaling import upscale
@@ -23,31 +23,59 @@ FAILED = 1
 
 def run(args: argparse.Namespace) -> int:
     """Run the subcommand; returns 0, or 1 if one of many scenes failed."""
-    given = {field.name: getattr(args, field.name) for field in dataclasses.fields(UpscaleOptions)}
-    options = {name: value for name, value in given.items() if value is not None}
-    UpscaleOptions(**options)  # what is wrong is said before anything is read
+    options = given_options(args)
     if args.preview is not None:
         check_preview(args.preview)
     tasks = find_tasks(args.src, args.dst, options=options)
     if args.shard is not None:
         tasks = shard_of(tasks, parse_shard(args.shard))
-    recipe = functools.partial(
-        resolve_model,
-        opt=args.opt,
-        model=args.model,
-        device=args.device,
-        amp=args.amp,
-        backend=args.backend,
-        force_yml=tuple(args.force_yml),
-    )
+    recipe = functools.partial(resolve_model, **network_arguments(args))
     args.after_interruption = "What was done is kept; the same command goes on where it was."
     if args.dry_run:
         return _forecast(tasks, recipe())
-    if len(tasks) == 1 and args.workers in (None, 1) and args.engine == "processes":
-        return _run_one(tasks[0], recipe(), args)
-    if args.preview is not None or args.maps is not None:
+    alone = len(tasks) == 1 and args.workers in (None, 1) and args.engine == "processes"
+    if not alone and (args.preview is not None or args.maps is not None):
         raise ConfigError("--preview and --maps are of one scene; leave them out, or give one SRC.")
-    outcomes = run_tasks(tasks, recipe, workers=args.workers, engine=args.engine, run_one=run_task)
+    if alone:
+        return run_alone(tasks[0], recipe, maps=args.maps, preview=args.preview)
+    return run_many(tasks, recipe, workers=args.workers, engine=args.engine)
+
+
+def given_options(args: argparse.Namespace) -> dict[str, Any]:
+    """Take what arguments say of how scenes are upscaled.
+
+    Raises:
+        ConfigError: If it is wrong, before anything is read.
+    """
+    given = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(UpscaleOptions)}
+    options = {name: value for name, value in given.items() if value is not None}
+    UpscaleOptions(**options)
+    return options
+
+
+def network_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """Take what arguments say of the network; can be pickled."""
+    names = ("opt", "model", "device", "amp", "backend")
+    return {name: getattr(args, name) for name in names} | {"force_yml": tuple(args.force_yml)}
+
+
+def run_alone(task: SceneTask, recipe: Callable[[], ResolvedModel], **more: Any) -> int:
+    """Upscale one scene, say what was done, and return 0.
+
+    Args:
+        task: The scene.
+        recipe: Loads the network.
+        more: As in :func:`run_task`.
+    """
+    print(run_task(task, recipe(), shown=True, **more).line())
+    return 0
+
+
+def run_many(
+    tasks: Sequence[SceneTask], recipe: Callable[[], ResolvedModel], *, workers: int | None, engine: Engine
+) -> int:
+    """Upscale scenes, say what was done, and return 0, or 1 if one of them has failed."""
+    outcomes = run_tasks(tasks, recipe, workers=workers, engine=engine, run_one=run_task)
     print(*summary_lines(outcomes), sep="\n")
     return FAILED if any(outcome.error is not None for outcome in outcomes) else 0
 
@@ -67,12 +95,6 @@ def _options(task: SceneTask, resolved: ResolvedModel) -> dict[str, Any]:
     tile = resolved.tile
     said = {} if tile is None else dict(zip(OF_OPTION_FILES, (tile.size, tile.overlap, tile.batch), strict=True))
     return said | dict(task.options)
-
-
-def _run_one(task: SceneTask, resolved: ResolvedModel, args: argparse.Namespace) -> int:
-    report = run_task(task, resolved, maps=args.maps, preview=args.preview, shown=True)
-    print(report.line())
-    return 0
 
 
 def _forecast(tasks: Sequence[SceneTask], resolved: ResolvedModel) -> int:

@@ -167,12 +167,12 @@ def test_all_that_cannot_be_done_is_told_at_once(place):
     assert str(caught.value).splitlines() == [
         "list/scenes.csv: nothing was begun, since not all of it can be done:",
         "  list/none.tif does not exist",
-        "  list/../in/a.tif: is its own destination",
+        "  list/../in/a.tif: is its own destination; choose another folder or name",
         "  list/../in/deep/c.png: its destination list/folder.tif is a folder",
         "  list/../in/deep/er/d.tiff: its destination list/../in/a.tif is a source",
         "  list/x.jp2: a raster is written as one of .tif, .tiff, .png, .jpg, .jpeg; choose another ending",
-        "  list/one.tif: the destination of list/../in/a.tif and list/../in/b.JP2",
-        "  list/link.tif: the destination of list/../in/a.tif and list/../in/deep/er/d.tiff",
+        "  list/one.tif: the destination of list/../in/a.tif and list/../in/b.JP2; rename all but one",
+        "  list/link.tif: the destination of list/../in/a.tif and list/../in/deep/er/d.tiff; rename all but one",
     ]
 
 
@@ -190,7 +190,7 @@ def test_two_sources_of_one_name_and_a_link_to_nothing_are_told(place):
         find_tasks("in", "out")
     assert str(caught.value).splitlines()[1:] == [
         "  in/gone.tif: a link to nothing; left out",
-        "  out/a.tif: the destination of in/a.png and in/a.tif",
+        "  out/a.tif: the destination of in/a.png and in/a.tif; rename all but one",
     ]
 
 
@@ -212,7 +212,7 @@ def test_a_glob_whose_files_would_be_replaced_is_refused(place):
     ("src", "dst", "message"),
     [
         ("in/a.tiff", "out.tif", r"^in/a\.tiff does not exist; the nearest is a\.tif: .*\.$"),
-        ("in/a.tif", "in/a.tif", r"^in/a\.tif: is its own destination\.$"),
+        ("in/a.tif", "in/a.tif", r"^in/a\.tif: is its own destination; choose another folder or name\.$"),
         ("in/a.tif", None, "say where it is to go"),
         ("in", "in/a.tif", "in/a.tif: is a file; give a folder for several scenes"),
         ("in/*.bmp", "out", r"in/\*.bmp: no file matches \(looked from "),

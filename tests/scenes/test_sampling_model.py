@@ -106,8 +106,8 @@ def test_another_seed_is_another_job(scene):
 @pytest.mark.parametrize(
     ("network", "options", "message"),
     [
-        ("EDSR", {"seed": 1, "steps": 2}, "--seed, --steps: EDSR draws nothing and reads no words.* Leave them out"),
-        ("EDSR", {"caption": "a river"}, "--caption: EDSR draws nothing .* Leave it out"),
+        ("EDSR", {"seed": 1, "steps": 2}, "--seed, --steps: EDSR gives one image for each input.* Leave them out"),
+        ("EDSR", {"caption": "a river"}, "--caption: EDSR gives one image .* Leave it out"),
         ("PixelDiffusion", {"caption": "a river"}, "--caption: PixelDiffusion reads no words"),
         ("PixelDiffusion", {"ensemble": True}, "--ensemble: PixelDiffusion draws its output"),
     ],

@@ -34,21 +34,23 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "dst", nargs="?", type=Path, metavar="DST", help="output (.tif, .png, .jpg), or a folder; not with a list"
     )
     parser.set_defaults(works_beside_network=True)
-    _add_network(parser.add_argument_group("network"))
+    add_network(parser.add_argument_group("network"))
+    add_sampling(parser.add_argument_group("networks that sample"))
     _add_pixels(parser.add_argument_group("pixels"))
     _add_output(parser.add_argument_group("output"))
     _add_many(parser.add_argument_group("many rasters"))
 
 
-def _option(group: argparse._ArgumentGroup, flag: str, name: str, **more: Any) -> None:
+def add_option(group: argparse._ArgumentGroup, flag: str, name: str, **more: Any) -> None:
     """Add the argument of a field of :class:`UpscaleOptions`, whose help and default are written there."""
     key = _KEYS[name]
-    whence = "that of tile: in the option file, or " if name in OF_OPTION_FILES else ""
+    whence = "tile: of the option file, what suits a network that samples, or " if name in OF_OPTION_FILES else ""
     default = "" if key.default is None or isinstance(key.default, bool) else f" (default: {whence}{key.default})"
     group.add_argument(flag, dest=name, default=None, help=key.help.replace("%", "%%") + default, **more)
 
 
-def _add_network(group: argparse._ArgumentGroup) -> None:
+def add_network(group: argparse._ArgumentGroup) -> None:
+    """Add what says which network, and how it is run."""
     group.add_argument("-opt", dest="opt", type=Path, metavar="FILE", help="option file of a test")
     group.add_argument(
         "--model",
@@ -70,27 +72,34 @@ def _add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--force_yml", nargs="+", default=[], metavar="KEY=VALUE", help="changes of the options, as for basicsr"
     )
-    _option(group, "--ensemble", "ensemble", action="store_true")
-    _option(group, "--context", "context", choices=CONTEXTS)
+    add_option(group, "--ensemble", "ensemble", action="store_true")
+    add_option(group, "--context", "context", choices=CONTEXTS)
+
+
+def add_sampling(group: argparse._ArgumentGroup) -> None:
+    """Add what a network that samples is told."""
+    add_option(group, "--seed", "seed", type=whole_number(least=0), metavar="N")
+    add_option(group, "--steps", "steps", type=whole_number(least=1), metavar="N")
+    add_option(group, "--caption", "caption", metavar="TEXT")
 
 
 def _add_pixels(group: argparse._ArgumentGroup) -> None:
-    _option(group, "--tile", "tile", type=whole_number(least=1), metavar="N")
-    _option(group, "--overlap", "overlap", type=whole_number(least=0), metavar="N")
-    _option(group, "--batch", "batch", type=whole_number(least=1), metavar="N")
-    _option(group, "--bands", "bands", type=whole_number(least=1), nargs="+", metavar="N")
-    _option(group, "--rest", "rest", choices=RESTS)
-    _option(group, "--range", "value_range", type=number, nargs=2, metavar=("LO", "HI"))
-    _option(group, "--window", "window", type=whole_number(), nargs=4, metavar=("COL", "ROW", "W", "H"))
-    _option(group, "--bounds", "bounds", type=number, nargs=4, metavar=("W", "S", "E", "N"))
-    _option(group, "--bounds-crs", "bounds_crs", metavar="CRS")
-    _option(group, "--consistent", "consistent", action="store_true")
+    add_option(group, "--tile", "tile", type=whole_number(least=1), metavar="N")
+    add_option(group, "--overlap", "overlap", type=whole_number(least=0), metavar="N")
+    add_option(group, "--batch", "batch", type=whole_number(least=1), metavar="N")
+    add_option(group, "--bands", "bands", type=whole_number(least=1), nargs="+", metavar="N")
+    add_option(group, "--rest", "rest", choices=RESTS)
+    add_option(group, "--range", "value_range", type=number, nargs=2, metavar=("LO", "HI"))
+    add_option(group, "--window", "window", type=whole_number(), nargs=4, metavar=("COL", "ROW", "W", "H"))
+    add_option(group, "--bounds", "bounds", type=number, nargs=4, metavar=("W", "S", "E", "N"))
+    add_option(group, "--bounds-crs", "bounds_crs", metavar="CRS")
+    add_option(group, "--consistent", "consistent", action="store_true")
 
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
-    _option(group, "--cog", "cog", action=argparse.BooleanOptionalAction)
-    _option(group, "--compress", "compress", choices=COMPRESSIONS)
-    _option(group, "--overwrite", "overwrite", action="store_true")
+    add_option(group, "--cog", "cog", action=argparse.BooleanOptionalAction)
+    add_option(group, "--compress", "compress", choices=COMPRESSIONS)
+    add_option(group, "--overwrite", "overwrite", action="store_true")
     group.add_argument("--maps", type=Path, metavar="FILE", help="write the guidance maps, too, one band a unit")
     group.add_argument(
         "--preview", type=Path, metavar="PNG", help="draw input, bicubic and output of the liveliest part"

@@ -4,7 +4,7 @@ import glob
 import os
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -62,7 +62,7 @@ def find_tasks(
     src: str | os.PathLike[str],
     dst: str | os.PathLike[str] | None,
     *,
-    suffix: str = ".tif",
+    suffix: str | Callable[[str], str] = ".tif",
     options: Mapping[str, Any] | None = None,
 ) -> list[SceneTask]:
     """Find what is to be upscaled, and refuse what cannot be done before anything is begun.
@@ -73,7 +73,7 @@ def find_tasks(
         dst: For one scene the file, or an existing folder (or a name with a slash at its end) to put it in. For a
             folder or a glob a folder in which the scenes have their names relative to it, or to the part of the
             pattern without wildcards. With a manifest ``None``, or a folder if it has no column ``dst``.
-        suffix: Ending of files in a folder.
+        suffix: Ending of files in a folder, or what gives it for the name of a source.
         options: Keyword arguments of :func:`~segsr_arch.scenes.upscale.upscale`, the same for all.
 
     Returns:
@@ -85,20 +85,22 @@ def find_tasks(
             another's destination, or if destinations are folders, have endings that mean no format, or occur twice.
     """
     text, kind = os.fspath(src), source_kind(src)
+    ending = suffix if callable(suffix) else lambda name: suffix
     problems: list[str] = []
     if kind == "manifest":
-        pairs = read_manifest(Path(text), folder=None if dst is None else _folder(dst), suffix=suffix)
+        pairs = read_manifest(Path(text), folder=None if dst is None else _folder(dst), ending=ending)
     elif dst is None:
         raise ConfigError(f"{text}: say where it is to go; only a manifest with a column dst does so itself.")
     elif kind == "scene":
         inside = os.fspath(dst).endswith(("/", os.sep)) or os.path.isdir(dst)
-        pairs = [(text, Path(dst, output_name(text, suffix)) if inside else Path(dst))]
+        pairs = [(text, Path(dst, output_name(text, ending(text))) if inside else Path(dst))]
     else:
         names = _names_in(text, problems) if kind == "folder" else _names_of(text)
         base = text if kind == "folder" else _fixed_part(text)
         _refuse_feedback(text, base, _folder(dst))
         pairs = [
-            (os.path.join(base, name), Path(dst, PurePosixPath(name).with_suffix(suffix))) for name in sorted(names)
+            (os.path.join(base, name), Path(dst, PurePosixPath(name).with_suffix(ending(name))))
+            for name in sorted(names)
         ]
     problems += _problems(pairs)
     if problems and len(pairs) == 1:
@@ -202,10 +204,10 @@ def _problems(pairs: Sequence[tuple[str, Path]]) -> Iterator[str]:
         if os.path.isdir(target):
             yield f"{source}: its destination {target} is a folder"
         if place in sources and sources[place] == source:
-            yield f"{source}: is its own destination"
+            yield f"{source}: is its own destination; choose another folder or name"
         elif place in sources:
             yield f"{source}: its destination {target} is a source"
     for same in by_target.values():
         *others, last = (source for source, _ in same)
         if others:
-            yield f"{same[0][1]}: the destination of {', '.join(others)} and {last}"
+            yield f"{same[0][1]}: the destination of {', '.join(others)} and {last}; rename all but one"

@@ -3,6 +3,7 @@
 import csv
 import io
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from segsr_arch.errors import ConfigError, DataError
@@ -14,7 +15,7 @@ _COLUMNS = ("src", "dst")
 _SHOWN = 20
 
 
-def read_manifest(path: Path, *, folder: Path | None, suffix: str) -> list[tuple[str, Path]]:
+def read_manifest(path: Path, *, folder: Path | None, ending: Callable[[str], str]) -> list[tuple[str, Path]]:
     """Read a manifest: commas, one scene a line, and a line above that names the columns ``src`` and ``dst``.
 
     Relative paths are seen from the folder of the manifest. Further columns are of no concern here, nor are empty
@@ -24,7 +25,7 @@ def read_manifest(path: Path, *, folder: Path | None, suffix: str) -> list[tuple
         path: The file.
         folder: Where the scenes go if there is no column ``dst``, each under its source's name; ``None`` if there must
             be one.
-        suffix: Ending of files in ``folder``.
+        ending: Gives the ending of a file in ``folder`` for the name of its source.
 
     Returns:
         Source and destination of each scene, in the order of the lines.
@@ -56,7 +57,7 @@ def read_manifest(path: Path, *, folder: Path | None, suffix: str) -> list[tuple
         src = row[header.index("src")]
         if is_local(src, folder=path.parent):
             src = os.path.join(path.parent, src)
-        dst = path.parent / row[header.index("dst")] if folder is None else folder / output_name(src, suffix)
+        dst = path.parent / row[header.index("dst")] if folder is None else folder / output_name(src, ending(src))
         pairs.append((src, dst))
     return pairs
 

@@ -5,11 +5,13 @@ import re
 from pathlib import PurePosixPath
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.images.formats import IMAGE_SUFFIXES
+from segsr_arch.images.formats import IMAGE_SUFFIXES, READ_SUFFIXES
 from segsr_arch.known_names import nearest
 
 RASTER_SUFFIXES = (*IMAGE_SUFFIXES, ".jp2", ".j2k", ".img", ".nc", ".ntf", ".nitf")
 """Endings by which the scenes of a folder are known. A ``.vrt`` is not one: it lies beside what it is made of."""
+
+_IMAGE_SUFFIXES = tuple(READ_SUFFIXES - {".tif", ".tiff"})
 
 _OF_GDAL = re.compile(r"/vsi|[A-Za-z][\w+.-]+:")  # two letters at least: a single one is a drive of Windows
 
@@ -34,6 +36,11 @@ def missing(path: str) -> str:
 def is_raster(name: str) -> bool:
     """Whether a file of a folder counts as a scene, by its name: no hidden one, and an ending that rasters have."""
     return not name.startswith(".") and name.lower().endswith(RASTER_SUFFIXES)
+
+
+def suffix_like(src: str) -> str:
+    """The ending of what an image becomes, without loss: PNG of images for the screen, else GeoTIFF."""
+    return ".png" if src.lower().endswith(_IMAGE_SUFFIXES) else ".tif"
 
 
 def output_name(src: str, suffix: str) -> str:

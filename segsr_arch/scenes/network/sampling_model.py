@@ -180,12 +180,13 @@ def refuse_turning(model: SceneModel) -> None:
         )
 
 
-def with_drawing(model: SceneModel, drawing: Drawing) -> SceneModel:
+def with_drawing(model: SceneModel, drawing: Drawing, *, told: Sequence[str] = ()) -> SceneModel:
     """Tell a model of scenes what a network that samples is told.
 
     Args:
         model: What :func:`~segsr_arch.scenes.network.networks.as_scene_model` gives.
         drawing: What it is told.
+        told: The arguments that say so, for messages, if they are not called as its fields.
 
     Returns:
         The model itself if that is nothing.
@@ -197,9 +198,10 @@ def with_drawing(model: SceneModel, drawing: Drawing) -> SceneModel:
         return model
     inner = sampling_within(model)
     if inner is None:
-        given = [f"--{name}" for name in ("seed", "steps", "caption") if getattr(drawing, name) is not None]
+        fields = ("seed", "steps", "caption")
+        given = told or [f"--{name}" for name in fields if getattr(drawing, name) is not None]
         raise ConfigError(
-            f"{', '.join(given)}: {model.name} draws nothing and reads no words: it gives one image for each input. "
-            f"Leave {'it' if len(given) == 1 else 'them'} out, or give a network that samples, such as MSSD."
+            f"{', '.join(given)}: {model.name} gives one image for each input: it is no network that samples, such as "
+            f"MSSD, whose forward takes captions, seed and sampler. Leave {'it' if len(given) == 1 else 'them'} out."
         )
     return CheckedModel(inner.told(drawing))
