@@ -145,7 +145,9 @@ def _read(given: str | Mapping[str, Any], scale: int) -> tuple[Base, Path | None
     path = given.get(PATH)
     if path is None:
         return base, None
-    file = Path(str(path)).expanduser()
+    if not isinstance(path, str):
+        raise ConfigError(f"network_g: base: path: must be the path of a checkpoint, got {path!r}.")
+    file = Path(path).expanduser()
     if not file.is_file():
         raise ConfigError(
             f"network_g: base: path: there is no file {path} (seen from {Path.cwd()}). Train the first stage first, or "

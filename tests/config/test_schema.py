@@ -234,7 +234,6 @@ STAGE = {"type": "EDSR", "num_in_ch": 3, "num_out_ch": 3, "upscale": 4}
         ("VLDM", "bicubic", True),
         ("VLDM", {**STAGE, "path": "edsr.pth"}, True),
         ("VLDM", {**STAGE, "pth": "edsr.pth"}, False),
-        ("VLDM", {**STAGE, "path": 3}, False),
         ("SemanticSR", STAGE, True),
         ("SemanticSR", {**STAGE, "path": "edsr.pth"}, False),
     ],

@@ -79,6 +79,7 @@ def test_its_weights_are_in_no_checkpoint_and_another_network_is_not_taken_for_i
         ({"type": "EDSR", "num_in_ch": 3, "num_out_ch": 3}, "base: upscale: EDSR enlarges x4, but scale is 2"),
         ({**EDSR, "num_fet": 3}, "base: EDSR cannot be built .*num_fet"),
         ({**PIXELS, "block": 3}, "network_g: block: must be a power of two"),
+        ({**EDSR, "path": 3}, "network_g: base: path: must be the path of a checkpoint, got 3"),
         ({**EDSR, "path": "gone.pth"}, r"base: path: there is no file gone.pth \(seen from .*Train the first stage"),
     ],
 )
