@@ -75,8 +75,7 @@ def make_batch(seed, count=_PATCHES):
 def train(network, parameters, steps, *, rate, seed, dropout=0.0, report=None):
     """Train with AdamW and one cycle of the learning rate."""
     optimizer = torch.optim.AdamW(parameters, lr=rate, weight_decay=0.0)
-    rates = [group.get("lr", rate) for group in optimizer.param_groups]
-    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=0.1)
+    cycle = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps, pct_start=0.1)
     network.train()
     for step in range(steps):
         lq, hr, captions = make_batch((seed + 1) * 10**6 + step)
