@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from segsr_arch.archs.mssd_arch import MSSD
+from segsr_arch.archs.vldm_arch import VLDM
 from segsr_arch.diffusion.acceleration import AccelerationOptions, Accelerator, relative_change
 from segsr_arch.diffusion.edm import Churn, sample_edm
 from segsr_arch.diffusion.noise import noise_of
@@ -15,7 +16,7 @@ from segsr_arch.diffusion.unet_halves import Encoded
 from segsr_arch.errors import ConfigError
 from segsr_arch.windows import Window
 from tests.diffusion.test_sampling import exact_denoiser
-from tests.support import TINY_MSSD
+from tests.support import TINY_MSSD, TINY_VLDM
 
 SCHEDULE = NoiseSchedule.of()
 WHOLE = Window(height=4, width=4)
@@ -125,10 +126,11 @@ LQ = torch.rand(2, 3, 6, 9, generator=torch.Generator().manual_seed(0))
 CAPTIONS = ["sharp roofs", ""]
 
 
-def build(**changes):
+def build(network_type=MSSD, **changes):
     """A network whose ControlNet adds something, as it does not before training."""
     torch.manual_seed(0)
-    network = MSSD(**{**TINY_MSSD, "scale": 2, "correction": "none", **changes}).eval().requires_grad_(False)
+    tiny = TINY_MSSD if network_type is MSSD else TINY_VLDM
+    network = network_type(**{**tiny, "scale": 2, "correction": "none", **changes}).eval().requires_grad_(False)
     for module in (network.unet.stem, network.unet.control, network.unet.one_pass or torch.nn.Module()):
         for parameter in module.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -141,6 +143,7 @@ POLICY = AccelerationOptions(policy="fixed", threshold=0.25)
 CHURNED = AccelerationOptions(policy="fixed", threshold=0.6)  # fresh noise changes what the encoder sees, too
 NETWORKS = {
     "guided": {"sampler": DDIM},
+    "Stable Diffusion XL": {"network_type": VLDM, "sampler": DDIM, "base": {"type": "Bicubic", "upscale": 2}},
     "tiles": {"sampler": EDM, "latent_tile": {"size": 3, "overlap": 1}},
     "pixel attention": {"sampler": DDIM, "pixel_attention": True},
     "head": {"sampler": EDM, "one_pass_guidance": "head"},
