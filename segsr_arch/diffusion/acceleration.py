@@ -72,6 +72,7 @@ class AccelerationOptions(OptionGroup):
 
 def relative_change(before: Tensor, now: Tensor) -> Tensor:
     """How much features (B, C, h, w) have changed, for each image: (B,), 0 for not at all."""
+    before, now = before.float(), now.float()
     return (before - now).abs().mean((1, 2, 3)) / (before.abs().mean((1, 2, 3)) + 1e-6)
 
 
@@ -101,11 +102,9 @@ class Accelerator:
             ConfigError: If steps of the solver cannot take an earlier estimate.
         """
         self.options.check(sampler)
-        return (
-            None
-            if self.options.policy == "none"
-            else AcceleratedSample(self, schedule=schedule, steps=sampler.steps_of(strength))
-        )
+        if self.options.policy == "none":
+            return None
+        return AcceleratedSample(self, schedule=schedule, steps=sampler.steps_of(strength))
 
     def count(self, reused: Tensor, *, ended: bool) -> None:
         """Count a step.
