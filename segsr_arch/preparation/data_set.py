@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from segsr_arch.errors import ConfigError
 
+EVERY_IMAGE = 1_000_000
+"""An amount that no class has: all of its images."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class SeededSplit:
@@ -18,10 +21,17 @@ class SeededSplit:
     test: float = 0.2
 
     def __str__(self) -> str:
+        if self.test >= EVERY_IMAGE:
+            return "all images are for test"
         return (
             f"in each class {_amount(self.test)} for test, then {_amount(self.val)} for validation, by a seeded rule "
             f"over the sorted names"
         )
+
+
+def amount_in_options(amount: float) -> str:
+    """Say an amount as a command line has it."""
+    return "all" if amount >= EVERY_IMAGE else f"{amount:g}"
 
 
 def _amount(amount: float) -> str:

@@ -50,6 +50,11 @@ def workplace(tmp_path_factory):
     for kind, source, name in (("ucmerced", "ucm", "UCMerced"), ("aid", "aid", "AID")):  # images that x8 suits
         arguments = ["prepare", kind, str(root / source), str(root / "datasets8" / name), "--scale", "8"]
         assert segsr.main([*arguments, "--patch", "8", "--jobs", "1"]) == 0
+    for number in range(2):
+        write_image(root / "few/roads" / f"roads{number:02d}.png", make_image(number, 64, 64))
+    for kind, name in (("rsc11", "RSC11"), ("rsscn7", "RSSCN7"), ("whu_rs19", "WHU")):
+        arguments = ["prepare", kind, str(root / "few"), str(root / "datasets8" / name), "--scale", "8"]
+        assert segsr.main([*arguments, "--jobs", "1"]) == 0
     (root / "tiny_vlm.json").write_text(json.dumps(TINY_VLM))
     return root
 
@@ -80,6 +85,8 @@ def overrides(name):
             for key in ("dataroot_gt", "dataroot_lq")
             if key in data
         ]
+    if name.startswith("test_VLDM_"):
+        changed.append("network_g:sampler:steps=1")
     if "train" in options["datasets"]:
         if options["network_g"]["type"] in ("MSSD", "VLDM"):
             changed += ["val:sampler_steps=1", "network_g:sampler:steps=1"]
@@ -99,6 +106,8 @@ def overrides(name):
 
 def training_of(name):
     """The file that trains what a file tests."""
+    if name.startswith("test_VLDM_"):  # on data sets that nothing is trained on
+        return "train_VLDM_stage2_AID_x8.yml"
     return name.replace("test_VLDM_", "train_VLDM_stage2_").replace("test_", "train_")
 
 

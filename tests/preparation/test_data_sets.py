@@ -75,11 +75,41 @@ def test_help_is_made_from_the_entry(capsys, toy):
         (["toy", "--help"], "SRC is toy.zip or its folder. Split: its folders train, val and test"),
         (["toy", "--help"], "in each class 50% for test, then 1 images for validation, by a seeded rule"),
         (["toy", "--help"], "a fraction if below 1 (default: 0.5)"),
+        (["rsc11", "--help"], "without them, all images are for test."),
+        (["rsc11", "--help"], "images a class for test, a fraction if below 1 (default: all)"),
         (["ucmerced", "--help"], "Split: the lists of this project, 1470 / 105 / 525 images."),
     ):
         with pytest.raises(SystemExit):
             run(*arguments)
         assert words in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("name", "files"),
+    [
+        ("rsc11", ["RS_C11_Database/harbor/harbor_1.tif", "RS_C11_Database/roads/roads_1.tif"]),
+        ("rsscn7", ["RSSCN7-master/aGrass/a001.jpg", "RSSCN7-master/gParking/g002.jpg", "RSSCN7-master/README.md"]),
+        ("whu_rs19", ["WHU-RS19/Airport/airport_01.jpg", "WHU-RS19/footballField/footballField_01.jpg"]),
+    ],
+)
+def test_data_sets_to_test_on_are_for_test_alone_unless_amounts_are_given(tmp_path, name, files):
+    images = [tmp_path / "src" / file for file in files if not file.endswith(".md")]
+    for number, path in enumerate(images):
+        write_image(path, make_image(number, 40, 48))
+    for file in files[len(images) :]:
+        (tmp_path / "src" / file).write_text("of the data set")
+    assert run(name, tmp_path / "src", tmp_path / "dst", "--scale", 8, "--jobs", 1) == 0
+    manifest = json.loads((tmp_path / "dst/manifest.json").read_text())
+    assert {split: counts["images"] for split, counts in manifest["counts"].items()} == {
+        "train": 0,
+        "val": 0,
+        "test": 2,
+    }
+    assert [image["class"] for image in manifest["images"]] == sorted(path.parent.name for path in images)
+    assert (tmp_path / "dst/test/HR_x8.lmdb").is_dir()
+    assert run(name, tmp_path / "src", tmp_path / "split", "--scale", 8, "--test", 0, "--val", 1, "--jobs", 1) == 0
+    manifest = json.loads((tmp_path / "split/manifest.json").read_text())
+    assert manifest["counts"]["val"]["images"] == 2
 
 
 def test_two_data_sets_of_one_name_are_refused(toy):

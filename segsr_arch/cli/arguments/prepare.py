@@ -6,7 +6,7 @@ from pathlib import Path
 from segsr_arch.cli.arguments.kinds import add_conversion, number, whole_number
 from segsr_arch.degradations.bicubic import MAX_SCALE
 from segsr_arch.degradations.named_chains import NAMED_CHAINS
-from segsr_arch.preparation.data_set import SeededSplit
+from segsr_arch.preparation.data_set import SeededSplit, amount_in_options
 from segsr_arch.preparation.data_sets import DATA_SETS
 from segsr_arch.preparation.splits import SPLITS
 from segsr_arch.running.processes import available_cores
@@ -101,12 +101,12 @@ def _add_rule(kind: argparse.ArgumentParser, rule: SeededSplit) -> None:
         "--val",
         type=_amount,
         metavar="N",
-        help=f"images a class for validation, a fraction if below 1 (default: {rule.val:g})",
+        help=f"images a class for validation, a fraction if below 1 (default: {amount_in_options(rule.val)})",
     )
     kind.add_argument(
         "--test",
         type=_amount,
         metavar="N",
-        help=f"images a class for test, a fraction if below 1 (default: {rule.test:g})",
+        help=f"images a class for test, a fraction if below 1 (default: {amount_in_options(rule.test)})",
     )
     kind.add_argument("--seed", type=whole_number(), metavar="N", help="seed of the split rule (default: 0)")
