@@ -13,7 +13,17 @@ from tests.support import TINY_SEMANTICS, make_image
 CPU = torch.device("cpu")
 SCALE = 2
 NAMES = ["psnr", "ssim", "clip_cosine", "clip_iqa", "dists", "ergas", "hallucination", "improvement", "kid", "lpips"]
-NAMES += ["lr_consistency", "omission", "reflectance", "sam", "scc", "spatial_shift", "spectral_angle", "synthesis"]
+NAMES += [
+    "lr_consistency",
+    "omission",
+    "reflectance",
+    "sam",
+    "scc",
+    "segmentation_mismatch",
+    "spatial_shift",
+    "spectral_angle",
+    "synthesis",
+]
 NAMES += ["uqi"]
 IMAGE_METRICS = [name for name in NAMES if name != "kid"]
 
@@ -46,6 +56,7 @@ def test_the_catalogue():
     assert {name for name, each in CATALOGUE.items() if each.better == "lower"} == {
         *("lpips", "dists", "ergas", "sam", "kid"),
         *("reflectance", "spectral_angle", "spatial_shift", "omission", "hallucination"),
+        "segmentation_mismatch",
     }
     assert {name: each.needs for name, each in CATALOGUE.items() if each.needs != "gt"} == {
         "clip_iqa": "nothing",
