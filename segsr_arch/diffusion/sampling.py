@@ -139,7 +139,7 @@ def sample(
         latents = clean = schedule.noised(torch.zeros_like(noise) if expected is None else expected, noise, times[0])
     if hasattr(solver, "set_begin_index"):
         solver.set_begin_index(left_out)
-    if options.type == "edm":
+    if options.type in ("ddim", "edm"):
         churn = Churn(
             amount=options.churn,
             noise=options.churn_noise,
@@ -162,7 +162,11 @@ def sample(
 
 
 def _solver(schedule: NoiseSchedule, options: SolverOptions) -> tuple[Any, dict[str, int]]:
-    """The solver of diffusers, and what it is to be told when the steps are set; DDIM's steps are those of EDM, too."""
+    """The solver of diffusers, and what it is to be told when the steps are set; of DDIM and EDM, the time steps count.
+
+    Where the steps do not divide those of the schedule, diffusers' DDIM goes from one by their mean distance and not to
+    the next: in 60 of 1,000 it ended at time 0, where noise is left.
+    """
     library, config = diffusers_library(), asdict(schedule.options)
     if options.steps > schedule.steps:
         raise ConfigError(f"sampler: steps: at most the {schedule.steps} of the schedule, got {options.steps}.")

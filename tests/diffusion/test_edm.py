@@ -1,9 +1,12 @@
 """Sampling with fresh noise; what all solvers have in common is in test_sampling.py."""
 
+import itertools
 import math
+from dataclasses import asdict
 
 import pytest
 import torch
+from diffusers import DDIMScheduler
 
 from segsr_arch.diffusion.noise import noise_of
 from segsr_arch.diffusion.sampling import SamplerOptions, sample
@@ -49,11 +52,28 @@ def test_steps_of_first_order_lose_more_spread_with_churn_as_they_are_longer(pre
 def test_without_churn_the_steps_are_those_of_ddim():
     schedule = NoiseSchedule.of()
     plain, asked = run(schedule, steps=20)
-    expected = noise_of((4, 64, 64), seed=1, keys=())[None] * SPREAD + MEAN
+    latents = schedule.noised(noise_of((4, 64, 64), seed=1, keys=())[None] * SPREAD + MEAN, NOISE, 999)
+    solver = DDIMScheduler(**asdict(schedule.options), clip_sample=False, timestep_spacing="trailing")
+    solver.set_timesteps(20)
     denoiser, times = exact_denoiser(schedule)
-    ddim = sample(denoiser, NOISE, schedule, SamplerOptions(type="ddim", steps=20), expected=expected)
+    for t in solver.timesteps:
+        latents = solver.step(denoiser(latents, int(t)), t, latents).prev_sample
     assert [t for t, _ in asked] == times
-    torch.testing.assert_close(plain, ddim, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(plain, latents, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["ddim", "edm"])
+@pytest.mark.parametrize("steps", [1, 7, 18, 60])
+def test_each_step_leads_to_the_next_and_the_last_one_to_no_noise_though_they_do_not_divide_the_schedule(steps, kind):
+    """Where the exact estimate is a straight line of the latents, their spread after each step can be written down."""
+    schedule = NoiseSchedule.of()
+    denoiser, times = exact_denoiser(schedule)
+    clean = sample(denoiser, NOISE, schedule, SamplerOptions(type=kind, steps=steps))
+    sigmas = [*map(schedule.sigma, times), 0.0]
+    kept = [(SPREAD**2 + before * after) / (SPREAD**2 + before**2) for before, after in itertools.pairwise(sigmas)]
+    first = NOISE.std().item() / schedule.signal(999).item()
+    assert clean.std().item() == pytest.approx(math.prod(kept) * first, rel=1e-4)
+    assert len(times) == steps and times[0] == 999
 
 
 def noise_met(schedule, **options):
