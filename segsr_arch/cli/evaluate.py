@@ -97,7 +97,9 @@ def _metrics(args: argparse.Namespace, *, vlm: Mapping[str, Any] | None = None, 
     """What is measured; the options of the vision-language model are the network's, changed by the command line."""
     changed = {"vlm": args.vlm, "pretrained": args.vlm_pretrained}
     semantics = {**(vlm or {}), **{key: value for key, value in changed.items() if value is not None}}
-    return ChosenMetrics(vlm=semantics or None, clip_iqa_model=args.clip_iqa_model, **given)
+    return ChosenMetrics(
+        vlm=semantics or None, clip_iqa_model=args.clip_iqa_model, clip_iqa_weights=args.clip_iqa_weights, **given
+    )
 
 
 def _tell_problems(record: EvaluationRecord) -> EvaluationRecord:

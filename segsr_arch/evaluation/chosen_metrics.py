@@ -60,6 +60,7 @@ class ChosenMetrics:
         device: Where networks of metrics run.
         vlm: Options of the vision-language model for ``clip_cosine``; ``None`` for the defaults.
         clip_iqa_model: Name or folder of the model for ``clip_iqa``; ``None`` for the default.
+        clip_iqa_weights: Tag or file of the weights for ``clip_iqa_rn50``; ``None`` for the default.
         with_gt: Whether there is ground truth.
         with_lq: Whether there are LR images.
 
@@ -81,6 +82,7 @@ class ChosenMetrics:
         device: torch.device,
         vlm: Any = None,
         clip_iqa_model: str | None = None,
+        clip_iqa_weights: str | None = None,
         with_gt: bool = True,
         with_lq: bool = True,
     ) -> None:
@@ -96,6 +98,7 @@ class ChosenMetrics:
         # A network uses all cores by itself, and two at a time would hold two images in memory.
         self._network_lock = threading.Lock()
         asked = {"clip_cosine": {"semantics": vlm}, "clip_iqa": {"model": clip_iqa_model}}
+        asked["clip_iqa_rn50"] = {"pretrained": clip_iqa_weights}
         for metric in chosen:
             options = {key: value for key, value in asked.get(metric.name, {}).items() if value is not None}
             for protocol in (each.name for each in self._protocols) if metric.per_protocol else (None,):

@@ -78,3 +78,20 @@ def write_clip(folder):
         transformers.CLIPImageProcessor(**size), transformers.CLIPTokenizer.from_pretrained(folder)
     ).save_pretrained(folder)
     return folder
+
+
+CLIP_RESNET = {
+    "embed_dim": 16,
+    "vision_cfg": {"image_size": 64, "layers": [1, 1, 1, 1], "width": 8},
+    "text_cfg": {"context_length": 16, "vocab_size": 49408, "width": 16, "heads": 2, "layers": 1},
+}
+
+
+def write_clip_resnet(folder):
+    """A CLIP of open_clip with a small ResNet; returns the options that name it."""
+    import open_clip
+
+    (folder / "resnet.json").write_text(json.dumps(CLIP_RESNET))
+    torch.manual_seed(0)
+    torch.save(open_clip.CLIP(**CLIP_RESNET).state_dict(), folder / "resnet.pt")
+    return {"architecture": str(folder / "resnet.json"), "pretrained": str(folder / "resnet.pt")}

@@ -7,24 +7,26 @@ import torch
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.metrics.catalogue import CATALOGUE, find_metric
 from segsr_arch.metrics.measures.lr_consistency import lr_of
-from tests.metrics.backbones import write_clip
+from tests.metrics.backbones import write_clip, write_clip_resnet
 from tests.support import TINY_SEMANTICS, make_image
 
 CPU = torch.device("cpu")
 SCALE = 2
-NAMES = ["psnr", "ssim", "clip_cosine", "clip_iqa", "dists", "ergas", "hallucination", "improvement", "kid", "lpips"]
-NAMES += [
-    "lr_consistency",
-    "omission",
-    "reflectance",
-    "sam",
-    "scc",
-    "segmentation_mismatch",
-    "spatial_shift",
-    "spectral_angle",
-    "synthesis",
+NAMES = [
+    "psnr",
+    "ssim",
+    "clip_cosine",
+    "clip_iqa",
+    "clip_iqa_rn50",
+    "dists",
+    "ergas",
+    "hallucination",
+    "improvement",
+    "kid",
+    "lpips",
 ]
-NAMES += ["uqi"]
+NAMES += ["lr_consistency", "omission", "reflectance", "sam", "scc", "segmentation_mismatch", "spatial_shift"]
+NAMES += ["spectral_angle", "synthesis", "uqi"]
 IMAGE_METRICS = [name for name in NAMES if name != "kid"]
 
 
@@ -33,10 +35,15 @@ def clip_folder(tmp_path_factory):
     return str(write_clip(tmp_path_factory.mktemp("models") / "clip"))
 
 
+@pytest.fixture(scope="module")
+def clip_resnet(tmp_path_factory):
+    return write_clip_resnet(tmp_path_factory.mktemp("models"))
+
+
 @pytest.fixture
-def load(random_hub, clip_folder):
+def load(random_hub, clip_folder, clip_resnet):
     def load(name):
-        given = {"semantics": TINY_SEMANTICS, "protocol": "rgb", "model": clip_folder}
+        given = {"semantics": TINY_SEMANTICS, "protocol": "rgb", "model": clip_folder, **clip_resnet}
         metric = find_metric(name)
         return metric.load(device=CPU, options={key: given[key] for key in metric.options})
 
@@ -59,7 +66,7 @@ def test_the_catalogue():
         "segmentation_mismatch",
     }
     assert {name: each.needs for name, each in CATALOGUE.items() if each.needs != "gt"} == {
-        "clip_iqa": "nothing",
+        **dict.fromkeys(("clip_iqa", "clip_iqa_rn50"), "nothing"),
         **dict.fromkeys(("lr_consistency", "reflectance", "spectral_angle", "spatial_shift"), "lq"),
         **dict.fromkeys(("synthesis", "improvement", "omission", "hallucination"), "gt and lq"),
     }

@@ -64,6 +64,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "--vlm-pretrained", metavar="TAG", help="its weights: a tag or a file (default: the option file's)"
     )
     how.add_argument("--clip-iqa-model", metavar="NAME", help="model of clip_iqa: a name or a local folder")
+    how.add_argument("--clip-iqa-weights", metavar="TAG", help="weights of clip_iqa_rn50: a tag of open_clip or a file")
     how.add_argument("--device", choices=("cpu", "cuda"), help="default: num_gpu of the option file, else cuda if any")
     how.add_argument("--force_yml", nargs="+", default=[], metavar="KEY=VALUE", help="changes to the option files")
     how.add_argument(

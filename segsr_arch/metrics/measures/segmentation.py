@@ -7,8 +7,9 @@ of the SR image counts that fits best, by intersection over union:
     1 - sum over G of |G| / (number of pixels) * max over S of |G and S| / |G or S|
 """
 
+from importlib.metadata import version
+
 import numpy as np
-import skimage
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from skimage.segmentation import felzenszwalb
@@ -73,8 +74,8 @@ METRICS = (
         source="segments: Felzenszwalb and Huttenlocher 2004",
         loader=plain(
             segmentation_mismatch,
-            backend=f"segsr with scikit-image {skimage.__version__}, felzenszwalb, scale {SCALE:g}, sigma {SIGMA:g}, "
-            f"at least {SMALLEST_SEGMENT} pixels",
+            backend=f"segsr with scikit-image {version('scikit-image')}, felzenszwalb, scale {SCALE:g}, sigma "
+            f"{SIGMA:g}, at least {SMALLEST_SEGMENT} pixels",
         ),
     ),
 )
