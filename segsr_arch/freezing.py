@@ -57,11 +57,13 @@ class KeepsFrozenOut(nn.Module):
 
     Attributes:
         identity: Whose the frozen weights are.
+        stays: Whether it does not go where the network goes: it is moved by hand.
         frozen_noun: What the part is called in messages.
         frozen_remedy: A sentence that says how to get the part that a checkpoint was trained with.
     """
 
     identity: FrozenIdentity
+    stays = False
     frozen_noun = "frozen model"
     frozen_remedy = "Give the network the one that the checkpoint was trained with."
 
@@ -84,6 +86,13 @@ class KeepsFrozenOut(nn.Module):
             self.register_state_dict_post_hook(_drop_frozen),  # type: ignore[no-untyped-call]
             self.register_load_state_dict_pre_hook(_supply_frozen),  # type: ignore[no-untyped-call]
         ]
+        return self
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> "KeepsFrozenOut":
+        """Move or cast it with the network that it is a part of, unless it stays."""
+        if self.stays:
+            return self
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
         return self
 
     @property

@@ -58,6 +58,7 @@ class VLDM(LatentDiffusion):
         options = VLDMOptions(**arguments)
         super().__init__(options, steered=partial(SteeredUNet, told_side=options.told_side, shows=False))
         self.first_stage = FirstStage(options.base, scale=options.scale)
+        self.first_stage.stays = options.cpu_offload
 
     @classmethod
     def check_options(cls, options: Mapping[str, Any]) -> None:
@@ -79,7 +80,8 @@ class VLDM(LatentDiffusion):
     def image_of(self, lq: Tensor, *, seed: int) -> Tensor:
         """Run the first stage, whose noise is not that of the second; see :class:`LatentDiffusion`."""
         of_its_own = int(generator_of(seed=seed, keys=("first stage",)).integers(2**31))
-        image: Tensor = self.first_stage(lq, seed=of_its_own)
+        with self._brought(self.first_stage.network, lq):
+            image: Tensor = self.first_stage(lq, seed=of_its_own)
         return image
 
     def _frozen(self) -> dict[str, KeepsFrozenOut]:

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
@@ -21,6 +22,7 @@ from segsr_arch.diffusion.distillation import Teaching
 from segsr_arch.diffusion.latent_options import LatentDiffusionOptions
 from segsr_arch.diffusion.latent_tiles import LatentTileOptions
 from segsr_arch.diffusion.memory_fit import MemoryFit
+from segsr_arch.diffusion.memory_saving import brought, check_offload, save_memory
 from segsr_arch.diffusion.model_kinds import ModelKind
 from segsr_arch.diffusion.noise import noise_of, noise_spaced
 from segsr_arch.diffusion.noised_batch import NoisedBatch
@@ -72,6 +74,7 @@ class LatentDiffusion(nn.Module, ABC):
         parts = load_parts(options.model, self.model_kind, trains_unet="unet" in options.trained)
         self.schedule = NoiseSchedule.of(parts.schedule)
         self.unet = steered(parts)
+        save_memory(self.unet, options)
         self.noise_stride = self.autoencoder.factor  # side of what a value of the noise stands for, in HR pixels
         self.teaching: Teaching | None = None  # of a student of guidance, while it is trained
 
@@ -87,7 +90,9 @@ class LatentDiffusion(nn.Module, ABC):
             WeightsError: If the parts of the diffusion model are not there, or are of another kind.
             DependencyError: If diffusers or transformers are missing.
         """
-        check_parts(cls.options_type.among(options).model, cls.model_kind)
+        own = cls.options_type.among(options)
+        check_offload(own.cpu_offload)
+        check_parts(own.model, cls.model_kind)
 
     @classmethod
     def check_checkpoint(cls, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
@@ -169,24 +174,33 @@ class LatentDiffusion(nn.Module, ABC):
     def _sample(self, lq: Tensor, captions: Sequence[str], sampler: SamplerOptions, tile: LatentTileOptions) -> Tensor:
         """Sample as :meth:`forward` does, from the seed of ``sampler``, over tiles, with captions as they are."""
         autoencoder, given = self.autoencoder, self.options
-        image = self.image_of(pad_to_multiple(lq, self.size_multiple), seed=sampler.seed)
-        steering = self.unet.steering(self.unet.stem(image).features, captions, negative=given.negative)
+        image, parts = self.image_of(pad_to_multiple(lq, self.size_multiple), seed=sampler.seed), self.unet.parts
+        with self._brought(parts.text, lq):
+            steering = self.unet.steering(self.unet.stem(image).features, captions, negative=given.negative)
         shape = (autoencoder.channels, *(side // autoencoder.factor for side in image.shape[-2:]))
         noise = noise_of(shape, seed=sampler.seed, keys=()).to(lq.device)
         diffused = self._diffused(tile)
-        latents = sample_steered(
-            self.unet,
-            steering,
-            noise.expand(len(lq), *shape),
-            schedule=self.schedule,
-            sampler=sampler,
-            tile=tile,
-            accelerator=self.accelerator,
-            expected=diffused.expected(image),
-            strength=given.strength,
-        )
-        sr = crop(diffused.image(latents, image), *(self.upscale * side for side in lq.shape[-2:]))
+        with self._brought(autoencoder, lq):
+            expected = diffused.expected(image)
+        with self._brought(parts.unet, lq):
+            latents = sample_steered(
+                self.unet,
+                steering,
+                noise.expand(len(lq), *shape),
+                schedule=self.schedule,
+                sampler=sampler,
+                tile=tile,
+                accelerator=self.accelerator,
+                expected=expected,
+                strength=given.strength,
+            )
+        with self._brought(autoencoder, lq):
+            sr = crop(diffused.image(latents, image), *(self.upscale * side for side in lq.shape[-2:]))
         return corrected(sr, lq, kind=given.correction, scale=self.upscale)
+
+    def _brought(self, module: nn.Module, lq: Tensor) -> AbstractContextManager[None]:
+        """Have a part that may wait on the CPU where the images are."""
+        return brought(module, lq.device, waits=self.options.cpu_offload)
 
     def training_losses(
         self,

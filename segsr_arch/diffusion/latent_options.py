@@ -46,6 +46,20 @@ class LatentDiffusionOptions(OptionGroup):
     latent_tile: Mapping[str, Any] | None = option(
         None, help="how latents are cut that are larger than those of the training"
     )
+    precision: str = option(
+        "fp32",
+        help="of UNet, ControlNet and text encoders, and of the weights of those of them that are frozen; autoencoder "
+        "and solver are always in fp32",
+        choices=("fp32", "bf16"),
+    )
+    attention_slicing: bool = option(
+        False, help="whether attention is computed head by head: the same image with less memory in more time"
+    )
+    cpu_offload: bool = option(
+        False,
+        help="whether autoencoder, text encoders, UNet and first stage wait on the CPU while another of them runs, "
+        "where images are sampled on an accelerator",
+    )
     style: str = option(
         "",
         help="words that stand before every caption when images are sampled (the paper's: clean, high-resolution, 8k)",

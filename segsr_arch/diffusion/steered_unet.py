@@ -1,8 +1,9 @@
 """A UNet that is steered by an LR image and by words: the one place where a denoising step is computed."""
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -55,6 +56,9 @@ class SteeredUNet(nn.Module):
         told_side: Sides of images in pixels, as Stable Diffusion XL is told them, whatever they are; ``None`` tells it
             those of the window that it sees.
         shows: Whether the stem says what it takes the image for, to be trained by that.
+
+    Attributes:
+        computes_in: Type in which it computes under autocast; ``None`` leaves that to its caller.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class SteeredUNet(nn.Module):
     ) -> None:
         super().__init__()
         self.parts, self._told_side = parts, told_side
+        self.computes_in: torch.dtype | None = None
         channels = parts.unet.config.block_out_channels[0]
         self.stem = ControlStem(factor=parts.autoencoder.factor, channels=channels, shows=shows)
         self.control = ControlEncoder(parts.unet).requires_grad_(True)
@@ -89,7 +94,8 @@ class SteeredUNet(nn.Module):
             ConfigError: If there are more or fewer captions than images.
         """
         texts = one_each(captions, len(features))
-        silence, text = self.parts.text([negative]), self.parts.text(texts)
+        with self._computing(features):
+            silence, text = self.parts.text([negative]), self.parts.text(texts)
         return Steering(
             features=features, text=text, silence=silence, has_words=any(text != negative for text in texts)
         )
@@ -114,20 +120,29 @@ class SteeredUNet(nn.Module):
         """Run the UNet's encoder with words, as :meth:`predict_guided` begins; arguments as there."""
         if self.one_pass is None:
             return self._encoded(latents, t, steering)
-        with self.one_pass.telling(self.parts.unet, self._weights(weight, latents, steering)):
+        with self._computing(latents), self.one_pass.telling(self.parts.unet, self._weights(weight, latents, steering)):
             return self._encoded(latents, t, steering)
 
     def _encoded(self, latents: Tensor, t: Tensor, steering: Steering) -> Encoded:
-        return encode(self.parts.unet, latents, t, steering.text.tokens, added=self._added(steering.text, latents))
+        added = self._added(steering.text, latents)
+        with self._computing(latents):
+            return encode(self.parts.unet, latents, t, steering.text.tokens, added=added)
 
     def _decoded(self, encoded: Encoded, latents: Tensor, t: Tensor, steering: Steering) -> Tensor:
         """Run the ControlNet, and what of the UNet comes behind its encoder."""
         added = self._added(steering.text, latents)
-        control = self.control(latents, t, steering.text.tokens, steering.features, added)
         unet = self.parts.unet
-        attending = nullcontext() if self.attention is None else self.attention.attending(unet, control.levels)
-        with attending:
-            return decode(unet, encoded, down=control.down, middle=control.middle)
+        with self._computing(latents):
+            control = self.control(latents, t, steering.text.tokens, steering.features, added)
+            attending = nullcontext() if self.attention is None else self.attention.attending(unet, control.levels)
+            with attending:
+                return decode(unet, encoded, down=control.down, middle=control.middle)
+
+    def _computing(self, latents: Tensor) -> AbstractContextManager[Any]:
+        """Compute in the type of its own, if it has one."""
+        return (
+            nullcontext() if self.computes_in is None else torch.autocast(latents.device.type, dtype=self.computes_in)
+        )
 
     def predict_guided(
         self,
@@ -151,9 +166,10 @@ class SteeredUNet(nn.Module):
         """
         weights = self._weights(weight, latents, steering)
         if self.one_pass is not None:
-            guided: Tensor = self.one_pass(
-                self.parts.unet, lambda: self.predict(latents, t, steering, encoded), weights
-            )
+            with self._computing(latents):
+                guided: Tensor = self.one_pass(
+                    self.parts.unet, lambda: self.predict(latents, t, steering, encoded), weights
+                )
             return guided
         if not steering.has_words or bool((weights == 1).all()):
             return self.predict(latents, t, steering, encoded)

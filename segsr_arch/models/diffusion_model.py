@@ -57,6 +57,10 @@ class DiffusionModel(TrainingModel):
         if not opt["is_train"]:
             return
         DiffusionTrainOptions.read(opt["train"])
+        if opt["network_g"].get("cpu_offload"):
+            raise ConfigError(
+                "network_g: cpu_offload: is for samples alone, gradients need all parts at once; remove it."
+            )
         if opt["train"].get("compile"):
             raise ConfigError("train: compile: is not made for a network that computes its losses itself; remove it.")
         kind = opt["network_g"]["type"]
