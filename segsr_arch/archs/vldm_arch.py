@@ -1,5 +1,6 @@
 """VLDM: a first stage that sees the LR image alone, and Stable Diffusion XL, which a caption guides, on top of it."""
 
+import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any
@@ -59,6 +60,7 @@ class VLDM(LatentDiffusion):
         super().__init__(options, steered=partial(SteeredUNet, told_side=options.told_side, shows=False))
         self.first_stage = FirstStage(options.base, scale=options.scale)
         self.first_stage.stays = options.cpu_offload
+        self.noise_stride = math.lcm(self.noise_stride, getattr(self.first_stage.network, "noise_stride", 1))
 
     @classmethod
     def check_options(cls, options: Mapping[str, Any]) -> None:

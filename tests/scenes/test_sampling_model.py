@@ -12,11 +12,13 @@ from torch.nn import functional as F
 
 from segsr_arch.diffusion.noise import noise_of, noise_spaced
 from segsr_arch.errors import ConfigError
+from segsr_arch.inference.sampling_seeds import samples_by_seed
 from segsr_arch.scenes import upscale
 from segsr_arch.scenes.network.networks import as_scene_model
 from segsr_arch.scenes.network.sampling_model import SamplingModel, fits_scenes, sampling_within
 from tests import networks
 from tests.scenes.rasters import write_raster
+from tests.support import TINY_PIXEL_DIFFUSION
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,21 @@ def test_windows_of_any_size_give_the_sample_of_the_whole(scene, tile, overlap):
     np.testing.assert_allclose(parts, whole, atol=1e-6)
 
 
-def test_tiny_diffusion_networks_draw_from_one_field(scene):
-    network = networks.make("PixelDiffusion", correction="none")
-    assert fits_scenes(network) and fits_scenes(networks.make("MSSD")) and not fits_scenes(networks.make("EDSR"))
+@pytest.mark.parametrize("name", networks.NETWORKS)
+def test_every_network_that_draws_its_output_draws_it_from_a_field(name):
+    network = networks.make(name)
+    assert fits_scenes(network) == samples_by_seed(network) == (name in ("MSSD", "PixelDiffusion", "VLDM"))
+
+
+def test_noise_of_two_stages_has_a_common_grid():
+    stage = {"type": "PixelDiffusion", "scale": 2, **TINY_PIXEL_DIFFUSION, "block": 8}
+    assert networks.make("VLDM", base=stage).noise_stride == 8 and networks.make("VLDM").noise_stride == 4
+
+
+@pytest.mark.parametrize("name", ["PixelDiffusion", "VLDM"])
+def test_tiny_diffusion_networks_draw_from_one_field(scene, name):
+    stage = {"type": "PixelDiffusion", "scale": 2, **TINY_PIXEL_DIFFUSION, "sampler": {"steps": 1}}
+    network = networks.make(name, correction="none", **({"base": stage} if name == "VLDM" else {}))
     whole, _ = upscaled(scene, network, "whole", seed=3, steps=1, tile=64)
     parts, _ = upscaled(scene, network, "parts", seed=3, steps=1, tile=32, overlap=16)
     assert np.array_equal(upscaled(scene, network, "again", seed=3, steps=1, tile=32, overlap=16)[0], parts)
