@@ -6,6 +6,7 @@ import shutil
 import pytest
 import torch
 
+from segsr_arch.archs.vldm_arch import VLDM
 from segsr_arch.diffusion.model_kinds import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
 from segsr_arch.diffusion.parts_source import check_parts, load_parts
 from segsr_arch.diffusion.steered_unet import SteeredUNet
@@ -157,3 +158,12 @@ def test_a_wrong_inline_model_is_refused(changes, message):
         check_parts({**TINY_DIFFUSION_XL, **changes}, STABLE_DIFFUSION_XL)
     with pytest.raises(ConfigError, match="stable_diffusion: text_2 is not an option"):
         check_parts(TINY_DIFFUSION_XL, STABLE_DIFFUSION)
+
+
+def test_vldm_samples_images_of_any_size_with_a_folder_and_keeps_it_out_of_checkpoints(written):
+    network = VLDM(scale=4, stable_diffusion_xl=str(written), sampler={"steps": 1}, strength=0.5).eval()
+    assert network.size_multiple == 1 and network.unet.parts.identity.name == "tiny-xl"
+    with torch.no_grad():
+        assert network(torch.rand(1, 3, 5, 3), ["roofs"]).shape == (1, 3, 20, 12)
+    kept = {name.split(".")[1] for name in network.state_dict() if name != "_extra_state"}
+    assert kept == {"stem", "control"}
