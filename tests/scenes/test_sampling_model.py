@@ -37,9 +37,12 @@ class Noisy(nn.Module):
         super().__init__()
         self.sampler = Sampler()
         self.captions = []
+        self.fails_at = None
 
     def forward(self, lq, captions=None, seed=None, *, sampler=None):
         self.captions.append(captions)
+        if len(self.captions) == self.fails_at:
+            raise KeyboardInterrupt
         height, width = (-(-2 * side // 4) for side in lq.shape[-2:])
         with noise_spaced(4):
             noise = noise_of((3, height, width), seed=self.sampler.seed if seed is None else seed, keys=())
@@ -90,6 +93,20 @@ def test_tiny_diffusion_networks_draw_from_one_field(scene, name):
     assert np.array_equal(upscaled(scene, network, "again", seed=3, steps=1, tile=32, overlap=16)[0], parts)
     other, _ = upscaled(scene, network, "other", seed=4, steps=1, tile=64)
     assert np.std(parts - whole) < 0.1 * np.std(other - whole)
+
+
+def test_what_was_interrupted_goes_on_with_the_noise_of_its_place(tmp_path):
+    values = np.random.default_rng(1).uniform(0.2, 0.8, (3, 600, 20)).astype("float32")
+    scene = write_raster(tmp_path / "scene.tif", values)
+    tiles = {"tile": 32, "overlap": 7, "seed": 3}
+    whole, _ = upscaled(scene, Noisy(), "whole", **tiles)
+    interrupted, again = Noisy(), Noisy()
+    interrupted.fails_at = 20
+    with pytest.raises(KeyboardInterrupt):
+        upscaled(scene, interrupted, "parts", **tiles)
+    parts, _ = upscaled(scene, again, "parts", **tiles)
+    assert np.array_equal(parts, whole)
+    assert 0 < len(again.captions) < 24, "the first step is not done again"
 
 
 def test_seed_and_steps_are_those_of_the_network_unless_others_are_given(scene):
