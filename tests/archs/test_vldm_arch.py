@@ -183,3 +183,14 @@ def test_without_weights_it_says_how_to_get_them(tmp_path, monkeypatch):
     options = {"type": "VLDM", "scale": 4, "stable_diffusion_xl": "./xl"}
     with pytest.raises(WeightsError, match="stable_diffusion_xl: there is no folder xl .*stable-diffusion-xl, copy"):
         VLDM.check_options(options)
+
+
+def test_steps_of_a_sample_are_saved_as_in_mssd():
+    sampler = {"type": "edm", "steps": 6, "churn": 1.0, "guidance": 3.0, "guidance_start": 1.5}
+    saving = {"policy": "fixed", "threshold": 1e6, "most_in_a_row": 1, "protected_first": 1, "protected_last": 1}
+    network = hearing(build(sampler=sampler, acceleration=saving, negative="blurry"))
+    runs = []
+    network.unet.parts.unet.conv_out.register_forward_pre_hook(lambda *_: runs.append(None))
+    with torch.no_grad():
+        assert network(lr_images(1), ["roofs"]).shape == (1, 3, 10, 14)
+    assert network.accelerator.steps == 6 and network.accelerator.reused == 6 - len(runs) == 2
