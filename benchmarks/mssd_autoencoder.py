@@ -29,8 +29,8 @@ def decode(side: int, tile: int | None, sweeps: int) -> None:
     import torch
 
     from segsr_arch.diffusion import autoencoder_tiles
-    from segsr_arch.diffusion.autoencoders import LatentAutoencoder
-    from segsr_arch.diffusion.latent_tiles import LatentTileOptions
+    from segsr_arch.diffusion.parts.autoencoders import LatentAutoencoder
+    from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
     from segsr_arch.scenes.report import peak_memory
 
     change, seen = autoencoder_tiles._change, []

@@ -15,8 +15,8 @@ import torch
 from torch.nn import functional as F
 
 from segsr_arch.archs.mssd_arch import MSSD
-from segsr_arch.diffusion.distillation import Teaching
-from segsr_arch.diffusion.guidance import guidance_error, guided_from
+from segsr_arch.diffusion.learning.distillation import Teaching
+from segsr_arch.diffusion.steering.guidance import guidance_error, guided_from
 from segsr_arch.models.draws import Draws
 
 WEIGHTS = (1.5, 3.0, 5.0, 9.0)

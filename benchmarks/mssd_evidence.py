@@ -23,8 +23,8 @@ from torch.nn import functional as F
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.config import read_options
 from segsr_arch.data.blind_paired_dataset import BlindPairedDataset
-from segsr_arch.diffusion.contrast_features import ContrastFeatures
 from segsr_arch.diffusion.correction import corrected
+from segsr_arch.diffusion.learning.contrast_features import ContrastFeatures
 from segsr_arch.models.draws import Draws
 from segsr_arch.weights.network_weights import put_weights, read_weights
 

@@ -21,8 +21,8 @@ from torch.nn import functional as F
 from segsr_arch.archs.bicubic_arch import Bicubic
 from segsr_arch.config import read_options
 from segsr_arch.data.blind_paired_dataset import BlindPairedDataset
-from segsr_arch.diffusion.autoencoders import PixelAutoencoder
-from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.diffusion.parts.autoencoders import PixelAutoencoder
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
 
 LR_WINDOW = 5  # pixels of the LR image around the place that is predicted
 LATENT_WINDOW = 12  # HR pixels of noised latents around it

@@ -12,7 +12,7 @@ import segsr_arch  # noqa: F401 # before basicsr, which it repairs
 from basicsr.utils.registry import ARCH_REGISTRY
 
 from segsr_arch.archs.mssd_arch import MSSD
-from segsr_arch.diffusion.contrast import MomentumContrast
+from segsr_arch.diffusion.learning.contrast import MomentumContrast
 
 
 @ARCH_REGISTRY.register()

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
 from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.images.reading import read_rgb
 from segsr_arch.windows import window_starts

@@ -27,9 +27,9 @@ import segsr_arch  # noqa: F401 # before basicsr, which it repairs
 # isort: split
 from basicsr.utils import tensor2img
 
-from segsr_arch.diffusion.acceleration import AccelerationOptions, Accelerator
 from segsr_arch.diffusion.latent_network import LatentDiffusion
-from segsr_arch.diffusion.sampling import SamplerOptions
+from segsr_arch.diffusion.samplers.sampling import SamplerOptions
+from segsr_arch.diffusion.steering.acceleration import AccelerationOptions, Accelerator
 from segsr_arch.evaluation.figures.style import figure_style, looks, new_figure, save_figure
 from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.metrics.metric import LoadedMetric

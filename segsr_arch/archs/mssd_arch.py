@@ -12,13 +12,13 @@ from segsr_arch.archs.bicubic_arch import Bicubic
 from segsr_arch.archs.mssd_options import MSSDOptions
 from segsr_arch.capabilities import Capabilities
 from segsr_arch.compat.registration import register
-from segsr_arch.diffusion.contrast import ContrastOptions, MomentumContrast
-from segsr_arch.diffusion.contrast_features import ContrastFeatures
 from segsr_arch.diffusion.latent_network import Draw, LatentDiffusion
 from segsr_arch.diffusion.latent_options import NESTED
-from segsr_arch.diffusion.model_kinds import STABLE_DIFFUSION
-from segsr_arch.diffusion.noised_batch import NoisedBatch
-from segsr_arch.diffusion.steered_unet import SteeredUNet
+from segsr_arch.diffusion.learning.contrast import ContrastOptions, MomentumContrast
+from segsr_arch.diffusion.learning.contrast_features import ContrastFeatures
+from segsr_arch.diffusion.learning.noised_batch import NoisedBatch
+from segsr_arch.diffusion.parts.model_kinds import STABLE_DIFFUSION
+from segsr_arch.diffusion.steering.steered_unet import SteeredUNet
 from segsr_arch.option_fields import takes_fields_of
 
 _MEMORY = "contrast."  # what begins so in a checkpoint

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from segsr_arch.diffusion.contrast import ContrastOptions
-from segsr_arch.diffusion.guidance import OnePass, check_one_pass
 from segsr_arch.diffusion.latent_options import LatentDiffusionOptions
+from segsr_arch.diffusion.learning.contrast import ContrastOptions
+from segsr_arch.diffusion.steering.guidance import OnePass, check_one_pass
 from segsr_arch.option_fields import option
 
 

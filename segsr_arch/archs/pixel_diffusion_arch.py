@@ -16,15 +16,15 @@ from segsr_arch.archs.pixel_diffusion_options import PixelDiffusionOptions
 from segsr_arch.capabilities import Capabilities
 from segsr_arch.compat.registration import register
 from segsr_arch.diffusion import checkpoint_description
-from segsr_arch.diffusion.autoencoders import PixelAutoencoder
 from segsr_arch.diffusion.correction import corrected
 from segsr_arch.diffusion.diffused import Diffused
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
 from segsr_arch.diffusion.library import build_model, diffusers_library
-from segsr_arch.diffusion.memory_fit import MemoryFit
-from segsr_arch.diffusion.noise import noise_of, noise_spaced
-from segsr_arch.diffusion.sampling import SolverOptions, sample
-from segsr_arch.diffusion.schedule import NoiseSchedule, ScheduleOptions
+from segsr_arch.diffusion.parts.autoencoders import PixelAutoencoder
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions, tiled
+from segsr_arch.diffusion.samplers.memory_fit import MemoryFit
+from segsr_arch.diffusion.samplers.noise import noise_of, noise_spaced
+from segsr_arch.diffusion.samplers.sampling import SolverOptions, sample
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule, ScheduleOptions
 from segsr_arch.errors import ConfigError
 from segsr_arch.inputs import check_rgb
 from segsr_arch.option_fields import takes_fields_of

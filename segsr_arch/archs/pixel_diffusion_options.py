@@ -5,9 +5,9 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from segsr_arch.diffusion.correction import Correction, check_correction
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions
-from segsr_arch.diffusion.sampling import SolverOptions
-from segsr_arch.diffusion.schedule import ScheduleOptions
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
+from segsr_arch.diffusion.samplers.sampling import SolverOptions
+from segsr_arch.diffusion.samplers.schedule import ScheduleOptions
 from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import OptionGroup, option
 

@@ -14,9 +14,9 @@ from segsr_arch.compat.registration import register
 from segsr_arch.diffusion.first_stage import PATH, FirstStage, check_first_stage
 from segsr_arch.diffusion.latent_network import LatentDiffusion
 from segsr_arch.diffusion.latent_options import NESTED
-from segsr_arch.diffusion.model_kinds import STABLE_DIFFUSION_XL
-from segsr_arch.diffusion.noise import generator_of
-from segsr_arch.diffusion.steered_unet import SteeredUNet
+from segsr_arch.diffusion.parts.model_kinds import STABLE_DIFFUSION_XL
+from segsr_arch.diffusion.samplers.noise import generator_of
+from segsr_arch.diffusion.steering.steered_unet import SteeredUNet
 from segsr_arch.freezing import KeepsFrozenOut
 from segsr_arch.option_fields import takes_fields_of
 from segsr_arch.option_keys import Key

@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
-from segsr_arch.diffusion.autoencoders import Autoencoder, encode_frozen
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions
+from segsr_arch.diffusion.parts.autoencoders import Autoencoder, encode_frozen
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
 
 
 class Diffused:

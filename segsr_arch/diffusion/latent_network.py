@@ -13,25 +13,25 @@ from torch.nn import functional as F
 
 from segsr_arch.captions.budget import TokenBudget
 from segsr_arch.diffusion import checkpoint_description
-from segsr_arch.diffusion.acceleration import AccelerationOptions, Accelerator
-from segsr_arch.diffusion.autoencoders import Autoencoder
-from segsr_arch.diffusion.control import image_loss
 from segsr_arch.diffusion.correction import corrected
 from segsr_arch.diffusion.diffused import Diffused
-from segsr_arch.diffusion.distillation import Teaching
 from segsr_arch.diffusion.latent_options import LatentDiffusionOptions
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions
-from segsr_arch.diffusion.memory_fit import MemoryFit
+from segsr_arch.diffusion.learning.distillation import Teaching
+from segsr_arch.diffusion.learning.noised_batch import NoisedBatch
 from segsr_arch.diffusion.memory_saving import brought, check_offload, save_memory
-from segsr_arch.diffusion.model_kinds import ModelKind
-from segsr_arch.diffusion.noise import noise_of, noise_spaced
-from segsr_arch.diffusion.noised_batch import NoisedBatch
-from segsr_arch.diffusion.parts_source import check_parts, load_parts
-from segsr_arch.diffusion.sampling import SamplerOptions
-from segsr_arch.diffusion.schedule import NoiseSchedule
-from segsr_arch.diffusion.steered_sampling import sample_steered
-from segsr_arch.diffusion.steered_unet import SteeredUNet
-from segsr_arch.diffusion.text import one_each, styled
+from segsr_arch.diffusion.parts.autoencoders import Autoencoder
+from segsr_arch.diffusion.parts.model_kinds import ModelKind
+from segsr_arch.diffusion.parts.parts_source import check_parts, load_parts
+from segsr_arch.diffusion.parts.text import one_each, styled
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
+from segsr_arch.diffusion.samplers.memory_fit import MemoryFit
+from segsr_arch.diffusion.samplers.noise import noise_of, noise_spaced
+from segsr_arch.diffusion.samplers.sampling import SamplerOptions
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
+from segsr_arch.diffusion.steering.acceleration import AccelerationOptions, Accelerator
+from segsr_arch.diffusion.steering.control import image_loss
+from segsr_arch.diffusion.steering.steered_sampling import sample_steered
+from segsr_arch.diffusion.steering.steered_unet import SteeredUNet
 from segsr_arch.freezing import FrozenIdentity, KeepsFrozenOut
 from segsr_arch.inputs import check_rgb
 from segsr_arch.padding import crop, pad_to_multiple

@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
 
 from segsr_arch.captions.budget import LIMIT, clip_tokens
-from segsr_arch.diffusion.acceleration import AccelerationOptions
 from segsr_arch.diffusion.correction import Correction, check_correction
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions
-from segsr_arch.diffusion.sampling import SamplerOptions
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
+from segsr_arch.diffusion.samplers.sampling import SamplerOptions
+from segsr_arch.diffusion.steering.acceleration import AccelerationOptions
 from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import OptionGroup, option
 

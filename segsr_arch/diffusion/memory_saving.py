@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from segsr_arch.diffusion.latent_options import LatentDiffusionOptions
-from segsr_arch.diffusion.steered_unet import SteeredUNet
+from segsr_arch.diffusion.steering.steered_unet import SteeredUNet
 from segsr_arch.errors import ConfigError
 
 

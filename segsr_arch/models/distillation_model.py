@@ -9,7 +9,7 @@ from basicsr.archs import build_network
 from basicsr.utils.registry import MODEL_REGISTRY
 
 from segsr_arch.compat.registration import register
-from segsr_arch.diffusion.distillation import Teaching
+from segsr_arch.diffusion.learning.distillation import Teaching
 from segsr_arch.errors import CheckpointError, ConfigError
 from segsr_arch.models.diffusion_model import DiffusionModel
 from segsr_arch.models.optimization import trainable

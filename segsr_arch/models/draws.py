@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from segsr_arch.diffusion.noise import generator_of, noise_of
+from segsr_arch.diffusion.samplers.noise import generator_of, noise_of
 
 UNIFORM = ("t", "caption", "guidance", "base")  # kinds that are drawn from [0, 1)
 

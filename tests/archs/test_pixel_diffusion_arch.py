@@ -6,7 +6,7 @@ import torch
 from segsr_arch.archs.pixel_diffusion_arch import PixelDiffusion
 from segsr_arch.archs.pixel_diffusion_options import PAPER_UNET
 from segsr_arch.degradations.bicubic_operator import reduce_bicubic
-from segsr_arch.diffusion.sampling import SolverOptions
+from segsr_arch.diffusion.samplers.sampling import SolverOptions
 from segsr_arch.errors import CheckpointError, ConfigError
 from tests.archs.test_mssd_arch import drawn
 from tests.support import TINY_PIXEL_DIFFUSION, make_image

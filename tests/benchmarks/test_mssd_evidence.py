@@ -12,7 +12,7 @@ from mssd_shared import SharedLatentsMSSD
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.config import read_options
 from segsr_arch.degradations.bicubic_operator import reduce_bicubic
-from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
 from segsr_arch.models.draws import Draws
 from tests.support import TINY_MSSD
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from mssd_tiles import decibels, main, overlap_roughness
 
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
 from tests.evaluation.test_trained_network import write_test_options
 from tests.support import TINY_MSSD, make_image, write_image
 

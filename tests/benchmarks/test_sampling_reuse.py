@@ -8,8 +8,8 @@ import torch
 from sampling_reuse import Comparison, draw, table, with_gain
 
 from segsr_arch.archs.mssd_arch import MSSD
-from segsr_arch.diffusion.acceleration import AccelerationOptions
-from segsr_arch.diffusion.sampling import SamplerOptions
+from segsr_arch.diffusion.samplers.sampling import SamplerOptions
+from segsr_arch.diffusion.steering.acceleration import AccelerationOptions
 from tests.support import TINY_MSSD
 
 

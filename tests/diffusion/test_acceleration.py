@@ -7,12 +7,12 @@ import torch
 
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.archs.vldm_arch import VLDM
-from segsr_arch.diffusion.acceleration import AccelerationOptions, Accelerator, relative_change
-from segsr_arch.diffusion.edm import Churn, sample_edm
-from segsr_arch.diffusion.noise import noise_of
-from segsr_arch.diffusion.sampling import SamplerOptions, sample
-from segsr_arch.diffusion.schedule import NoiseSchedule
-from segsr_arch.diffusion.unet_halves import Encoded
+from segsr_arch.diffusion.samplers.edm import Churn, sample_edm
+from segsr_arch.diffusion.samplers.noise import noise_of
+from segsr_arch.diffusion.samplers.sampling import SamplerOptions, sample
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
+from segsr_arch.diffusion.steering.acceleration import AccelerationOptions, Accelerator, relative_change
+from segsr_arch.diffusion.steering.unet_halves import Encoded
 from segsr_arch.errors import ConfigError
 from segsr_arch.windows import Window
 from tests.diffusion.test_sampling import exact_denoiser

@@ -6,9 +6,9 @@ import pytest
 import torch
 from diffusers import AutoencoderKL
 
-from segsr_arch.diffusion import autoencoder_tiles
-from segsr_arch.diffusion.autoencoders import LatentAutoencoder
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions
+from segsr_arch.diffusion.parts import autoencoder_tiles
+from segsr_arch.diffusion.parts.autoencoders import LatentAutoencoder
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
 from segsr_arch.errors import ConfigError
 from tests.support import make_image
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from segsr_arch.diffusion.contrast import ContrastOptions, MomentumContrast
+from segsr_arch.diffusion.learning.contrast import ContrastOptions, MomentumContrast
 from segsr_arch.errors import ConfigError
 
 

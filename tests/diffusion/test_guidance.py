@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from segsr_arch.archs.mssd_arch import MSSD
-from segsr_arch.diffusion.distillation import Teaching
-from segsr_arch.diffusion.guidance import GuidanceEmbedding, GuidanceHead, guidance_error, guided_from
-from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.diffusion.learning.distillation import Teaching
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
+from segsr_arch.diffusion.steering.guidance import GuidanceEmbedding, GuidanceHead, guidance_error, guided_from
 from segsr_arch.errors import ConfigError
 from segsr_arch.models.draws import Draws
 from tests.support import TINY_MSSD

@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
-from segsr_arch.diffusion.noise import noise_of
-from segsr_arch.diffusion.sampling import SamplerOptions, sample
-from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions, tiled
+from segsr_arch.diffusion.samplers.noise import noise_of
+from segsr_arch.diffusion.samplers.sampling import SamplerOptions, sample
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
 from segsr_arch.errors import ConfigError
 from segsr_arch.windows import Window
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from segsr_arch.archs.mssd_arch import MSSD
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions
-from segsr_arch.diffusion.memory_fit import MemoryFit
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
+from segsr_arch.diffusion.samplers.memory_fit import MemoryFit
 from segsr_arch.errors import NotEnoughMemoryError
 from tests.support import TINY_MSSD
 

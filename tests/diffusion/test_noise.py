@@ -3,7 +3,7 @@ import itertools
 import pytest
 import torch
 
-from segsr_arch.diffusion.noise import noise_at, noise_of, noise_spaced
+from segsr_arch.diffusion.samplers.noise import noise_at, noise_of, noise_spaced
 
 
 def of_window(top, left, height, width, *, seed=3, keys=()):

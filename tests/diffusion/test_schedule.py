@@ -3,8 +3,8 @@ import json
 import pytest
 import torch
 
-from segsr_arch.diffusion.noise import generator_of, noise_of
-from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.diffusion.samplers.noise import generator_of, noise_of
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
 from segsr_arch.errors import ConfigError
 
 # scheduler_config.json of Stable Diffusion 1.5, whose sampler is another one

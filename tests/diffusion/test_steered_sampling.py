@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from segsr_arch.archs.mssd_arch import MSSD
-from segsr_arch.diffusion.sampling import SamplerOptions
+from segsr_arch.diffusion.samplers.sampling import SamplerOptions
 from tests.support import TINY_MSSD
 
 SAMPLER = SamplerOptions(type="edm", steps=4, churn=1.0, guidance=7.5, guidance_start=4.0)

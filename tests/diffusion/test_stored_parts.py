@@ -9,9 +9,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from segsr_arch.archs.mssd_arch import MSSD
-from segsr_arch.diffusion.model_kinds import STABLE_DIFFUSION
-from segsr_arch.diffusion.parts_source import check_parts, load_parts
-from segsr_arch.diffusion.text import token_ids
+from segsr_arch.diffusion.parts.model_kinds import STABLE_DIFFUSION
+from segsr_arch.diffusion.parts.parts_source import check_parts, load_parts
+from segsr_arch.diffusion.parts.text import token_ids
 from segsr_arch.errors import WeightsError
 from tests.support import TINY_DIFFUSION
 

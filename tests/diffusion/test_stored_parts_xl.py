@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from segsr_arch.archs.vldm_arch import VLDM
-from segsr_arch.diffusion.model_kinds import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
-from segsr_arch.diffusion.parts_source import check_parts, load_parts
-from segsr_arch.diffusion.steered_unet import SteeredUNet
+from segsr_arch.diffusion.parts.model_kinds import STABLE_DIFFUSION, STABLE_DIFFUSION_XL
+from segsr_arch.diffusion.parts.parts_source import check_parts, load_parts
+from segsr_arch.diffusion.steering.steered_unet import SteeredUNet
 from segsr_arch.errors import ConfigError, WeightsError
 from tests.support import TINY_DIFFUSION, TINY_DIFFUSION_XL
 

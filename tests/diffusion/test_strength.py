@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from segsr_arch.diffusion.noise import noise_of
-from segsr_arch.diffusion.sampling import SamplerOptions, sample
-from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.diffusion.samplers.noise import noise_of
+from segsr_arch.diffusion.samplers.sampling import SamplerOptions, sample
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
 from tests.diffusion.test_sampling import MEAN, SPREAD, TYPES, exact_denoiser
 
 STEPS = 20

@@ -3,7 +3,7 @@ import torch
 
 from segsr_arch.captions.budget import clip_tokenizer
 from segsr_arch.captions.change import ARROW
-from segsr_arch.diffusion.text import VOCABULARY, TextConditioning, TwinTextConditioning
+from segsr_arch.diffusion.parts.text import VOCABULARY, TextConditioning, TwinTextConditioning
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import torch
 from diffusers import UNet2DConditionModel
 
 from segsr_arch.archs.mssd_arch import MSSD
-from segsr_arch.diffusion.unet_halves import decode, encode
+from segsr_arch.diffusion.steering.unet_halves import decode, encode
 from tests.support import TINY_MSSD
 
 SMALL = {

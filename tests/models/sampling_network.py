@@ -8,7 +8,7 @@ from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 from torch.nn import functional as F
 
-from segsr_arch.diffusion.noise import noise_of
+from segsr_arch.diffusion.samplers.noise import noise_of
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import rasterio
 from torch import nn
 from torch.nn import functional as F
 
-from segsr_arch.diffusion.noise import noise_of, noise_spaced
+from segsr_arch.diffusion.samplers.noise import noise_of, noise_spaced
 from segsr_arch.errors import ConfigError
 from segsr_arch.inference.sampling_seeds import samples_by_seed
 from segsr_arch.scenes import upscale

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
-from segsr_arch.diffusion.noise import noise_at
+from segsr_arch.diffusion.samplers.noise import noise_at
 from segsr_arch.errors import ConfigError
 from segsr_arch.inference.tile_options import TileOptions
 from segsr_arch.models.train_options import AMP_DTYPES

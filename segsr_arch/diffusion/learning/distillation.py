@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from segsr_arch.diffusion.guidance import guided_from
-from segsr_arch.diffusion.steered_unet import SteeredUNet, Steering
+from segsr_arch.diffusion.steering.guidance import guided_from
+from segsr_arch.diffusion.steering.steered_unet import SteeredUNet, Steering
 
 # The weight beyond 1 from which an error counts as a share of what guidance changes; below, as if it were this one.
 _LEAST_GUIDANCE = 0.5

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from segsr_arch.diffusion.inline_parts import build_inline, check_inline
-from segsr_arch.diffusion.model_kinds import ModelKind
-from segsr_arch.diffusion.parts import DiffusionParts
-from segsr_arch.diffusion.schedule import NoiseSchedule
-from segsr_arch.diffusion.stored_parts import check_folder, find_folder, load_folder, schedule_of
+from segsr_arch.diffusion.parts.inline_parts import build_inline, check_inline
+from segsr_arch.diffusion.parts.model_kinds import ModelKind
+from segsr_arch.diffusion.parts.parts import DiffusionParts
+from segsr_arch.diffusion.parts.stored_parts import check_folder, find_folder, load_folder, schedule_of
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
 from segsr_arch.errors import ConfigError
 
 
@@ -16,7 +16,7 @@ def load_parts(given: str | Mapping[str, Any], kind: ModelKind, *, trains_unet: 
 
     Args:
         given: Path of a folder, name on the Hugging Face hub, or an inline configuration, see
-            :func:`~segsr_arch.diffusion.inline_parts.build_inline`.
+            :func:`~segsr_arch.diffusion.parts.inline_parts.build_inline`.
         kind: What kind of model it must be.
         trains_unet: Whether the UNet is trained.
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from segsr_arch.diffusion.sampling import SolverOptions
-from segsr_arch.diffusion.schedule import NoiseSchedule
-from segsr_arch.diffusion.unet_halves import Encoded
+from segsr_arch.diffusion.samplers.sampling import SolverOptions
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
+from segsr_arch.diffusion.steering.unet_halves import Encoded
 from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import OptionGroup, option
 from segsr_arch.windows import Window

@@ -12,8 +12,8 @@ class ModelKind:
         key: Of ``network_g``, which names a model of this kind.
         title: In messages.
         texts: Folders of its text encoders, in the order in which the UNet reads them; those of
-            :class:`~segsr_arch.diffusion.text.TextConditioning` for one, of
-            :class:`~segsr_arch.diffusion.text.TwinTextConditioning` for two.
+            :class:`~segsr_arch.diffusion.parts.text.TextConditioning` for one, of
+            :class:`~segsr_arch.diffusion.parts.text.TwinTextConditioning` for two.
         remedy: What to do with a model of the other kind.
     """
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segsr_arch.diffusion.latent_tiles import blended, window_weights
+from segsr_arch.diffusion.samplers.latent_tiles import blended, window_weights
 from segsr_arch.windows import Window, WindowGrid
 
 # Change of a mean or deviation, in standard deviations, below which sweeps end. Of a small trained autoencoder

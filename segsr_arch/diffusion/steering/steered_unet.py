@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segsr_arch.diffusion.control import ControlEncoder, ControlStem
-from segsr_arch.diffusion.guidance import OnePass, guided_from, one_pass_guidance
-from segsr_arch.diffusion.parts import DiffusionParts
-from segsr_arch.diffusion.pixel_attention import DecoderAttention
-from segsr_arch.diffusion.text import Words, one_each
-from segsr_arch.diffusion.unet_halves import Encoded, decode, encode
+from segsr_arch.diffusion.parts.parts import DiffusionParts
+from segsr_arch.diffusion.parts.text import Words, one_each
+from segsr_arch.diffusion.steering.control import ControlEncoder, ControlStem
+from segsr_arch.diffusion.steering.guidance import OnePass, guided_from, one_pass_guidance
+from segsr_arch.diffusion.steering.pixel_attention import DecoderAttention
+from segsr_arch.diffusion.steering.unet_halves import Encoded, decode, encode
 from segsr_arch.windows import Window
 
 

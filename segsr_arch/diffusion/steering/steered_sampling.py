@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from segsr_arch.diffusion.acceleration import Accelerator
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions, tiled
-from segsr_arch.diffusion.sampling import SamplerOptions, sample
-from segsr_arch.diffusion.schedule import NoiseSchedule
-from segsr_arch.diffusion.steered_unet import SteeredUNet, Steering
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions, tiled
+from segsr_arch.diffusion.samplers.sampling import SamplerOptions, sample
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
+from segsr_arch.diffusion.steering.acceleration import Accelerator
+from segsr_arch.diffusion.steering.steered_unet import SteeredUNet, Steering
 from segsr_arch.windows import Window
 
 
@@ -33,7 +33,7 @@ def sample_steered(
         sampler: Solver and guidance, of one weight or of one that depends on the noise.
         tile: How latents are cut.
         accelerator: Which steps take an earlier estimate.
-        expected: What clean latents are about, see :func:`~segsr_arch.diffusion.sampling.sample`.
+        expected: What clean latents are about, see :func:`~segsr_arch.diffusion.samplers.sampling.sample`.
         strength: How much of the steps is run, see there.
 
     Returns:

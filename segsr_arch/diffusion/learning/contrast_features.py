@@ -6,7 +6,7 @@ either having read the image. Here they are noise alone, or do not enter at all.
 
 from torch import Tensor, nn
 
-from segsr_arch.diffusion.control import ControlEncoder, ControlStem
+from segsr_arch.diffusion.steering.control import ControlEncoder, ControlStem
 
 
 class ContrastFeatures(nn.Module):

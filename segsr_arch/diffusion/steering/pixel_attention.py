@@ -76,7 +76,7 @@ class DecoderAttention(nn.Module):
         Args:
             unet: The UNet, which is as before afterwards.
             levels: Features of each resolution from the finest on, as
-                :class:`~segsr_arch.diffusion.control.ControlOutput` has them.
+                :class:`~segsr_arch.diffusion.steering.control.ControlOutput` has them.
         """
         parts = zip(unet.up_blocks, self.blocks, self._levels, strict=True)
         hooks = [up.register_forward_hook(partial(_attend, block, levels[level])) for up, block, level in parts]

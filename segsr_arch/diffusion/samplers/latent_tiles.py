@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from segsr_arch.diffusion.sampling import Denoiser
+from segsr_arch.diffusion.samplers.sampling import Denoiser
 from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import OptionGroup, option
 from segsr_arch.windows import Window, WindowGrid

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from segsr_arch.diffusion.autoencoders import Autoencoder, LatentAutoencoder, PixelAutoencoder
 from segsr_arch.diffusion.library import build_model, check_keys, diffusers_library, transformers_library
-from segsr_arch.diffusion.model_kinds import ModelKind
-from segsr_arch.diffusion.parts import DiffusionParts
-from segsr_arch.diffusion.text import VOCABULARY, TextConditioning, TwinTextConditioning
+from segsr_arch.diffusion.parts.autoencoders import Autoencoder, LatentAutoencoder, PixelAutoencoder
+from segsr_arch.diffusion.parts.model_kinds import ModelKind
+from segsr_arch.diffusion.parts.parts import DiffusionParts
+from segsr_arch.diffusion.parts.text import VOCABULARY, TextConditioning, TwinTextConditioning
 from segsr_arch.errors import ConfigError
 from segsr_arch.option_keys import is_whole
 from segsr_arch.weights.random_weights import fill_portably
@@ -36,7 +36,8 @@ def build_inline(options: Mapping[str, Any], kind: ModelKind, *, trains_unet: bo
         options: ``autoencoder``: ``{type: pixels, factor}`` or ``{type: kl, ...}`` with arguments of diffusers'
             ``AutoencoderKL``; ``text``: ``{width, layers, heads}``, and ``text_2`` likewise of a model with two
             encoders; ``unet``: arguments of ``UNet2DConditionModel``, channels and widths of texts left out;
-            ``schedule``: see :class:`~segsr_arch.diffusion.schedule.ScheduleOptions`; ``seed`` of what is frozen.
+            ``schedule``: see :class:`~segsr_arch.diffusion.samplers.schedule.ScheduleOptions`; ``seed`` of what is
+            frozen.
         kind: What kind of model it is.
         trains_unet: Whether the UNet is trained; its first weights are then torch's usual ones, of its generator.
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segsr_arch.diffusion.autoencoder_tiles import decode_in_tiles, encode_in_tiles
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions
+from segsr_arch.diffusion.parts.autoencoder_tiles import decode_in_tiles, encode_in_tiles
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
 
 WHOLE = LatentTileOptions()
 

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from segsr_arch.diffusion.autoencoders import Autoencoder
-from segsr_arch.diffusion.model_kinds import ModelKind
-from segsr_arch.diffusion.text import TextConditioning, TwinTextConditioning
+from segsr_arch.diffusion.parts.autoencoders import Autoencoder
+from segsr_arch.diffusion.parts.model_kinds import ModelKind
+from segsr_arch.diffusion.parts.text import TextConditioning, TwinTextConditioning
 from segsr_arch.freezing import FrozenIdentity, KeepsFrozenOut, state_digest
 
 
@@ -24,7 +24,8 @@ class DiffusionParts(KeepsFrozenOut):
         autoencoder: Between images and latents.
         text: Text encoder, or both of them.
         unet: ``UNet2DConditionModel`` of diffusers.
-        schedule: Configuration of the noise schedule, see :meth:`~segsr_arch.diffusion.schedule.NoiseSchedule.of`.
+        schedule: Configuration of the noise schedule, see
+            :meth:`~segsr_arch.diffusion.samplers.schedule.NoiseSchedule.of`.
         name: Of the model, for messages and checkpoints.
         kind: What kind of model it is.
         source: Where the weights come from, see :class:`~segsr_arch.freezing.FrozenIdentity`.

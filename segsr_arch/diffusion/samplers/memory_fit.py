@@ -8,7 +8,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from segsr_arch.diffusion.latent_tiles import LatentTileOptions
+from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
 from segsr_arch.errors import NotEnoughMemoryError
 from segsr_arch.running.memory import attempted
 

@@ -13,10 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from segsr_arch.diffusion.edm import Churn, sample_edm
 from segsr_arch.diffusion.library import diffusers_library
-from segsr_arch.diffusion.noise import noise_of
-from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.diffusion.samplers.edm import Churn, sample_edm
+from segsr_arch.diffusion.samplers.noise import noise_of
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
 from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import OptionGroup, option
 

@@ -9,11 +9,11 @@ import huggingface_hub
 import torch
 from safetensors import SafetensorError
 
-from segsr_arch.diffusion.autoencoders import LatentAutoencoder
 from segsr_arch.diffusion.library import diffusers_library, transformers_library
-from segsr_arch.diffusion.model_kinds import ModelKind
-from segsr_arch.diffusion.parts import DiffusionParts
-from segsr_arch.diffusion.text import VOCABULARY, TextConditioning, TwinTextConditioning
+from segsr_arch.diffusion.parts.autoencoders import LatentAutoencoder
+from segsr_arch.diffusion.parts.model_kinds import ModelKind
+from segsr_arch.diffusion.parts.parts import DiffusionParts
+from segsr_arch.diffusion.parts.text import VOCABULARY, TextConditioning, TwinTextConditioning
 from segsr_arch.errors import WeightsError, first_line
 from segsr_arch.semantics.vision_weights import require_network
 

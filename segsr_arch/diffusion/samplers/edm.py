@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from segsr_arch.diffusion.noise import noise_of
-from segsr_arch.diffusion.schedule import NoiseSchedule
+from segsr_arch.diffusion.samplers.noise import noise_of
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
 
 # A step never gets more than this share of its noise anew: sigma grows by sqrt(2) at most (table 5 of the paper).
 _MOST = math.sqrt(2) - 1
@@ -61,7 +61,7 @@ def sample_edm(
     20,291, is none (spread .539 instead of .499 where .500 is right).
 
     Args:
-        denoiser: Predicts what the schedule asks for, see :data:`~segsr_arch.diffusion.sampling.Denoiser`.
+        denoiser: Predicts what the schedule asks for, see :data:`~segsr_arch.diffusion.samplers.sampling.Denoiser`.
         latents: Noised latents z (B, C, h, w), float32, at the first of the times.
         schedule: The schedule that the network was trained on.
         times: Falling time steps.

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from segsr_arch.diffusion.control import StemOutput
-from segsr_arch.diffusion.steered_unet import Steering
+from segsr_arch.diffusion.steering.control import StemOutput
+from segsr_arch.diffusion.steering.steered_unet import Steering
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

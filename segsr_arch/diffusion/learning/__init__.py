@@ -1,0 +1,1 @@
+"""What is learned beside the noise: contrast, and guidance in one evaluation."""
