@@ -16,6 +16,7 @@ from torch.nn import functional as F
 
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.diffusion.learning.distillation import Teaching
+from segsr_arch.diffusion.parts.text import Words
 from segsr_arch.diffusion.steering.guidance import guidance_error, guided_from
 from segsr_arch.models.draws import Draws
 
@@ -48,16 +49,21 @@ _NETWORK = {
 def make_network(one_pass_guidance=None):
     """Build a network; its text encoder, which is frozen, remembers what it has read."""
     network = MSSD(**_NETWORK, one_pass_guidance=one_pass_guidance)
-    encode, known = network.unet.parts.text.forward, {}
-
-    def remembered(captions):
-        key = tuple(captions)
-        if key not in known:
-            known[key] = encode(captions)
-        return known[key]
-
-    network.unet.parts.text.forward = remembered
+    text = network.unet.parts.text
+    text.forward = remembering(text.forward)
     return network
+
+
+def remembering(encode):
+    """Encode each caption once: there are only a few."""
+    known = {}
+
+    def encoded(captions):
+        for caption in set(captions) - known.keys():
+            known[caption] = encode([caption]).tokens
+        return Words(tokens=torch.cat([known[caption] for caption in captions]))
+
+    return encoded
 
 
 def make_batch(seed, count=_PATCHES):
