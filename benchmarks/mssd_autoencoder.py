@@ -28,7 +28,7 @@ def decode(side: int, tile: int | None, sweeps: int) -> None:
     import diffusers
     import torch
 
-    from segsr_arch.diffusion import autoencoder_tiles
+    from segsr_arch.diffusion.parts import autoencoder_tiles
     from segsr_arch.diffusion.parts.autoencoders import LatentAutoencoder
     from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
     from segsr_arch.scenes.report import peak_memory
