@@ -11,7 +11,6 @@ costs the share that the UNet's encoder has of a complete one. ``gain`` is the d
 between whose steps lines are drawn.
 """
 
-import argparse
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -20,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from sampling_steps import loaded, middle
+from sampling_steps import loaded, middles, parser_of
 
 import segsr_arch  # noqa: F401 # before basicsr, which it repairs
 
@@ -156,26 +155,16 @@ def draw(rows: Rows, stem: str) -> tuple[Path, Path]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print the table of one network."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-opt", required=True, help="option file of a test")
-    parser.add_argument("--force_yml", nargs="+", default=(), metavar="KEY=VALUE", help="changes of the option file")
-    parser.add_argument("--guidance", type=float, default=1.0, help="weight of guidance")
-    parser.add_argument("--images", type=int, default=8, help="so many, evenly spread")
-    parser.add_argument("--side", type=int, default=64, help="of the measured middle, in HR pixels")
+    parser = parser_of(__doc__, images=8)
     parser.add_argument("--steps", type=int, default=20, help="of which policies take some over")
     parser.add_argument("--many", type=int, default=100, help="steps of what all are compared with")
     parser.add_argument("--thresholds", type=float, nargs="+", default=THRESHOLDS)
     parser.add_argument("--most_in_a_row", type=int, default=2)
     parser.add_argument("--repeats", type=int, default=2, help="runs of each, in turn, for the seconds")
-    parser.add_argument("--figure", help="path of the figure, without ending")
     given = parser.parse_args(arguments)
     trained = load_trained(given.opt, overrides=given.force_yml)
     network: Any = trained.network
-    (_, dataset), *_ = trained.datasets()
-    count = min(given.images, len(dataset))
-    items = [
-        middle(dataset[place * len(dataset) // count], side=given.side, scale=trained.scale) for place in range(count)
-    ]
+    items = middles(trained, given)
     comparison = Comparison(
         network,
         torch.stack([item["lq"] for item in items]),
@@ -198,7 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     plain = {steps: row for (kind, steps), row in rows.items() if kind == "DDIM"}
     rows |= {key: with_gain(plain, row) for key, row in rows.items() if key[0] != "DDIM"}
     print(
-        f"{trained.checkpoint}, guidance {given.guidance:g}, {count} images of {given.side} x {given.side} HR pixels, "
+        f"{trained.checkpoint}, guidance {given.guidance:g}, {len(items)} images of {given.side}^2 HR pixels, "
         f"{given.many} steps compared with; the encoder is {comparison.encoder_share:.2f} of a step"
     )
     print(table(rows))

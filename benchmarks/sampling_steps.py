@@ -28,7 +28,7 @@ from basicsr.utils import tensor2img
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.errors import WeightsError
 from segsr_arch.evaluation.figures.style import figure_style, looks, new_figure, save_figure
-from segsr_arch.evaluation.trained_network import load_trained
+from segsr_arch.evaluation.trained_network import TrainedNetwork, load_trained
 from segsr_arch.metrics.catalogue import find_metric
 from segsr_arch.metrics.metric import LoadedMetric
 from segsr_arch.models.draws import number_of
@@ -124,24 +124,35 @@ def draw(base: Row, rows: dict[tuple[str, int], Row], stem: str) -> tuple[Path, 
         return save_figure(figure, stem)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
-    """Print the table of one network."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser_of(description: str | None, *, images: int) -> argparse.ArgumentParser:
+    """Arguments of a benchmark of samplers: the network, and which images it is measured on."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-opt", required=True, help="option file of a test")
     parser.add_argument("--force_yml", nargs="+", default=(), metavar="KEY=VALUE", help="changes of the option file")
     parser.add_argument("--guidance", type=float, default=1.0, help="weight of guidance")
-    parser.add_argument("--images", type=int, default=12, help="so many, evenly spread")
+    parser.add_argument("--images", type=int, default=images, help="so many, evenly spread")
     parser.add_argument("--side", type=int, default=64, help="of the measured middle, in HR pixels")
+    parser.add_argument("--figure", help="path of the figure, without ending")
+    return parser
+
+
+def middles(trained: TrainedNetwork, given: argparse.Namespace) -> list[dict[str, Any]]:
+    """The middles of evenly spread images of the first data set, as many and as large as the arguments say."""
+    (_, dataset), *_ = trained.datasets()
+    count = min(given.images, len(dataset))
+    chosen = (dataset[place * len(dataset) // count] for place in range(count))
+    return [middle(item, side=given.side, scale=trained.scale) for item in chosen]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the table of one network."""
+    parser = parser_of(__doc__, images=12)
     parser.add_argument("--steps", type=int, nargs="+", default=STEPS)
     parser.add_argument("--solvers", nargs="+", default=SOLVERS, choices=SOLVERS)
-    parser.add_argument("--figure", help="path of the figure, without ending")
     given = parser.parse_args(arguments)
     trained = load_trained(given.opt, overrides=given.force_yml)
     network: Any = trained.network
-    (_, dataset), *_ = trained.datasets()
-    count = min(given.images, len(dataset))
-    chosen = [dataset[place * len(dataset) // count] for place in range(count)]
-    items = [middle(item, side=given.side, scale=trained.scale) for item in chosen]
+    items = middles(trained, given)
     measures = loaded(MEASURES)
     enlarged = [
         measured(network.enlarge(item["lq"][None])[0], item, scale=trained.scale, measures=measures) for item in items
@@ -153,7 +164,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows[solver, steps] = curve(
             network, items, solver=solver, steps=steps, guidance=given.guidance, measures=measures
         )
-    print(f"{trained.checkpoint}, guidance {given.guidance:g}, {count} images of {given.side} x {given.side} HR pixels")
+    print(f"{trained.checkpoint}, guidance {given.guidance:g}, {len(items)} images of {given.side}^2 HR pixels")
     print(table(base, rows))
     if given.figure:
         print(*draw(base, rows, given.figure))

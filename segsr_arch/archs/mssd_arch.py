@@ -102,21 +102,10 @@ class MSSD(LatentDiffusion):
         return loss
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Load a checkpoint of this network.
+        """Load a checkpoint as any network of a latent diffusion, see :class:`LatentDiffusion`.
 
         What the contrastive loss remembered is left where there is none; where a moving average is loaded, which has no
         such memory, it begins anew.
-
-        Args:
-            state_dict: Entries of ``params`` or ``params_ema``.
-            strict: As in torch; another scale, base or frozen part is never allowed.
-            assign: As in torch.
-
-        Returns:
-            Missing and unexpected names.
-
-        Raises:
-            CheckpointError: If it belongs to another network.
         """
         remembers = any(name.startswith(_MEMORY) for name in state_dict)
         if self.contrast is None:

@@ -1,5 +1,6 @@
 """The arguments that all networks have which diffuse latents beside a ControlNet."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
@@ -19,7 +20,7 @@ _Options = TypeVar("_Options", bound="LatentDiffusionOptions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LatentDiffusionOptions(OptionGroup):
+class LatentDiffusionOptions(OptionGroup, ABC):
     """Arguments of a network (``network_g:``) that is made from a latent diffusion model.
 
     Attributes:
@@ -104,14 +105,14 @@ class LatentDiffusionOptions(OptionGroup):
         return cls(**{name: value for name, value in options.items() if name in names})
 
     @property
+    @abstractmethod
     def model(self) -> str | Mapping[str, Any]:
         """The diffusion model: path of a folder, name on a hub, or an inline configuration."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def is_residual(self) -> bool:
         """Whether what is diffused is the difference to the image that steers, and not the image."""
-        raise NotImplementedError
 
     @property
     def description(self) -> dict[str, Any]:
