@@ -14,7 +14,7 @@ from segsr_arch.evaluation.figures.curves_figure import draw_curves, series_of
 from segsr_arch.evaluation.figures.maps_figure import show_maps
 from segsr_arch.evaluation.figures.regions import Region
 from segsr_arch.evaluation.figures.style import save_figure
-from segsr_arch.evaluation.figures.tradeoff_figure import compare_costs
+from segsr_arch.evaluation.figures.tradeoff_figure import compare_costs, compare_figures
 from segsr_arch.evaluation.figures.validation_curves import read_curve
 from segsr_arch.evaluation.saved_evaluations import find_methods
 from segsr_arch.files.locking import locked
@@ -103,9 +103,14 @@ def _run_curves(args: argparse.Namespace) -> int:
 
 
 def _run_tradeoff(args: argparse.Namespace) -> int:
+    if args.against is not None and args.points is not None:
+        raise ConfigError("--points holds PSNR and costs, and cannot be drawn with --against; leave one of them out.")
     records = find_methods(args.runs, dataset=args.dataset)
-    published = [] if args.points is None else read_points(args.points)
-    figure = compare_costs(records, column=args.column, published=published)
+    if args.against is not None:
+        figure = compare_figures(records, column=args.column, against=args.against)
+    else:
+        published = [] if args.points is None else read_points(args.points)
+        figure = compare_costs(records, column=args.column, published=published)
     return _write(figure, _stem(args.out, args.kind, records[0].dataset))
 
 

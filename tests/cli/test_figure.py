@@ -85,3 +85,10 @@ def test_without_matplotlib_the_command_says_how_to_get_it(work, monkeypatch):
     ):
         with pytest.raises(DependencyError, match="pip install matplotlib"):
             run(*arguments)
+
+
+def test_published_points_cannot_be_drawn_against_another_figure(work):
+    with pytest.raises(ConfigError, match="--points holds PSNR and costs, and cannot be drawn with --against"):
+        run("tradeoff", "results", "--against", "ssim_y-crop", "--points", "points.csv")
+    with pytest.raises(ConfigError, match="--against ssim_y-crop: was not computed in the same way"):
+        run("tradeoff", "results", "--against", "ssim_y-crop")

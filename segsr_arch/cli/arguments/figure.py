@@ -99,8 +99,8 @@ def _add_tradeoff(kinds: argparse._SubParsersAction) -> None:
     kind = _add_kind(
         kinds,
         "tradeoff",
-        "PSNR against parameters, multiply-accumulates and time",
-        "RUN is a folder of an evaluation with -opt, which measures the cost, or one above several.",
+        "PSNR against parameters, multiply-accumulates and time, or against another figure",
+        "RUN is a folder of an evaluation, or one above several; costs are measured with -opt.",
     )
     kind.add_argument("runs", nargs="+", metavar="RUN")
     kind.add_argument(
@@ -110,3 +110,6 @@ def _add_tradeoff(kinds: argparse._SubParsersAction) -> None:
         help="published figures, drawn hollow: method,psnr,parameters,macs,seconds (the last three may be empty)",
     )
     kind.add_argument("--column", metavar="NAME", help="which figure (default: the first PSNR)")
+    kind.add_argument(
+        "--against", metavar="NAME", help="draw it against another figure instead, such as lr_consistency against lpips"
+    )

@@ -12,12 +12,13 @@ from segsr_arch.results.record import Column, EvaluationRecord
 DEFAULT_COUNT = 2
 
 
-def choose_column(records: Sequence[EvaluationRecord], name: str | None) -> Column:
+def choose_column(records: Sequence[EvaluationRecord], name: str | None, *, option: str = "--column") -> Column:
     """Find the column that a figure shows.
 
     Args:
         records: At least one.
         name: Its name; ``None`` for the first PSNR that all have, or else the first column that all have.
+        option: What it was given by, for messages.
 
     Raises:
         ConfigError: If it is not there, or was not computed in the same way for all.
@@ -27,7 +28,7 @@ def choose_column(records: Sequence[EvaluationRecord], name: str | None) -> Colu
         name = next((each for each in names if records[0].column(each).metric == "psnr"), names[0])
     if name not in names:
         raise ConfigError(
-            f"--column {name}: was not computed in the same way for every method{nearest_hint(name, names)}"
+            f"{option} {name}: was not computed in the same way for every method{nearest_hint(name, names)}"
         )
     return records[0].column(name)
 

@@ -1,4 +1,4 @@
-"""Methods as points of quality and cost: measured here, or read from a file of published figures."""
+"""Methods as points of quality and cost, or of two figures: measured here, or read from a file of published figures."""
 
 import csv
 import io
@@ -25,14 +25,16 @@ class Point:
         parameters: Number of parameters, frozen ones included.
         macs: Multiply-accumulates of one image.
         seconds: Time of one image.
+        second: Its second figure, where methods are drawn by two.
         measured: Whether it was measured here, or published by others.
     """
 
     method: str
     value: float
-    parameters: float | None
-    macs: float | None
-    seconds: float | None
+    parameters: float | None = None
+    macs: float | None = None
+    seconds: float | None = None
+    second: float | None = None
     measured: bool
 
 
@@ -114,9 +116,7 @@ def points_of(records: Sequence[EvaluationRecord], *, column: str) -> tuple[list
             notes.append(f"Time: median, on {next(iter(timed.values()))}.")
     points = []
     for record in records:
-        value = record.summary[column].mean if column in record.summary else math.nan
-        if not math.isfinite(value):
-            raise DataError(f"{record.method} on {record.dataset}: the mean of {column} is not finite.")
+        value = _mean(record, column)
         if record.cost is not None:
             points.append(
                 Point(
@@ -129,6 +129,30 @@ def points_of(records: Sequence[EvaluationRecord], *, column: str) -> tuple[list
                 )
             )
     return points, notes
+
+
+def points_of_two(records: Sequence[EvaluationRecord], *, column: str, against: str) -> list[Point]:
+    """Make points of the means of two figures.
+
+    Args:
+        records: Methods on the same images.
+        column: What is shown upwards.
+        against: What is shown to the right.
+
+    Raises:
+        DataError: If a method has no finite value of one of them.
+    """
+    return [
+        Point(method=record.method, value=_mean(record, column), second=_mean(record, against), measured=True)
+        for record in records
+    ]
+
+
+def _mean(record: EvaluationRecord, column: str) -> float:
+    mean = record.summary[column].mean if column in record.summary else math.nan
+    if not math.isfinite(mean):
+        raise DataError(f"{record.method} on {record.dataset}: the mean of {column} is not finite.")
+    return mean
 
 
 def _listed(values: dict[str, str]) -> str:

@@ -1,4 +1,4 @@
-"""Quality against what it costs: parameters, multiply-accumulates, time."""
+"""Quality against what it costs (parameters, multiply-accumulates, time), or against another figure."""
 
 import math
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.figures.choosing import choose_column
-from segsr_arch.evaluation.figures.cost_points import COSTS, Point, points_of
+from segsr_arch.evaluation.figures.cost_points import COSTS, Point, points_of, points_of_two
 from segsr_arch.evaluation.figures.label_placement import place_labels
 from segsr_arch.evaluation.figures.plots import Entry, add_below, fit_plots, new_plots
 from segsr_arch.evaluation.figures.style import (
@@ -19,7 +19,7 @@ from segsr_arch.evaluation.figures.style import (
     text_width,
 )
 from segsr_arch.results.comparison import check_comparable
-from segsr_arch.results.record import EvaluationRecord, scale_title
+from segsr_arch.results.record import Column, EvaluationRecord, scale_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,11 +36,11 @@ _UNITS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class CostAxis:
+class PointAxis:
     """The horizontal axis of one plot.
 
     Attributes:
-        cost: ``parameters``, ``macs`` or ``seconds``.
+        quantity: The attribute of points that lies on it.
         title: Its name, with the unit.
         unit: How much one of the unit is.
         low: Left end, in units.
@@ -48,7 +48,7 @@ class CostAxis:
         log: Whether it is logarithmic.
     """
 
-    cost: str
+    quantity: str
     title: str
     unit: float
     low: float
@@ -56,7 +56,7 @@ class CostAxis:
     log: bool
 
     @classmethod
-    def of(cls, cost: str, points: Sequence[Point]) -> "CostAxis":
+    def of_cost(cls, cost: str, points: Sequence[Point]) -> "PointAxis":
         """Choose the largest unit in which the greatest cost is at least 1, and ends beyond the costs."""
         costs = [value for point in points if (value := getattr(point, cost)) is not None]
         title, units = _UNITS[cost]
@@ -64,12 +64,18 @@ class CostAxis:
         log = min(costs) > 0 and max(costs) / min(costs) > _LOG_FROM
         ends = _limits([math.log10(value / unit) if log else value / unit for value in costs])
         low, high = (10**end for end in ends) if log else ends
-        return cls(cost=cost, title=f"{title}, {name}", unit=unit, low=low, high=high, log=log)
+        return cls(quantity=cost, title=f"{title}, {name}", unit=unit, low=low, high=high, log=log)
+
+    @classmethod
+    def of_figure(cls, title: str, points: Sequence[Point]) -> "PointAxis":
+        """Choose ends beyond the second figures of points, all of which have one."""
+        low, high = _limits([point.second for point in points if point.second is not None])
+        return cls(quantity="second", title=title, unit=1.0, low=low, high=high, log=False)
 
     def value(self, point: Point) -> float | None:
-        """What a method costs, in units; ``None`` if that is not known."""
-        cost = getattr(point, self.cost)
-        return None if cost is None else cost / self.unit
+        """Where a method lies, in units; ``None`` if that is not known."""
+        value = getattr(point, self.quantity)
+        return None if value is None else value / self.unit
 
     def share(self, value: float) -> float:
         """Where a value lies between the ends, from 0 to 1."""
@@ -93,7 +99,7 @@ def _marker(point: Point, look: Look) -> dict[str, object]:
 
 
 def _draw_plot(
-    axes: "Axes", axis: CostAxis, ends: tuple[float, float], points: Sequence[Point], look: Sequence[Look]
+    axes: "Axes", axis: PointAxis, ends: tuple[float, float], points: Sequence[Point], look: Sequence[Look]
 ) -> None:
     from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
@@ -121,7 +127,7 @@ class _Name:
 
 
 def _place_names(
-    axis: CostAxis, ends: tuple[float, float], points: Sequence[Point], area: tuple[float, float]
+    axis: PointAxis, ends: tuple[float, float], points: Sequence[Point], area: tuple[float, float]
 ) -> list[_Name] | None:
     """Find room for the names in a plot of so many inches; ``None`` if there is not enough."""
     shown = [(point, value) for point in points if (value := axis.value(point)) is not None]
@@ -154,8 +160,10 @@ def _write_names(axes: "Axes", names: Sequence[_Name]) -> None:
         ).set_in_layout(False)
 
 
-def draw_tradeoff(points: Sequence[Point], *, value_title: str, caption: str) -> "Figure":
-    """Draw the figure against each cost that at least one method has, side by side.
+def draw_tradeoff(
+    points: Sequence[Point], *, value_title: str, caption: str, second_title: str | None = None
+) -> "Figure":
+    """Draw the figure against each cost that at least one method has, side by side, or against a second figure.
 
     Names stand beside the points where all of them find room in every plot, else in a legend. Hollow points are
     published figures. A cost that spans more than a factor of ten has a logarithmic axis.
@@ -164,6 +172,7 @@ def draw_tradeoff(points: Sequence[Point], *, value_title: str, caption: str) ->
         points: At least one.
         value_title: Name of the figure, with its unit.
         caption: Text below.
+        second_title: Name of the second figure, which all points have then; ``None`` for costs.
 
     Returns:
         A figure 7.16 inches wide.
@@ -172,8 +181,12 @@ def draw_tradeoff(points: Sequence[Point], *, value_title: str, caption: str) ->
         DataError: If no method has any cost.
         DependencyError: If matplotlib is missing.
     """
-    costs = [CostAxis.of(cost, points) for cost in COSTS if any(getattr(each, cost) is not None for each in points)]
-    if not costs:
+    if second_title is None:
+        known = [cost for cost in COSTS if any(getattr(each, cost) is not None for each in points)]
+        horizontal = [PointAxis.of_cost(cost, points) for cost in known]
+    else:
+        horizontal = [PointAxis.of_figure(second_title, points)]
+    if not horizontal:
         raise DataError(
             "No method has parameters, multiply-accumulates or a time; evaluate networks with segsr evaluate -opt "
             "(without --no-cost), or give --points."
@@ -181,12 +194,12 @@ def draw_tradeoff(points: Sequence[Point], *, value_title: str, caption: str) ->
     look = looks(len(points))
     ends = _limits([point.value for point in points])
     with figure_style():
-        figure, plots = new_plots(len(costs))
-        for axes, axis in zip(plots, costs, strict=True):
+        figure, plots = new_plots(len(horizontal))
+        for axes, axis in zip(plots, horizontal, strict=True):
             _draw_plot(axes, axis, ends, points, look)
         plots[0].set_ylabel(value_title)
         area = fit_plots(figure, plots[0], height=_PLOT_HEIGHT)
-        names = [_place_names(axis, ends, points, area) for axis in costs]
+        names = [_place_names(axis, ends, points, area) for axis in horizontal]
         entries: list[Entry] = []
         if None in names:
             entries = [(each.method, _marker(each, of_point)) for each, of_point in zip(points, look, strict=True)]
@@ -220,25 +233,66 @@ def compare_costs(
         DataError: If there is no cost to draw, or a mean is not finite.
         DependencyError: If matplotlib is missing.
     """
-    for record in records[1:]:
-        check_comparable(records[0], record)
-    chosen = choose_column(records, column)
+    chosen = _checked(records, column)
     if published and chosen.metric != "psnr":
         raise ConfigError(f"--points holds PSNR, which cannot stand beside {chosen.name}; choose a PSNR by --column.")
     points, notes = points_of(records, column=chosen.name)
     points += published
     if not points:
         raise DataError(f"No method has a cost to draw. {' '.join(notes)} Evaluate networks with segsr evaluate -opt.")
+    if published:
+        notes.append("Published figures: data, protocol, LR size and device are those of their source.")
+    caption = _caption(records, [chosen], notes)
+    return draw_tradeoff(points, value_title=chosen.title, caption=caption)
+
+
+def compare_figures(records: Sequence[EvaluationRecord], *, column: str | None = None, against: str) -> "Figure":
+    """Draw evaluated methods by two figures, one of which may be had at the other's cost.
+
+    Fidelity against how natural images look, for instance: Blau and Michaeli, The Perception-Distortion Tradeoff, 2018.
+
+    Args:
+        records: Methods on the same images.
+        column: What is shown upwards; ``None`` for the first PSNR.
+        against: What is shown to the right.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ConfigError: If the methods were not evaluated alike, or both are one figure.
+        DataError: If a mean is not finite.
+        DependencyError: If matplotlib is missing.
+    """
+    chosen, second = _checked(records, column), choose_column(records, against, option="--against")
+    if chosen.name == second.name:
+        raise ConfigError(f"--against {against}: is what --column shows already; choose another figure.")
+    upwards, rightwards = (f"{each.title} ({each.better} is better)" for each in (chosen, second))
+    points = points_of_two(records, column=chosen.name, against=second.name)
+    caption = _caption(records, [chosen, second], [])
+    return draw_tradeoff(points, value_title=upwards, second_title=rightwards, caption=caption)
+
+
+def _checked(records: Sequence[EvaluationRecord], column: str | None) -> Column:
+    for record in records[1:]:
+        check_comparable(records[0], record)
+    return choose_column(records, column)
+
+
+def _caption(records: Sequence[EvaluationRecord], shown: Sequence[Column], notes: Sequence[str]) -> str:
+    """Say what was measured on how many images at what scale, and whose weights were random."""
     first = records[0]
-    counts = {record.method: record.summary[chosen.name].n for record in records if chosen.name in record.summary}
+    of_columns = [
+        {record.method: record.summary[column.name].n for record in records if column.name in record.summary}
+        for column in shown
+    ]
+    counts = {method: min(found.get(method, 0) for found in of_columns) for method in of_columns[0]}
     n = ", ".join(map(str, sorted(set(counts.values()))))
     if len(set(counts.values())) > 1:
         notes = [f"Images: {', '.join(f'{name} {count}' for name, count in counts.items())}.", *notes]
     scale = scale_title(first.scale, sign="×")
-    sentences = [f"{first.dataset} (n = {n} images), {scale}: mean {chosen.title}.", *notes]
-    if published:
-        sentences.append("Published figures: data, protocol, LR size and device are those of their source.")
+    titles = " and ".join(column.title for column in shown)
     random = names_of_random([(record.method, record.provenance.get("vlm")) for record in records])
-    return draw_tradeoff(
-        points, value_title=chosen.title, caption=" ".join([*sentences, *([random] if random else [])])
+    return " ".join(
+        [f"{first.dataset} (n = {n} images), {scale}: mean {titles}.", *notes, *([random] if random else [])]
     )

@@ -5,7 +5,7 @@ from matplotlib.text import Text
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation.figures.cost_points import Point, read_points
-from segsr_arch.evaluation.figures.tradeoff_figure import CostAxis, compare_costs, draw_tradeoff
+from segsr_arch.evaluation.figures.tradeoff_figure import PointAxis, compare_costs, compare_figures, draw_tradeoff
 from segsr_arch.evaluation.saved_evaluations import find_methods
 from tests.evaluation.figures.records import PSNR, a_cost, all_text, texts, write_evaluation
 
@@ -123,7 +123,7 @@ def test_names_that_find_no_room_go_into_a_legend():
 
 def test_axes_are_logarithmic_beyond_a_factor_of_ten_and_never_with_zero():
     def axis(*values):
-        return CostAxis.of("parameters", [a_point("A", 1.0, parameters=value) for value in values])
+        return PointAxis.of_cost("parameters", [a_point("A", 1.0, parameters=value) for value in values])
 
     assert axis(1e6, 9e6).log is False
     wide = axis(1e6, 1e8)
@@ -136,3 +136,28 @@ def test_axes_are_logarithmic_beyond_a_factor_of_ten_and_never_with_zero():
 def test_without_any_cost_there_is_nothing_to_draw():
     with pytest.raises(DataError, match="No method has parameters"):
         draw_tradeoff([a_point("A", 1.0, parameters=None, macs=None, seconds=None)], value_title="", caption="")
+
+
+def with_second(record, value, *, name="lpips"):
+    column = dataclasses.replace(PSNR, name=name, metric=name, protocol=None, better="lower", unit="", label="LPIPS")
+    rows = tuple(dataclasses.replace(row, values={**row.values, name: value}) for row in record.images)
+    return dataclasses.replace(record, columns=(*record.columns, column), images=rows)
+
+
+def test_methods_are_drawn_by_two_figures_and_it_is_said_which_way_is_better(records):
+    both = [with_second(record, value) for record, value in zip(records, (0.25, 0.5), strict=True)]
+    figure = compare_figures([dataclasses.replace(record, cost=None) for record in both], against="lpips")
+    (axes,) = figure.axes[:1]
+    assert [(*line.get_xdata(), *line.get_ydata()) for line in axes.lines] == [
+        pytest.approx((value, record.summary[PSNR.name].mean)) for value, record in zip((0.25, 0.5), both, strict=True)
+    ]
+    assert axes.get_xlabel() == "LPIPS (lower is better)"
+    assert axes.get_ylabel() == "PSNR (y-crop), dB (higher is better)"
+    assert axes.get_xscale() == "linear" and texts(figure).count("A") == 1
+    assert "Set (n = 3 images), ×4: mean PSNR (y-crop), dB and LPIPS." in all_text(figure)
+    with pytest.raises(ConfigError, match="--against psnr_y-crop: is what --column shows already"):
+        compare_figures(both, against="psnr_y-crop")
+    with pytest.raises(ConfigError, match="--against lpisp: was not computed in the same way.*lpips"):
+        compare_figures(both, against="lpisp")
+    with pytest.raises(DataError, match="the mean of lpips is not finite"):
+        compare_figures([both[0], with_second(records[1], float("inf"))], against="lpips")
