@@ -19,9 +19,34 @@ DESCRIPTORS = ("p_i", "p_i+p_g", "p_i+I_g", "p_g+I_g", "p_i+p_g+I_g")
 MAP_UPSAMPLING = ("bilinear", "learned")
 # Switches that only one module reads; modules may leave it out.
 _SWITCHES = {
-    "slm": ("descriptors", "attention_residual", "learned_map_scale", "map_upsampling"),
-    "lmm": ("layer_norm",),
+    "slm": (
+        "descriptors",
+        "attention_residual",
+        "gate_gain",
+        "descriptors_past_gate",
+        "learned_map_scale",
+        "map_scale_start",
+        "map_upsampling",
+    ),
+    "lmm": ("layer_norm", "modulation_residual"),
 }
+# Options that only some values of another one make use of.
+_NEEDS: Mapping[str, tuple[str, tuple[Any, ...]]] = {
+    "gate_gain": ("descriptors", tuple(name for name in DESCRIPTORS if name.startswith("p_i+"))),
+    "descriptors_past_gate": ("descriptors", tuple(name for name in DESCRIPTORS if name.startswith("p_i"))),
+    "map_scale_start": ("learned_map_scale", (True,)),
+}
+# What a preset sets; a value that stands beside it in the option file counts.
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "paper": {},
+    "improved": {
+        "modulation_residual": True,
+        "attention_residual": True,
+        "gate_gain": 8.0,
+        "descriptors_past_gate": True,
+    },
+}
+_START = "it is where a training starts, and a trained network has gone from there"
 _IDENTIFIED = "a checkpoint names the vision-language model with a digest of its weights"
 
 
@@ -30,6 +55,10 @@ class SemanticsConfig(OptionGroup):
     """What the semantic guide is made of (Chen et al., SeG-SR, section III; defaults are the paper's).
 
     A checkpoint records every option but those that say why not.
+
+    ``preset: improved`` is provisional: it holds what the untrained guide's own figures ask for (``docs/guide.md``), a
+    modulation that starts as identity and units that start apart. No training has shown yet that it helps, and it may
+    change. A mapping is filled up from its preset by :meth:`read`; the constructor takes values as they are.
 
     Raises:
         ConfigError: If a value is of the wrong type or out of range, or has no effect.
@@ -68,6 +97,12 @@ class SemanticsConfig(OptionGroup):
     modulation_channels: int = option(
         128, help="channels of the shared convolution of the modulation (eq. 9)", minimum=1
     )
+    preset: str = option(
+        "paper",
+        help="where options that are not given come from: paper or improved (provisional)",
+        choices=tuple(PRESETS),
+        unrecorded="each option that it sets is recorded itself",
+    )
     modules: str = option(
         "sfem+slm+lmm", help=f"what guides a unit (table IV): {', '.join(GUIDE_MODULES)}", choices=GUIDE_MODULES
     )
@@ -77,11 +112,27 @@ class SemanticsConfig(OptionGroup):
     attention_residual: bool = option(
         False, help="add the descriptors to what their self-attention gives (not in eq. 6)"
     )
-    learned_map_scale: bool = option(False, help="multiply each unit's map by a learned number that starts at 1")
+    gate_gain: float = option(
+        1.0,
+        help="factor on the weights of the localization's gate at the start (eq. 7), so that it tells units apart",
+        above=0,
+        unrecorded=_START,
+    )
+    descriptors_past_gate: bool = option(
+        False, help="add each unit's descriptor to its embedding; descriptors start orthogonal (not in eq. 7)"
+    )
+    learned_map_scale: bool = option(False, help="multiply each unit's map by a learned number")
+    map_scale_start: float = option(
+        1.0, help="where learned_map_scale starts; 25 brings a cosine map to a deviation of about 1", unrecorded=_START
+    )
     map_upsampling: str = option(
         "bilinear", help="how maps reach the size of the LR image (eq. 8): bilinear or learned", choices=MAP_UPSAMPLING
     )
     layer_norm: bool = option(True, help="normalise a unit's features before they are modulated (eq. 9)")
+    modulation_residual: bool = option(
+        False,
+        help="add the modulated features to a unit's own: it starts as identity (not in eq. 9)",
+    )
     random_seed: int = option(
         0, help="seed of the frozen weights when pretrained is null", minimum=0, unrecorded=_IDENTIFIED
     )
@@ -96,14 +147,49 @@ class SemanticsConfig(OptionGroup):
         if self.lora_targets is None:
             object.__setattr__(self, "lora_targets", "none")
         super().__post_init__()
+        self._check_preset()
         used = self.modules.split("+")
         defaults = {item.name: item.default for item in fields(self)}
+        changed = {name for name, default in defaults.items() if getattr(self, name) != default}
         for module, name in ((module, name) for module, names in _SWITCHES.items() for name in names):
-            if module not in used and getattr(self, name) != defaults[name]:
+            if module not in used and name in changed:
                 raise ConfigError(
                     f"semantics: {name}: has no effect with modules: {self.modules}, which leaves out {module}; "
                     f"remove it."
                 )
+        for name, (other, values) in _NEEDS.items():
+            if name in changed and getattr(self, other) not in values:
+                needed = " or ".join(str(value).lower() if value is True else str(value) for value in values)
+                raise ConfigError(f"semantics: {name}: has no effect without {other}: {needed}; remove it.")
+
+    def _check_preset(self) -> None:
+        if self.preset == "paper":
+            return
+        if self.modules != GUIDE_MODULES[-1]:
+            raise ConfigError(
+                f"semantics: preset: {self.preset}: is for the whole guide, not for modules: {self.modules}; leave one "
+                f"of them out."
+            )
+        defaults = {item.name: item.default for item in fields(self)}
+        if all(getattr(self, name) == defaults[name] for name in PRESETS[self.preset]):
+            raise ConfigError(
+                f"semantics: preset: {self.preset}: every option that it sets has the paper's value; leave the preset "
+                f"out, or read the options from a mapping (SemanticsConfig.read), which fills them up from it."
+            )
+
+    @classmethod
+    def read(cls, options: Mapping[str, Any] | None) -> "SemanticsConfig":
+        """Make a configuration of the mapping of a YAML; what is not given comes from its ``preset``.
+
+        Args:
+            options: Names and values; ``None`` for the paper's guide.
+
+        Raises:
+            ConfigError: If a name is not known, or a value is wrong.
+        """
+        given = dict(options or {})
+        preset = given.get("preset", "paper")
+        return super().read({**(PRESETS.get(preset, {}) if isinstance(preset, str) else {}), **given})
 
     @classmethod
     def from_options(cls, options: "SemanticsConfig | Mapping[str, Any] | None") -> "SemanticsConfig":

@@ -71,9 +71,11 @@ class SemanticGuide(nn.Module):
                 reduction=config.metanet_reduction,
                 descriptors=config.descriptors,
                 residual=config.attention_residual,
+                gate_gain=config.gate_gain,
+                past_gate=config.descriptors_past_gate,
             )
             if config.learned_map_scale:
-                self.map_scale = nn.Parameter(torch.ones(len(unit_channels)))
+                self.map_scale = nn.Parameter(torch.full((len(unit_channels),), float(config.map_scale_start)))
             if config.map_upsampling == "learned":
                 # Odd, and nearest to the side of a patch in LR pixels.
                 factor = 2 * (self.feature_extraction.patch_size // (2 * scale)) + 1
@@ -87,6 +89,7 @@ class SemanticGuide(nn.Module):
                     hidden_channels=config.modulation_channels,
                     in_channels=1 if self.projection is None else channels,
                     layer_norm=config.layer_norm,
+                    residual=config.modulation_residual,
                 )
                 for channels in unit_channels
             )

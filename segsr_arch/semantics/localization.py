@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from segsr_arch.errors import ConfigError
 
@@ -46,6 +47,11 @@ class SemanticLocalization(nn.Module):
         reduction: Bottleneck reduction of the MetaNet.
         descriptors: Which of the vectors p_i, p_g and I_g take part, as in :data:`~.config.DESCRIPTORS`.
         residual: Whether the descriptors are added to what the attention gives.
+        gate_gain: What the gate's weights are multiplied by at the start. With small ones the sigmoid is near 0.5 for
+            every p_i*, and all embeddings are near one vector.
+        past_gate: Whether p_i reaches e_i past the gate, too (not in the paper): the direction of p_i is added to that
+            of eq. 7 with a learned weight. Descriptors start orthogonal and the weight at 2, so units that have all
+            else in common start with a cosine of 1 / (1 + 2^2) = 0.2, and the image still has its share.
 
     Raises:
         ConfigError: If C is not divisible by the number of heads.
@@ -60,6 +66,8 @@ class SemanticLocalization(nn.Module):
         reduction: int = 16,
         descriptors: str = "p_i+p_g+I_g",
         residual: bool = False,
+        gate_gain: float = 1.0,
+        past_gate: bool = False,
     ) -> None:
         super().__init__()
         if embed_dim % num_heads:
@@ -79,6 +87,12 @@ class SemanticLocalization(nn.Module):
         self.gate = nn.Linear(embed_dim, embed_dim) if has_local and has_global else None
         self.content = nn.Linear(embed_dim, embed_dim) if has_global else None
         self.fusion = nn.Linear(embed_dim, embed_dim)
+        self.descriptor_weight = nn.Parameter(torch.full((num_units, 1), 2.0)) if has_local and past_gate else None
+        with torch.no_grad():
+            if self.gate is not None and gate_gain != 1:
+                self.gate.weight.mul_(gate_gain)
+            if self.local_descriptors is not None and self.descriptor_weight is not None:
+                nn.init.orthogonal_(self.local_descriptors, gain=embed_dim**0.5)  # as long as normal ones
 
     def _global_vector(self, global_feature: Tensor) -> Tensor:
         """What takes the place of p_g' (B, C) in the attention."""
@@ -110,4 +124,9 @@ class SemanticLocalization(nn.Module):
             content = self.content(attended[:, :1])
             attended = content if self.gate is None else torch.sigmoid(self.gate(attended[:, 1:])) * content
         embeddings: Tensor = self.fusion(attended)
-        return embeddings if self.local_descriptors is not None else embeddings.expand(-1, self.num_units, -1)
+        if self.local_descriptors is None:
+            return embeddings.expand(-1, self.num_units, -1)
+        if self.descriptor_weight is None:
+            return embeddings
+        past = F.normalize(self.local_descriptors.float(), dim=-1) * self.descriptor_weight.float()
+        return F.normalize(embeddings.float(), dim=-1) + past

@@ -5,6 +5,7 @@ import pytest
 
 from segsr_arch.errors import ConfigError, SegsrError
 from segsr_arch.semantics import SemanticsConfig
+from segsr_arch.semantics.config import PRESETS
 
 
 def test_defaults_are_the_papers():
@@ -54,10 +55,12 @@ SWITCHES = {
     "slm": {
         "descriptors": "p_i",
         "attention_residual": True,
+        "gate_gain": 8.0,
+        "descriptors_past_gate": True,
         "learned_map_scale": True,
         "map_upsampling": "learned",
     },
-    "lmm": {"layer_norm": False},
+    "lmm": {"layer_norm": False, "modulation_residual": True},
 }
 
 
@@ -90,3 +93,48 @@ def test_errors_are_also_the_builtins():
     with pytest.raises(ValueError):
         SemanticsConfig(lora_rank=-1)
     assert issubclass(ConfigError, SegsrError)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"map_scale_start": 25.0}, "map_scale_start: has no effect without learned_map_scale: true; remove it."),
+        ({"gate_gain": 8.0, "descriptors": "p_i"}, "gate_gain: has no effect without descriptors: p_i+p_g or p_i+I_g"),
+        ({"descriptors_past_gate": True, "descriptors": "p_g+I_g"}, "descriptors_past_gate: has no effect without"),
+    ],
+)
+def test_options_that_another_one_makes_idle_are_refused(options, message):
+    with pytest.raises(ConfigError, match=re.escape(f"semantics: {message}")):
+        SemanticsConfig.from_options(options)
+
+
+def test_a_preset_fills_up_what_is_not_given():
+    assert SemanticsConfig.from_options({"preset": "paper"}) == SemanticsConfig()
+    improved = SemanticsConfig.from_options({"preset": "improved", "lora_rank": 8})
+    assert {name: getattr(improved, name) for name in PRESETS["improved"]} == PRESETS["improved"]
+    assert improved.lora_rank == 8 and improved.modulation_residual
+    mixed = SemanticsConfig.from_options({"preset": "improved", "modulation_residual": False})
+    assert not mixed.modulation_residual and mixed.descriptors_past_gate
+    assert set(PRESETS["improved"]) <= {*SemanticsConfig.recorded_names(), "gate_gain"}, "a checkpoint says them"
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preset": "best"}, "preset: 'best' is not known; use one of paper, improved"),
+        ({"preset": ["paper"]}, "preset: .'paper'. is not known"),
+        ({"preset": "improved", "modules": "sfem"}, "preset: improved: is for the whole guide, not for modules: sfem"),
+        (
+            {"preset": "improved", **{name: getattr(SemanticsConfig(), name) for name in PRESETS["improved"]}},
+            "preset: improved: every option that it sets has the paper's value",
+        ),
+    ],
+)
+def test_presets_that_cannot_be_are_refused(options, message):
+    with pytest.raises(ConfigError, match=message):
+        SemanticsConfig.from_options(options)
+
+
+def test_the_constructor_does_not_pretend_to_have_read_a_preset():
+    with pytest.raises(ConfigError, match="read the options from a mapping"):
+        SemanticsConfig(preset="improved")

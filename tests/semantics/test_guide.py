@@ -258,3 +258,16 @@ def test_another_global_feature_is_another_question_to_the_same_patches():
         torch.testing.assert_close(part, cells[..., 1:3, 2:], atol=1e-6, rtol=0)
     without = guide(**ALONE)
     assert torch.equal(without.cells(other, local_features), local_features)
+
+
+def test_the_improved_guide_starts_as_identity_with_units_apart():
+    module = SemanticGuide(
+        config=SemanticsConfig.from_options({**TINY_SEMANTICS, "preset": "improved"}), unit_channels=CHANNELS, scale=4
+    )
+    lq, features = torch.rand(2, 3, 13, 9), torch.randn(2, 13, 9, 5) * 7 + 3
+    assert torch.equal(module.modulate(0, features, module(lq)), features)
+    embeddings = F.normalize(module.view(lq).embeddings, dim=-1)
+    assert (embeddings[:, 0] * embeddings[:, 1]).sum(-1).abs().max() < 0.3
+    shake(module)
+    module.modulate(0, features, module(lq)).square().mean().backward()
+    assert all(p.grad is not None for p in module.localization.parameters())

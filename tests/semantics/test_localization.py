@@ -1,5 +1,6 @@
 import pytest
 import torch
+from torch.nn import functional as F
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.semantics.config import DESCRIPTORS
@@ -149,3 +150,49 @@ def test_every_parameter_is_trained():
 def test_heads_must_divide_the_joint_width():
     with pytest.raises(ConfigError, match="num_heads: 8 does not divide .* joint width 36"):
         SemanticLocalization(num_units=1, embed_dim=36)
+
+
+def cosine_between_units(*, width, draws=5, images=4, **options):
+    """Mean cosine of the embeddings of six untrained units, over pairs, images and draws of the weights."""
+    cosines = []
+    for seed in range(draws):
+        torch.manual_seed(seed)
+        module = SemanticLocalization(num_units=6, embed_dim=width, **options)
+        with torch.no_grad():
+            embeddings = F.normalize(module(torch.randn(images, width)), dim=-1)
+        one, other = torch.triu_indices(6, 6, offset=1)
+        cosines.append((embeddings @ embeddings.mT)[:, one, other].mean())
+    return torch.stack(cosines).mean().item()
+
+
+@pytest.mark.parametrize("width", [128, 512])
+def test_units_of_the_paper_start_with_one_embedding_and_can_start_apart(width):
+    assert cosine_between_units(width=width) > 0.99
+    residual = cosine_between_units(width=width, residual=True)
+    gated = cosine_between_units(width=width, residual=True, gate_gain=8.0)
+    assert 0.99 > residual > gated + 0.1 > 0.6
+    assert abs(cosine_between_units(width=width, past_gate=True) - 0.2) < 0.02, "all else is common to them"
+    assert 0.1 < cosine_between_units(width=width, residual=True, gate_gain=8.0, past_gate=True) < 0.3
+
+
+def test_descriptors_past_the_gate_written_out():
+    module = small(past_gate=True)
+    images = torch.randn(2, 16, dtype=torch.double)
+    p_i = module.local_descriptors
+    torch.testing.assert_close(p_i @ p_i.T, 16 * torch.eye(3, dtype=torch.double), atol=1e-5, rtol=0)
+    assert module.descriptor_weight.flatten().tolist() == [2, 2, 2]
+    with torch.no_grad():
+        module.descriptor_weight.copy_(torch.tensor([[0.5], [-1.0], [3.0]]))
+    for image, own in zip(images, module(images), strict=True):
+        paper = F.normalize(embeddings(module, image, "p_i+p_g+I_g"), dim=1)
+        expected = paper + torch.tensor([[0.5], [-1.0], [3.0]]) * F.normalize(p_i, dim=1)
+        torch.testing.assert_close(own.double(), expected, atol=1e-5, rtol=1e-5)
+    module(images).square().sum().backward()
+    assert (module.descriptor_weight.grad != 0).all()
+
+
+def test_the_gain_of_the_gate_is_where_it_starts():
+    paper, module = small().state_dict(), small(gate_gain=4.0).state_dict()
+    changed = {name for name in paper if not torch.equal(paper[name], module[name])}
+    assert paper.keys() == module.keys() and changed == {"gate.weight"}
+    torch.testing.assert_close(module["gate.weight"], 4 * paper["gate.weight"])

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch.nn import functional as F
 
@@ -64,3 +65,20 @@ def test_addition_has_no_parameters():
     features, projected = torch.randn(2, 5, 7, 6), torch.randn(2, 6, 5, 7)
     assert list(module.parameters()) == []
     assert torch.equal(module(features, projected)[1, 2, 3], features[1, 2, 3] + projected[1, :, 2, 3])
+
+
+@pytest.mark.parametrize("layer_norm", [True, False])
+def test_a_residual_modulation_starts_as_identity_and_is_learned_from_there(layer_norm):
+    torch.manual_seed(0)
+    module = LearnableModulation(channels=6, hidden_channels=4, layer_norm=layer_norm, residual=True)
+    features, guidance_map = torch.randn(2, 5, 7, 6) * 3 + 1, torch.rand(2, 1, 5, 7)
+    assert torch.equal(module(features, guidance_map), features)
+    assert torch.equal(module(features, guidance_map * -9), features)
+    module(features, guidance_map).square().sum().backward()
+    assert all(module.get_parameter(f"{name}.weight").grad.abs().sum() > 0 for name in ("gain", "bias"))
+    for parameter in module.parameters():
+        torch.nn.init.normal_(parameter)
+    hidden = F.relu(module.shared(guidance_map))
+    normalised = F.layer_norm(features, (6,)) if layer_norm else features
+    expected = features.permute(0, 3, 1, 2) + module.gain(hidden) * normalised.permute(0, 3, 1, 2) + module.bias(hidden)
+    torch.testing.assert_close(module(features, guidance_map).permute(0, 3, 1, 2), expected, atol=1e-5, rtol=1e-5)
