@@ -224,7 +224,8 @@ def test_a_new_option_of_the_guide_is_recorded_unless_it_says_why_not(monkeypatc
 def test_what_is_not_recorded_was_decided():
     """Whoever adds an option that is not recorded adds it here, too: two guides that differ in it load one another."""
     left_out = {item.name for item in fields(SemanticsConfig)} - set(SemanticsConfig.recorded_names())
-    assert left_out == {"vlm", "pretrained", "random_seed", "cache_dir", "lora_dropout"}
+    starts = {"gate_gain", "map_scale_start"}
+    assert left_out == {"vlm", "pretrained", "random_seed", "cache_dir", "lora_dropout", "preset"} | starts
 
 
 def test_names_too_long_for_a_checkpoint_are_found_when_the_network_is_built(tmp_path):
@@ -247,6 +248,8 @@ def test_names_too_long_for_a_checkpoint_are_found_when_the_network_is_built(tmp
     [
         {},
         {"attention_residual": True},
+        {"modulation_residual": True},
+        {"preset": "improved"},
         {"num_heads": 8},
         {"lora_rank": 4},
         {"lora_targets": "none"},
