@@ -6,17 +6,15 @@ import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from segsr_arch.cli.arguments.upscale import OF_OPTION_FILES
 from segsr_arch.errors import ConfigError
 from segsr_arch.scenes.dry_run import forecast
 from segsr_arch.scenes.job import prepare_job
 from segsr_arch.scenes.many.jobs import SceneTask, find_tasks, parse_shard, shard_of
+from segsr_arch.scenes.many.one_task import run_task, task_options
 from segsr_arch.scenes.many.running import run_tasks, summary_lines
 from segsr_arch.scenes.network.models import ResolvedModel, resolve_model
 from segsr_arch.scenes.options import Engine, UpscaleOptions
 from segsr_arch.scenes.preview import check_preview
-from segsr_arch.scenes.report import SceneReport
-from segsr_arch.scenes.upscaling import upscale
 
 FAILED = 1
 
@@ -80,25 +78,8 @@ def run_many(
     return FAILED if any(outcome.error is not None for outcome in outcomes) else 0
 
 
-def run_task(task: SceneTask, resolved: ResolvedModel, **more: Any) -> SceneReport:
-    """Upscale one scene.
-
-    Args:
-        task: The scene, its destination, and options that were given.
-        resolved: The network, and what its option file says of tiles.
-        more: Further arguments of :func:`~segsr_arch.scenes.upscaling.upscale`.
-    """
-    return upscale(task.src, task.dst, resolved.model, **(_options(task, resolved) | more))
-
-
-def _options(task: SceneTask, resolved: ResolvedModel) -> dict[str, Any]:
-    tile = resolved.tile
-    said = {} if tile is None else dict(zip(OF_OPTION_FILES, (tile.size, tile.overlap, tile.batch), strict=True))
-    return said | dict(task.options)
-
-
 def _forecast(tasks: Sequence[SceneTask], resolved: ResolvedModel) -> int:
     for task in tasks:
-        job = prepare_job(task.src, resolved.model, UpscaleOptions(**_options(task, resolved)))
+        job = prepare_job(task.src, resolved.model, UpscaleOptions(**task_options(task, resolved)))
         print(*forecast(job, task.dst).lines(), sep="\n")
     return 0

@@ -19,6 +19,8 @@ BACKENDS = ("torch", "onnxruntime", "openvino", "auto")
 Engine = Literal["processes", "ray"]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 """What does many scenes: processes of this machine, or tasks of Ray."""
+OF_OPTION_FILES = ("tile", "overlap", "batch")
+"""What an option file may say, too, in its ``tile:``."""
 OF_SAMPLES = ("seed", "steps", "caption")
 """Options of networks that sample."""
 _TILES = keys_of(TileOptions)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from rasterio.enums import Resampling
 from rasterio.windows import Window as RasterWindow
 
 from segsr_arch.archs.bicubic_arch import Bicubic
@@ -16,7 +17,7 @@ from segsr_arch.evaluation.figures.style import DPI, WIDTH, figure_style, new_fi
 from segsr_arch.files.atomic import atomic_write
 from segsr_arch.files.text_files import make_folder
 from segsr_arch.scenes.report import SceneReport
-from segsr_arch.scenes.source.rasters import open_raster
+from segsr_arch.scenes.source.rasters import open_raster, reading
 from segsr_arch.scenes.source.reader import SceneReader
 from segsr_arch.scenes.source.scene import Scene
 from segsr_arch.scenes.source.validity import fill_invalid
@@ -50,11 +51,7 @@ def draw_preview(scene: Scene, report: SceneReport, path: str | os.PathLike[str]
         part = liveliest_part(scene, reader)
         lr = _unit(scene, reader, part)
     scale = report.height // scene.height
-    place = part.scaled(scale)
-    with open_raster(report.dst) as dataset:
-        window = RasterWindow(place.left, place.top, place.width, place.height)
-        stored = dataset.read([band + 1 for band in scene.network_bands], window=window)
-    sr = scene.radiometry.to_unit(stored, list(scene.network_bands))
+    sr = read_output(scene, report.dst, part.scaled(scale))
     bicubic = Bicubic(upscale=scale)(torch.from_numpy(lr)[None])[0].numpy()
     low, high = np.percentile(lr, _STRETCH)
     picture = io.BytesIO()
@@ -66,6 +63,64 @@ def draw_preview(scene: Scene, report: SceneReport, path: str | os.PathLike[str]
     with atomic_write(path) as file:
         file.write(picture.getbuffer())
     return path
+
+
+def read_output(
+    scene: Scene, path: str | os.PathLike[str], window: Window, *, shape: tuple[int, int] | None = None
+) -> np.ndarray:
+    """Read what a scene has become as a network would be given it.
+
+    Args:
+        scene: The scene.
+        path: The output.
+        window: In pixels of the output.
+        shape: Rows and columns that are wanted, each the mean of what it stands for; ``None`` for those of the window.
+
+    Returns:
+        (1 or 3, h, w) float32: the scene's bands for the network, about [0, 1] where they are valid.
+    """
+    return _averaged(scene, os.fspath(path), window, [band + 1 for band in scene.network_bands], shape)
+
+
+def read_input(scene: Scene, window: Window, *, shape: tuple[int, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Read a part of a scene as a network would be given it.
+
+    Args:
+        scene: The scene.
+        window: In its pixels.
+        shape: As for :func:`read_output`.
+
+    Returns:
+        (1 or 3, h, w) float32, and which pixels (h, w) are valid.
+    """
+    bands = list(scene.network_bands)
+    height, width = shape or (window.height, window.width)
+    with SceneReader(scene) as reader:
+        pixels = reader.read(window, longest_side=max(height, width))
+    valid = np.asarray(pixels.valid[bands].all(axis=0))
+    if (height, width) == (window.height, window.width):
+        return scene.radiometry.to_unit(pixels.values[bands], bands), valid
+    place = Window(
+        top=scene.region.top + window.top,
+        left=scene.region.left + window.left,
+        height=window.height,
+        width=window.width,
+    )
+    unit = _averaged(scene, scene.path, place, [scene.indexes[band] for band in bands], (height, width))
+    rows, columns = (np.arange(out) * size // out for out, size in zip((height, width), valid.shape, strict=True))
+    return unit, valid[rows[:, None], columns]
+
+
+def _averaged(scene: Scene, path: str, window: Window, indexes: list[int], shape: tuple[int, int] | None) -> np.ndarray:
+    height, width = shape or (window.height, window.width)
+    with open_raster(path) as dataset, reading(path, window):
+        stored = dataset.read(
+            indexes,
+            window=RasterWindow(window.left, window.top, window.width, window.height),
+            out_shape=(len(indexes), height, width),
+            resampling=Resampling.average,
+        )
+    return np.asarray(scene.radiometry.to_unit(stored, list(scene.network_bands)))
 
 
 def check_preview(path: str | os.PathLike[str]) -> Path:

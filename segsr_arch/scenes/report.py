@@ -56,8 +56,7 @@ class SceneReport:
             self.crs or "no CRS",
         ]
         if self.consistency.pixels:
-            unit = "" if self.dtype.startswith("float") else " of a grey level" if self.dtype == "uint8" else " units"
-            parts.append(f"LR consistency {self.consistency.mean:.4g}{unit}")
+            parts.append(f"LR consistency {self.in_units(self.consistency.mean)}")
         if not math.isnan(self.seams.ratio):
             parts.append(f"seam ratio {self.seams.ratio:.3f}")
         parts.append(f"{self.seconds:.1f} s ({self.megapixels / max(self.seconds, 1e-9):.3g} LR megapixels/s)")
@@ -67,6 +66,11 @@ class SceneReport:
             parts.append(f"caption {self.caption!r}")
         what = "was done before" if self.skipped else "done"
         return f"{self.dst}: {what}: {', '.join(parts)}"
+
+    def in_units(self, value: float) -> str:
+        """Write a difference of stored values with their unit."""
+        unit = "" if self.dtype.startswith("float") else " of a grey level" if self.dtype == "uint8" else " units"
+        return f"{value:.4g}{unit}"
 
     def as_json(self) -> dict[str, Any]:
         """For the file beside the output: what :meth:`from_json` reads, and the two figures in words."""

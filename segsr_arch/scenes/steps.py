@@ -16,6 +16,9 @@ from segsr_arch.scenes.output.store import SceneStore
 from segsr_arch.scenes.pieces import Piece
 from segsr_arch.scenes.source.scene import Scene
 
+Watch = Callable[[float], object]
+"""Is told what share of a scene the network has done, 0 to 1; what it raises ends the work, which can go on later."""
+
 _PENDING = 2  # commits that may be under way: one waits for its step to be finished, one is written
 _STEPS_PER_TRIM = 8  # memory that was given back has to be asked for again, which after every step takes longer
 
@@ -30,6 +33,7 @@ def run_steps(
     channels: int,
     batch: int,
     shown: bool,
+    watch: Watch | None = None,
 ) -> None:
     """Do the steps of a scene that are not done, and commit each.
 
@@ -42,11 +46,19 @@ def run_steps(
         channels: Channels that the network gives.
         batch: Windows for which the network is called at once.
         shown: Whether progress is shown on stderr.
+        watch: Is told from this thread of the share that is done.
     """
     start = len(store.notes)
     done = sum(step.inner.height * step.inner.width for step in itertools.islice(layout.steps(), start))
     total, name = scene.height * scene.width, store.dst.name
     last = time.monotonic()
+
+    def advance(pixels: int) -> None:
+        nonlocal done
+        done += pixels
+        bar.update(pixels)
+        if watch is not None:
+            watch(done / total)
 
     def commit(step: Step, finished: Future[Piece]) -> None:
         nonlocal last
@@ -72,7 +84,7 @@ def run_steps(
             start=start,
             batch=batch,
             dtype=np.float64 if np.dtype(scene.dtype).kind == "f" else np.float32,
-            advance=bar.update,
+            advance=advance,
         ):
             if len(commits) == _PENDING:
                 commits.popleft().result()

@@ -21,7 +21,7 @@ from segsr_arch.scenes.preview import check_preview, draw_preview
 from segsr_arch.scenes.report import SceneReport, report_of, unmet
 from segsr_arch.scenes.source.rasters import bounded_cache
 from segsr_arch.scenes.source.reader import SceneReader
-from segsr_arch.scenes.steps import run_steps
+from segsr_arch.scenes.steps import Watch, run_steps
 from segsr_arch.windows import Window
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ def upscale(
     maps: str | os.PathLike[str] | None = None,
     preview: str | os.PathLike[str] | None = None,
     shown: bool = False,
+    watch: Watch | None = None,
     **options: Any,
 ) -> SceneReport:
     """Upscale a scene of any size; memory does not depend on it. What was interrupted goes on where it was.
@@ -55,6 +56,8 @@ def upscale(
         maps: GeoTIFF of the guidance maps to write, see :func:`segsr_arch.scenes.maps.write_maps`.
         preview: PNG to draw: input, bicubic interpolation and output of the liveliest part.
         shown: Whether progress is shown on stderr, and notes are logged as warnings.
+        watch: Is told from this thread what share of the scene the network has done, from 0 to 1. What it raises ends
+            the work; the same call goes on.
         options: The fields of :class:`~segsr_arch.scenes.options.UpscaleOptions`.
 
     Returns:
@@ -71,7 +74,7 @@ def upscale(
     job = prepare_job(src, model, UpscaleOptions(**options))
     if maps is not None:
         maps_model(job.model)  # a network without maps is refused now, not after hours
-    report = run_job(job, dst, shown=shown)
+    report = run_job(job, dst, shown=shown, watch=watch)
     if maps is not None:
         write_maps(job, maps, shown=shown)
     if preview is not None:
@@ -79,13 +82,16 @@ def upscale(
     return report
 
 
-def run_job(job: SceneJob, dst: str | os.PathLike[str], *, shown: bool = False) -> SceneReport:
+def run_job(
+    job: SceneJob, dst: str | os.PathLike[str], *, shown: bool = False, watch: Watch | None = None
+) -> SceneReport:
     """Carry out a job, or what is left of it.
 
     Args:
         job: The job.
         dst: Output.
         shown: Whether progress is shown on stderr, and notes are logged as warnings.
+        watch: See :func:`upscale`.
 
     Raises:
         SegsrError: What :func:`upscale` raises.
@@ -101,7 +107,7 @@ def run_job(job: SceneJob, dst: str | os.PathLike[str], *, shown: bool = False) 
         room = None if store.notes else check_room(dst, job.disk_need())
         before = (*job.scene.notes, *([room] if room else []))
         _say(before, shown)  # now, and not after hours
-        after = _run_steps(job, store, shown=shown)
+        after = _run_steps(job, store, shown=shown, watch=watch)
         if job.options.consistent:
             after = (*after, *unmet(store.notes))
         _say(after, shown)
@@ -123,7 +129,7 @@ def _say(notes: Sequence[str], shown: bool) -> None:
         logger.warning("%s.", note.rstrip("."))
 
 
-def _run_steps(job: SceneJob, store: SceneStore, *, shown: bool) -> tuple[str, ...]:
+def _run_steps(job: SceneJob, store: SceneStore, *, shown: bool, watch: Watch | None) -> tuple[str, ...]:
     """Do the steps that are not done; returns what the model has to say."""
     scene, spread = job.scene, job.model.extra > 0
     with (
@@ -140,6 +146,7 @@ def _run_steps(job: SceneJob, store: SceneStore, *, shown: bool) -> tuple[str, .
             channels=3 + model.extra,
             batch=job.options.batch,
             shown=shown,
+            watch=watch,
         )
         return model.notes
 

@@ -8,8 +8,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from segsr_arch.cli.upscale import run_task
 from segsr_arch.scenes.many.jobs import find_tasks
+from segsr_arch.scenes.many.one_task import run_task
 from segsr_arch.scenes.many.running import run_tasks
 from segsr_arch.scenes.network.models import resolve_model
 from segsr_arch.scenes.output.store import SceneStore

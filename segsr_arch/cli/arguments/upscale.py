@@ -7,10 +7,8 @@ from typing import Any
 from segsr_arch.capabilities import PRECISIONS
 from segsr_arch.cli.arguments.kinds import number, whole_number
 from segsr_arch.option_fields import keys_of
-from segsr_arch.scenes.options import BACKENDS, COMPRESSIONS, CONTEXTS, ENGINES, RESTS, UpscaleOptions
+from segsr_arch.scenes.options import BACKENDS, COMPRESSIONS, CONTEXTS, ENGINES, OF_OPTION_FILES, RESTS, UpscaleOptions
 
-OF_OPTION_FILES = ("tile", "overlap", "batch")
-"""What an option file may say, too, in its ``tile:``."""
 _KEYS = keys_of(UpscaleOptions)
 
 

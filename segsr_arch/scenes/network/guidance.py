@@ -57,13 +57,20 @@ def maps_model(model: SceneModel) -> "MapsModel":
     Raises:
         ConfigError: If it is no network with maps.
     """
-    inner, network, views = _taken_apart(model)
-    if inner is None or network is None or not network.has_maps:
+    inner, _, views = _taken_apart(model)
+    network = network_with_maps(model)
+    if inner is None or network is None:
         raise ConfigError(
             f"--maps: {model.name} has no guidance maps. Leave --maps out, or give a network that has some (semantics: "
             f"modules: sfem+slm+lmm) as an option file (-opt) with its checkpoint."
         )
     return MapsModel(inner, network, views=views)
+
+
+def network_with_maps(model: SceneModel) -> GuidedNetwork | None:
+    """Find the guided network within other models; ``None`` if there is none, or it has no maps."""
+    _, network, _ = _taken_apart(model)
+    return network if network is not None and network.has_maps else None
 
 
 def _refuse_programs(model: SceneModel) -> None:

@@ -108,13 +108,18 @@ class SamplingModel:
         side = max(LARGEST_OUTPUT // self.scale // self.unit, 1) * self.unit
         return TileOptions(size=side, overlap=side // 8)
 
+    @property
+    def reads_captions(self) -> bool:
+        """Whether words change what it gives."""
+        return getattr(self.network, "reads_captions", True)
+
     def told(self, drawing: Drawing) -> "SamplingModel":
         """The same network, told something else.
 
         Raises:
             ConfigError: If it cannot be told that.
         """
-        if drawing.caption is not None and not getattr(self.network, "reads_captions", True):
+        if drawing.caption is not None and not self.reads_captions:
             raise ConfigError(
                 f"--caption: {self.name} reads no words, what it gives comes from the image alone. Leave it out."
             )

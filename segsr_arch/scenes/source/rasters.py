@@ -1,6 +1,7 @@
 """How rasters are opened: anything that GDAL reads, with its warnings and errors in words of this package."""
 
 import os
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from rasterio.io import DatasetReader
 from segsr_arch.errors import DataError, first_line
 from segsr_arch.images.errors import ImageReadError
 from segsr_arch.images.reading import read_header
+from segsr_arch.replacing import replaced
 from segsr_arch.scenes.many.source_names import is_local, missing
 from segsr_arch.windows import Window
 
@@ -22,6 +24,47 @@ _MOST_LISTED = 20
 CACHE_BYTES = 24_000_000
 """Memory for blocks that GDAL has decoded; left alone, it takes a twentieth of the machine's."""
 _opening = threading.Lock()  # the filters of warnings belong to the process
+_DRIVERS = {
+    "GTiff": (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
+    "PNG": (b"\x89PNG\r\n\x1a\n",),
+    "JPEG": (b"\xff\xd8\xff",),
+    "JP2OpenJPEG": (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"),
+    "WEBP": (b"RIFF",),
+    "BMP": (b"BM",),
+    "GIF": (b"GIF8",),
+}
+"""GDAL's drivers of rasters that are one file and name no other, and how such files begin."""
+_whole_files_alone = False
+
+
+@contextmanager
+def whole_files_alone() -> Iterator[None]:
+    """Refuse, in all threads as long as the context lasts, rasters that are not one file that stands for itself.
+
+    For files of strangers: a VRT or the description of a service would have GDAL read what else lies on this machine,
+    or ask others for it.
+    """
+    with replaced(sys.modules[__name__], "_whole_files_alone", True):
+        yield
+
+
+def _forced_driver(path: str) -> str | None:
+    """The driver that is to open a raster; ``None`` for whichever GDAL finds.
+
+    Raises:
+        DataError: If it is no file that stands for itself, and only those are wanted.
+    """
+    if not _whole_files_alone:
+        return None
+    with open(path, "rb") as file:
+        beginning = file.read(12)
+    for driver, signatures in _DRIVERS.items():
+        if beginning.startswith(signatures):
+            return driver
+    raise DataError(
+        f"{path}: begins as no GeoTIFF, PNG, JPEG, JPEG 2000, WebP, BMP or GIF does, and nothing else is taken here; "
+        f"segsr upscale on the command line reads whatever GDAL does"
+    )
 
 
 def open_raster(path: str) -> DatasetReader:
@@ -41,7 +84,7 @@ def open_raster(path: str) -> DatasetReader:
     with _opening, warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         try:
-            return rasterio.open(path)
+            return rasterio.open(path, driver=_forced_driver(path))
         except (RasterioError, OSError) as error:
             raise DataError(f"{path}: GDAL opens no raster there ({_gdal_words(error)})") from error
 

@@ -115,11 +115,12 @@ class SceneReader:
         self._dataset = open_raster(scene.path)
         self._bands = BandReader(self._dataset, scene.path, scene.bands)
 
-    def read(self, window: Window) -> Pixels:
+    def read(self, window: Window, *, longest_side: int | None = None) -> Pixels:
         """Read a window.
 
         Args:
             window: In pixels of the scene's region, inside of it.
+            longest_side: Rows and columns that are read at most; of a larger window, rows and columns are left out.
 
         Returns:
             Its pixels: all bands of the scene.
@@ -131,7 +132,7 @@ class SceneReader:
         place = Window(
             top=region.top + window.top, left=region.left + window.left, height=window.height, width=window.width
         )
-        pixels = self._bands.read(place)
+        pixels = self._bands.read(place, longest_side=longest_side)
         network = list(self._scene.network_bands)
         if self._scene.radiometry.assumed(network):
             values = pixels.values[network]

@@ -1,0 +1,1 @@
+"""A page for people who do not type: an image is dropped, sharpened by what ``segsr upscale`` runs, and compared."""
