@@ -6,6 +6,7 @@ from typing import Any
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import OptionGroup, option
+from segsr_arch.semantics.tokens import TOKENS
 
 LORA_TARGETS: dict[str, tuple[str, ...]] = {
     "none": (),
@@ -24,6 +25,11 @@ _SWITCHES = {
         "attention_residual",
         "gate_gain",
         "descriptors_past_gate",
+        "earlier_tokens",
+        "tokens",
+        "removed_components",
+        "standardised_maps",
+        "map_floor",
         "learned_map_scale",
         "map_scale_start",
         "map_upsampling",
@@ -34,6 +40,8 @@ _SWITCHES = {
 _NEEDS: Mapping[str, tuple[str, tuple[Any, ...]]] = {
     "gate_gain": ("descriptors", tuple(name for name in DESCRIPTORS if name.startswith("p_i+"))),
     "descriptors_past_gate": ("descriptors", tuple(name for name in DESCRIPTORS if name.startswith("p_i"))),
+    "removed_components": ("tokens", ("reduced",)),
+    "map_floor": ("standardised_maps", (True,)),
     "map_scale_start": ("learned_map_scale", (True,)),
 }
 # What a preset sets; a value that stands beside it in the option file counts.
@@ -121,6 +129,22 @@ class SemanticsConfig(OptionGroup):
     descriptors_past_gate: bool = option(
         False, help="add each unit's descriptor to its embedding; descriptors start orthogonal (not in eq. 7)"
     )
+    earlier_tokens: int = option(
+        0,
+        help="add the tokens of so many blocks before the last, which see less of other patches; 0: none (not eq. 4)",
+        minimum=0,
+    )
+    tokens: str = option(
+        "raw",
+        help="what patch tokens are without, by running statistics: raw, centred (mean), reduced (mean and first "
+        "principal directions) or whitened (not in eq. 8)",
+        choices=TOKENS,
+    )
+    removed_components: int = option(3, help="principal directions that tokens: reduced removes", minimum=1)
+    standardised_maps: bool = option(
+        False, help="bring each map to mean 0 and deviation 1 over the image or view (not in eq. 8)"
+    )
+    map_floor: float = option(0.01, help="least deviation that standardised_maps divides by", above=0)
     learned_map_scale: bool = option(False, help="multiply each unit's map by a learned number")
     map_scale_start: float = option(
         1.0, help="where learned_map_scale starts; 25 brings a cosine map to a deviation of about 1", unrecorded=_START

@@ -47,6 +47,7 @@ class SemanticFeatureExtraction(KeepsFrozenOut):
         split_attention(visual.transformer.resblocks)
         self.visual = add_lora(visual, config)
         self.freeze("visual", identity=tower.identity, is_trained=is_lora)
+        self.earlier_tokens = config.earlier_tokens
         self.scale = scale
         self.patch_size: int = visual.conv1.kernel_size[0]
         self.embed_dim: int = visual.proj.shape[1]
@@ -78,7 +79,8 @@ class SemanticFeatureExtraction(KeepsFrozenOut):
 
         Returns:
             I_g (B, C) and I_l (B, C, Hc, Wc) with Hc = ceil(scale * H / patch_size), both after the tower's last
-            normalisation and its projection into the joint space.
+            normalisation and its projection into the joint space. With ``earlier_tokens`` I_l is the sum of the unit
+            vectors of the last tokens and of those so many blocks before, which take the same way into that space.
         """
         size = (lq.shape[-2] * self.scale, lq.shape[-1] * self.scale)
         images = F.interpolate(lq, size=size, mode="bilinear", align_corners=False)
@@ -90,10 +92,17 @@ class SemanticFeatureExtraction(KeepsFrozenOut):
         class_token = visual.class_embedding.to(tokens.dtype).expand(tokens.shape[0], 1, -1)
         tokens = torch.cat([class_token, tokens], dim=1)
         tokens = visual.ln_pre(tokens + self._position_embedding(rows, columns).to(tokens.dtype))
-        for block in visual.transformer.resblocks:
+        blocks, earlier = visual.transformer.resblocks, tokens
+        for number, block in enumerate(blocks):
+            if number == len(blocks) - self.earlier_tokens:
+                earlier = tokens
             tokens = block(tokens)
         joint = visual.ln_post(tokens) @ visual.proj.to(tokens.dtype)
-        local_features = joint[:, 1:].transpose(1, 2).unflatten(2, (rows, columns))
+        local = joint[:, 1:]
+        if self.earlier_tokens:
+            seen_before = visual.ln_post(earlier[:, 1:]) @ visual.proj.to(tokens.dtype)
+            local = F.normalize(local, dim=-1) + F.normalize(seen_before, dim=-1)
+        local_features = local.transpose(1, 2).unflatten(2, (rows, columns))
         if visual.pool_type == "avg":
             if visual.final_ln_after_pool:
                 pooled = visual.ln_post(tokens[:, 1:].mean(dim=1))

@@ -10,9 +10,10 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.feature_extraction import SemanticFeatureExtraction
 from segsr_arch.semantics.localization import SemanticLocalization
-from segsr_arch.semantics.maps import LearnedUpsampling, cosine_maps, needed_cells, resize_maps
+from segsr_arch.semantics.maps import LearnedUpsampling, cosine_maps, needed_cells, resize_maps, standardise_maps
 from segsr_arch.semantics.modulation import FeatureAddition, LearnableModulation
 from segsr_arch.semantics.signals import Signals
+from segsr_arch.semantics.tokens import TokenStatistics
 from segsr_arch.windows import Window
 
 
@@ -59,6 +60,7 @@ class SemanticGuide(nn.Module):
         used = config.modules.split("+")
         self.feature_extraction = SemanticFeatureExtraction(config=config, scale=scale)
         self.localization: SemanticLocalization | None = None
+        self.tokens: TokenStatistics | None = None
         self.map_scale: nn.Parameter | None = None
         self.map_upsampling: LearnedUpsampling | None = None
         self.projection: nn.ModuleList | None = None
@@ -74,6 +76,8 @@ class SemanticGuide(nn.Module):
                 gate_gain=config.gate_gain,
                 past_gate=config.descriptors_past_gate,
             )
+            if config.tokens != "raw":
+                self.tokens = TokenStatistics(embed_dim=width, kind=config.tokens, removed=config.removed_components)
             if config.learned_map_scale:
                 self.map_scale = nn.Parameter(torch.full((len(unit_channels),), float(config.map_scale_start)))
             if config.map_upsampling == "learned":
@@ -119,8 +123,8 @@ class SemanticGuide(nn.Module):
         """Compute signals on the patch grid from features that need not be of the same view of a scene (eq. 5-8).
 
         The global feature says how patches are looked at, all of them alike (eq. 5); beside it a cell reads the token
-        of its own patch alone (eq. 8). So I_g may be that of a wider view than I_l, and cells of overlapping views may
-        be blended, before :meth:`refine`.
+        of its own patch alone (eq. 8), and the whole view where maps are standardised. So I_g may be that of a wider
+        view than I_l, and cells of overlapping views may be blended, before :meth:`refine`.
 
         Args:
             global_feature: I_g (B, C); without SLM it is not read.
@@ -129,7 +133,10 @@ class SemanticGuide(nn.Module):
         Returns:
             Maps (B, k, Hc, Wc) float32 with SLM, otherwise I_l itself.
         """
-        return local_features if self.localization is None else self.look(global_feature, local_features).maps
+        if self.localization is None:
+            return local_features
+        maps = self.look(global_feature, local_features).maps
+        return standardise_maps(maps, floor=self.config.map_floor) if self.config.standardised_maps else maps
 
     def refine(self, cells: Tensor) -> Tensor:
         """Make signals for :meth:`modulate` of what :meth:`cells` gives: by the learned scale and upsampling, if any.
@@ -153,7 +160,7 @@ class SemanticGuide(nn.Module):
             lq: LR images (B, 3, H, W), RGB in [0, 1].
 
         Returns:
-            Features, embeddings and maps, before any learned scale or upsampling.
+            Features, embeddings and maps, before they are standardised, scaled or upsampled, if they are.
 
         Raises:
             ConfigError: If this guide has no localization, and so no maps.
@@ -173,7 +180,7 @@ class SemanticGuide(nn.Module):
             global_feature=global_feature,
             local_features=local_features,
             embeddings=embeddings,
-            maps=cosine_maps(embeddings, local_features),
+            maps=cosine_maps(embeddings, local_features if self.tokens is None else self.tokens(local_features)),
         )
 
     def _step(self, stride: float) -> float:

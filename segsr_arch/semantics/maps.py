@@ -23,6 +23,21 @@ def cosine_maps(embeddings: Tensor, local_features: Tensor) -> Tensor:
         return torch.einsum("bkc,bchw->bkhw", queries, patches)
 
 
+def standardise_maps(maps: Tensor, *, floor: float) -> Tensor:
+    """Bring each map to a mean of zero and a deviation of one over the image (not in the paper).
+
+    Args:
+        maps: (B, k, Hc, Wc).
+        floor: Least deviation that is divided by, so that a flat map stays flat and does not become noise.
+
+    Returns:
+        Maps of the same shape; all zero where an image is a single patch.
+    """
+    centred = maps - maps.mean(dim=(-2, -1), keepdim=True)
+    deviation = centred.square().mean(dim=(-2, -1), keepdim=True).clamp_min(floor**2).sqrt()
+    return centred / deviation
+
+
 def _interpolation_matrix(source: int, target: int, step: float, start: float, first: int, like: Tensor) -> Tensor:
     """Weights (target, source) of linear interpolation.
 

@@ -16,6 +16,7 @@ from segsr_arch.known_names import close_matches
 from segsr_arch.running.logs import errors_only
 from segsr_arch.semantics.config import SemanticsConfig
 from segsr_arch.semantics.localization import SemanticLocalization
+from segsr_arch.semantics.tokens import TokenStatistics
 from segsr_arch.semantics.vision_weights import draw_random_weights, find_weights, load_visual_weights
 
 # Only the vision tower is used, so the text tower is built as small as open_clip allows and dropped at once.
@@ -175,6 +176,7 @@ def check_available(config: SemanticsConfig) -> None:
     name, tag_owner, content = resolve_configuration(config.vlm)
     _check_preprocessing(name, content)
     visual = _outline(name, content)
+    _check_depth(name, visual, config)
     if "slm" in config.modules.split("+"):
         with torch.device("meta"):
             SemanticLocalization(
@@ -183,11 +185,20 @@ def check_available(config: SemanticsConfig) -> None:
                 num_heads=config.num_heads,
                 reduction=config.metanet_reduction,
             )
+            TokenStatistics(embed_dim=visual.proj.shape[1], kind=config.tokens, removed=config.removed_components)
     if config.pretrained is None:
         return
     path = find_weights(tag_owner, config.pretrained, config.cache_dir)
     if Path(config.pretrained).is_file():
         load_visual_weights(visual.to_empty(device="cpu"), path, name)
+
+
+def _check_depth(name: str, visual: VisionTransformer, config: SemanticsConfig) -> None:
+    blocks = len(visual.transformer.resblocks)
+    if config.earlier_tokens >= blocks:
+        raise ConfigError(
+            f"semantics: earlier_tokens: {config.earlier_tokens}: {name} has {blocks} blocks, so it must be less."
+        )
 
 
 def known_identity(config: SemanticsConfig) -> FrozenIdentity | None:
@@ -222,6 +233,7 @@ def build_vision_tower(config: SemanticsConfig) -> VisionTower:
     name, tag_owner, content = resolve_configuration(config.vlm)
     preprocessing = content.get("preprocess_cfg", {})
     visual = _build_visual(name, model_config(content))
+    _check_depth(name, visual, config)
     if config.pretrained is None:
         draw_random_weights(visual, config.random_seed)
         source = f"random({config.random_seed})"

@@ -57,6 +57,9 @@ SWITCHES = {
         "attention_residual": True,
         "gate_gain": 8.0,
         "descriptors_past_gate": True,
+        "earlier_tokens": 1,
+        "tokens": "centred",
+        "standardised_maps": True,
         "learned_map_scale": True,
         "map_upsampling": "learned",
     },
@@ -99,6 +102,8 @@ def test_errors_are_also_the_builtins():
     ("options", "message"),
     [
         ({"map_scale_start": 25.0}, "map_scale_start: has no effect without learned_map_scale: true; remove it."),
+        ({"map_floor": 0.1}, "map_floor: has no effect without standardised_maps: true; remove it."),
+        ({"removed_components": 2, "tokens": "centred"}, "removed_components: has no effect without tokens: reduced;"),
         ({"gate_gain": 8.0, "descriptors": "p_i"}, "gate_gain: has no effect without descriptors: p_i+p_g or p_i+I_g"),
         ({"descriptors_past_gate": True, "descriptors": "p_g+I_g"}, "descriptors_past_gate: has no effect without"),
     ],
