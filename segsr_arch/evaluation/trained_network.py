@@ -134,15 +134,17 @@ class TrainedNetwork:
         """Compute the guidance maps of an image on the patch grid (SeG-SR eq. 8).
 
         Args:
-            item: With ``lq``: (3, H, W) RGB in [0, 1].
+            item: With ``lq``: (3, H, W) RGB in [0, 1], and perhaps ``gt``.
 
         Returns:
             (k, Hc, Wc) float16 in [-1, 1], Hc = ceil(sH / p); ``None`` without a guide that has maps.
         """
         if not self.has_maps:
             return None
+        seen = (item["lq"], item.get("gt"))
         with torch.no_grad():
-            maps = self.network.guide.view(item["lq"].unsqueeze(0).to(self.device)).maps[0]
+            images = (None if image is None else image.unsqueeze(0).to(self.device) for image in seen)
+            maps = self.network.guide.view(*images).maps[0]
         return maps.clamp(-1, 1).cpu().numpy().astype(np.float16)
 
     @property

@@ -124,7 +124,7 @@ class GuidedNetwork(nn.Module):
         if pretrain_base is not None:
             load_base_weights(base, pretrain_base)
 
-    def signals(self, lq: Tensor) -> Signals:
+    def signals(self, lq: Tensor, gt: Tensor | None = None) -> Signals:
         """Compute from whole images what guides the units, for :meth:`forward` on tiles of them.
 
         .. code-block:: python
@@ -134,14 +134,15 @@ class GuidedNetwork(nn.Module):
 
         Args:
             lq: LR images (B, 3, H, W), RGB in [0, 1].
+            gt: HR images (B, 3, sH, sW), which only a guide with ``semantics: maps: oracle`` sees, and needs.
 
         Raises:
-            ConfigError: If the input has not three channels.
+            ConfigError: If the input has not three channels, or the guide misses an HR image.
         """
         check_rgb(lq, "The semantic guide")
-        return Signals(values=self.guide(lq), image=Window(height=lq.shape[-2], width=lq.shape[-1]))
+        return Signals(values=self.guide(lq, gt), image=Window(height=lq.shape[-2], width=lq.shape[-1]))
 
-    def forward(self, lq: Tensor, *, signals: Signals | None = None) -> Tensor:
+    def forward(self, lq: Tensor, *, signals: Signals | None = None, gt: Tensor | None = None) -> Tensor:
         """Super-resolve.
 
         The base gets a copy, with which it may do what it likes.
@@ -150,12 +151,14 @@ class GuidedNetwork(nn.Module):
             lq: LR images (B, 3, H, W), RGB in [0, 1], any size of at least one pixel.
             signals: What guides the units, if that has been computed from larger images of which these are tiles;
                 ``None`` computes it from ``lq``.
+            gt: As for :meth:`signals`.
 
         Returns:
             SR images (B, 3, sH, sW), about [0, 1], not clipped.
 
         Raises:
-            ConfigError: If the input has not three channels, or is not what the signals are for; under
+            ConfigError: If the input has not three channels, or is not what the signals are for, or the guide misses
+                an HR image; under
                 ``DataParallel``, if it is called by two threads at once, or in the backward pass if the base computes
                 a part again that holds a unit.
         """
@@ -167,7 +170,7 @@ class GuidedNetwork(nn.Module):
                 "DataParallel is not supported: start one process a GPU instead (torchrun --nproc_per_node N "
                 "-m segsr_arch.cli.basicsr train -opt FILE --launcher pytorch), or set num_gpu: 1."
             )
-        current = self.guide(lq) if signals is None else signals
+        current = self.guide(lq, gt) if signals is None else signals
         if self._current.signals is not None:
             raise ConfigError(
                 "This network is called while it runs already, from another thread or within itself. Give each thread "
@@ -187,23 +190,24 @@ class GuidedNetwork(nn.Module):
         return self.guide.has_maps
 
     @torch.no_grad()
-    def guidance_maps(self, lq: Tensor) -> Tensor:
+    def guidance_maps(self, lq: Tensor, gt: Tensor | None = None) -> Tensor:
         """Return the semantic guidance maps of an image, for looking at (SeG-SR eq. 8, figure 7).
 
         Args:
             lq: LR images (B, 3, H, W), RGB in [0, 1].
+            gt: As for :meth:`signals`.
 
         Returns:
-            Maps (B, k, H, W), one a unit, cosine similarities in [-1, 1], float32, resized bilinearly, before any
-            learned scale or upsampling.
+            Maps (B, k, H, W), one a unit, cosine similarities in [-1, 1], float32, resized bilinearly, before they are
+            standardised, scaled or upsampled, if they are.
 
         Raises:
-            ConfigError: If the guide has no localization, and so no maps.
+            ConfigError: If the guide has no localization, and so no maps, or misses an HR image.
         """
         modes = {module: module.training for module in self.guide.modules()}
         self.guide.eval()
         try:
-            return self.guide.resize(self.guide.view(lq).maps, (lq.shape[-2], lq.shape[-1])).clamp(-1, 1)
+            return self.guide.resize(self.guide.view(lq, gt).maps, (lq.shape[-2], lq.shape[-1])).clamp(-1, 1)
         finally:
             for module, was_training in modes.items():
                 module.training = was_training

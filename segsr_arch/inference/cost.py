@@ -1,5 +1,6 @@
 """What one pass of a network costs: parameters, multiply-accumulates, time."""
 
+import contextlib
 import statistics
 import time
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from segsr_arch.capabilities import size_rule_of
+from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.results.record import Cost
 
 LR_SIZE = (64, 64)
@@ -72,8 +74,13 @@ def _input(network: nn.Module, lr_size: tuple[int, int]) -> torch.Tensor:
     return torch.rand(1, 3, *size, generator=generator).to(first.device, first.dtype)
 
 
+def costing(network: nn.Module) -> contextlib.AbstractContextManager[None]:
+    """Context in which a network runs on images that only what a pass costs is asked of."""
+    return network.guide.standing_in() if isinstance(network, GuidedNetwork) else contextlib.nullcontext()
+
+
 def _run(network: nn.Module, image: torch.Tensor) -> None:
-    with torch.no_grad():
+    with torch.no_grad(), costing(network):
         network(image)
 
 

@@ -40,13 +40,14 @@ def to_inference_form(network: nn.Module, *, precision: str = "bf16") -> nn.Modu
         The same network in evaluation mode; its input and output stay float32, and nothing in it can be trained.
 
     Raises:
-        ConfigError: If the precision is not known, or the network cannot be run in it.
+        ConfigError: If the precision is not known, or the network cannot be run in it, or is for study alone.
     """
     if precision not in PRECISIONS:
         raise ConfigError(f"precision: {precision!r} is not known; use {', '.join(PRECISIONS)}.")
     network.eval().requires_grad_(False)
     base = network
     if isinstance(network, GuidedNetwork):
+        network.guide.refuse_study("the form for inference")
         network.guide.feature_extraction.fold()
         network.form = f"inference, {precision}"
         base = network.base

@@ -46,6 +46,12 @@ class GuideTrainOptions(OptionGroup):
     shares_section = True
 
     lora_lr_factor: float = option(1.0, help="learning rate of LoRA over that of the rest", minimum=0)
+    unit_penalty: float = option(
+        0.0,
+        help="weight of the mean squared cosine between the localization embeddings of two units, a loss that keeps "
+        "units apart (not in eq. 11)",
+        minimum=0,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

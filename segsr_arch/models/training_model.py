@@ -112,10 +112,15 @@ class TrainingModel(ValidatedModel):
             Scalars that depend on what is trained, by the names under which they are logged; their sum is minimised.
         """
         with self.autocast():
-            output = self.training_network(lq)
+            output = self.run_network(lq, gt)
         self.output = output.detach()
         losses: OrderedDict[str, Tensor] = self.losses(output.float(), gt)
         return losses
+
+    def run_network(self, lq: Tensor, gt: Tensor) -> Tensor:
+        """Super-resolve LR images (b, C, H, W) in a step of training; a network that is for study may see ``gt``."""
+        sr: Tensor = self.training_network(lq)
+        return sr
 
     def parameter_groups(self, lr: float) -> list[dict[str, Any]]:
         """Make the groups of what ``optim_g`` trains.

@@ -11,7 +11,7 @@ from torch import nn
 
 from segsr_arch.capabilities import size_rule_of
 from segsr_arch.errors import ConfigError
-from segsr_arch.inference.cost import seconds_of
+from segsr_arch.inference.cost import costing, seconds_of
 from segsr_arch.reproduction.execution import Slot
 from segsr_arch.reproduction.plan import Run
 from segsr_arch.running.logs import errors_only
@@ -110,8 +110,9 @@ def measure_pace(
     with _threads(slot.threads), errors_only("segsr_arch.semantics"):
         try:
             network = build_base(run.train["network_g"]).to(device).train()
-            step = _time_steps(network, run.train, device, step_done)
-            image = _time_image(network, lr_size, device)
+            with costing(network):
+                step = _time_steps(network, run.train, device, step_done)
+                image = _time_image(network, lr_size, device)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise

@@ -6,6 +6,7 @@ from typing import Any
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import OptionGroup, option
+from segsr_arch.semantics.controls import MAPS
 from segsr_arch.semantics.tokens import TOKENS
 
 LORA_TARGETS: dict[str, tuple[str, ...]] = {
@@ -33,6 +34,7 @@ _SWITCHES = {
         "learned_map_scale",
         "map_scale_start",
         "map_upsampling",
+        "maps",
     ),
     "lmm": ("layer_norm", "modulation_residual"),
 }
@@ -151,6 +153,12 @@ class SemanticsConfig(OptionGroup):
     )
     map_upsampling: str = option(
         "bilinear", help="how maps reach the size of the LR image (eq. 8): bilinear or learned", choices=MAP_UPSAMPLING
+    )
+    maps: str = option(
+        "own",
+        help="for study: zero, shuffled (those of another image) or oracle (the vision tower sees the HR image, where "
+        "there is one); own for a guide that guides",
+        choices=MAPS,
     )
     layer_norm: bool = option(True, help="normalise a unit's features before they are modulated (eq. 9)")
     modulation_residual: bool = option(

@@ -71,20 +71,28 @@ class SemanticFeatureExtraction(KeepsFrozenOut):
             grid = F.interpolate(grid.float(), size=(rows, columns), mode="bicubic", align_corners=False)
         return torch.cat([embedding[:1], grid.to(embedding.dtype).flatten(2)[0].T])
 
+    def enlarge(self, lq: Tensor) -> Tensor:
+        """Bring LR images (B, 3, H, W) to the size that the tower sees, (B, 3, sH, sW), bilinearly (eq. 1)."""
+        size = (lq.shape[-2] * self.scale, lq.shape[-1] * self.scale)
+        return F.interpolate(lq, size=size, mode="bilinear", align_corners=False)
+
     def forward(self, lq: Tensor) -> tuple[Tensor, Tensor]:
-        """Extract the features.
+        """Extract the features of LR images (B, 3, H, W), RGB in [0, 1], of any size; returns what :meth:`see` does."""
+        return self.see(self.enlarge(lq))
+
+    def see(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Extract the features of images as large as HR images.
 
         Args:
-            lq: LR images (B, 3, H, W), RGB in [0, 1], of any size.
+            images: (B, 3, sH, sW), RGB in [0, 1], of any size.
 
         Returns:
-            I_g (B, C) and I_l (B, C, Hc, Wc) with Hc = ceil(scale * H / patch_size), both after the tower's last
+            I_g (B, C) and I_l (B, C, Hc, Wc) with Hc = ceil(sH / patch_size), both after the tower's last
             normalisation and its projection into the joint space. With ``earlier_tokens`` I_l is the sum of the unit
             vectors of the last tokens and of those so many blocks before, which take the same way into that space.
         """
-        size = (lq.shape[-2] * self.scale, lq.shape[-1] * self.scale)
-        images = F.interpolate(lq, size=size, mode="bilinear", align_corners=False)
-        images = pad_to_multiple((images - self.mean.to(lq.dtype)) / self.std.to(lq.dtype), self.patch_size)
+        dtype = images.dtype
+        images = pad_to_multiple((images - self.mean.to(dtype)) / self.std.to(dtype), self.patch_size)
         visual = self.visual
         patches = visual.conv1(images.to(visual.conv1.weight.dtype))
         rows, columns = patches.shape[-2:]

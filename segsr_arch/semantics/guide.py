@@ -1,6 +1,7 @@
 """The semantic guide: from an LR image to signals for the units, and from signals to modulated features."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -8,6 +9,7 @@ from torch import Tensor, nn
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.semantics.config import SemanticsConfig
+from segsr_arch.semantics.controls import OtherMaps
 from segsr_arch.semantics.feature_extraction import SemanticFeatureExtraction
 from segsr_arch.semantics.localization import SemanticLocalization
 from segsr_arch.semantics.maps import LearnedUpsampling, cosine_maps, needed_cells, resize_maps, standardise_maps
@@ -57,10 +59,12 @@ class SemanticGuide(nn.Module):
     def __init__(self, *, config: SemanticsConfig, unit_channels: Sequence[int], scale: int) -> None:
         super().__init__()
         self.config = config
+        self._stands_in = False
         used = config.modules.split("+")
         self.feature_extraction = SemanticFeatureExtraction(config=config, scale=scale)
         self.localization: SemanticLocalization | None = None
         self.tokens: TokenStatistics | None = None
+        self.others = OtherMaps(num_maps=len(unit_channels)) if config.maps == "shuffled" else None
         self.map_scale: nn.Parameter | None = None
         self.map_upsampling: LearnedUpsampling | None = None
         self.projection: nn.ModuleList | None = None
@@ -108,16 +112,65 @@ class SemanticGuide(nn.Module):
         """Whether the units are guided by maps (SLM)."""
         return self.localization is not None
 
-    def forward(self, lq: Tensor) -> Tensor:
+    def forward(self, lq: Tensor, gt: Tensor | None = None) -> Tensor:
         """Compute the signals of an image (SeG-SR eq. 1-8, before the maps reach the size of a unit).
 
         Args:
             lq: LR images (B, 3, H, W), RGB in [0, 1].
+            gt: HR images (B, 3, sH, sW), which a guide with ``maps: oracle`` sees; no other one looks at them.
 
         Returns:
             Signals for :meth:`modulate`: (B, k, rows, columns) float32 with SLM, otherwise I_l (B, C, Hc, Wc).
+
+        Raises:
+            ConfigError: If the guide is to see HR images and there are none, or none of that size.
         """
-        return self.refine(self.cells(*self.feature_extraction(lq)))
+        cells = self.cells(*self.extract(lq, gt))
+        return self.refine(cells if self.others is None else self.others(cells, lq))
+
+    def extract(self, lq: Tensor, gt: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Compute I_g (B, C) and I_l (B, C, Hc, Wc) (eq. 1-4) of what the guide sees; see :meth:`forward`."""
+        if self.config.maps != "oracle":
+            features: tuple[Tensor, Tensor] = self.feature_extraction(lq)
+            return features
+        size = [self.feature_extraction.scale * side for side in lq.shape[-2:]]
+        if gt is None and not self._stands_in:
+            raise ConfigError(
+                "semantics: maps: oracle: this guide sees the HR image, and there is none here. It is for study, in "
+                "training, validation and segsr evaluate with ground truth; set maps: own for any other use."
+            )
+        if gt is None:
+            gt = self.feature_extraction.enlarge(lq)
+        if [gt.shape[0], *gt.shape[-2:]] != [lq.shape[0], *size]:
+            raise ConfigError(
+                f"semantics: maps: oracle: HR images {tuple(gt.shape)} are not those of LR images {tuple(lq.shape)}."
+            )
+        features = self.feature_extraction.see(gt)
+        return features
+
+    @contextlib.contextmanager
+    def standing_in(self) -> Iterator[None]:
+        """Let the enlarged LR image stand in for a HR image that is missing: only what a pass costs is asked."""
+        before, self._stands_in = self._stands_in, True
+        try:
+            yield
+        finally:
+            self._stands_in = before
+
+    def refuse_study(self, purpose: str) -> None:
+        """Refuse a guide that is for study alone, where its images are all that there is.
+
+        Args:
+            purpose: What it is wanted for.
+
+        Raises:
+            ConfigError: If it is guided by maps of other images, or of HR images.
+        """
+        if self.config.maps in ("shuffled", "oracle"):
+            raise ConfigError(
+                f"semantics: maps: {self.config.maps}: this guide is for study, not for {purpose}; use a network that "
+                f"was trained with maps: own."
+            )
 
     def cells(self, global_feature: Tensor, local_features: Tensor) -> Tensor:
         """Compute signals on the patch grid from features that need not be of the same view of a scene (eq. 5-8).
@@ -153,19 +206,20 @@ class SemanticGuide(nn.Module):
             cells = self.map_upsampling(cells).float()
         return cells
 
-    def view(self, lq: Tensor) -> GuideView:
-        """Compute the maps with all that they are made of (SeG-SR eq. 1-8).
+    def view(self, lq: Tensor, gt: Tensor | None = None) -> GuideView:
+        """Compute the maps with all that they are made of (SeG-SR eq. 1-8); never those of other images.
 
         Args:
             lq: LR images (B, 3, H, W), RGB in [0, 1].
+            gt: As for :meth:`forward`.
 
         Returns:
             Features, embeddings and maps, before they are standardised, scaled or upsampled, if they are.
 
         Raises:
-            ConfigError: If this guide has no localization, and so no maps.
+            ConfigError: If this guide has no localization, and so no maps, or misses an HR image.
         """
-        return self.look(*self.feature_extraction(lq))
+        return self.look(*self.extract(lq, gt))
 
     def look(self, global_feature: Tensor, local_features: Tensor) -> GuideView:
         """As :meth:`view`, from the features I_g (B, C) and I_l (B, C, Hc, Wc) (SeG-SR eq. 5-8).
@@ -176,11 +230,12 @@ class SemanticGuide(nn.Module):
         if self.localization is None:
             raise ConfigError(f"semantics: modules: {self.config.modules} has no maps; only sfem+slm+lmm has.")
         embeddings = self.localization(global_feature)
+        maps = cosine_maps(embeddings, local_features if self.tokens is None else self.tokens(local_features))
         return GuideView(
             global_feature=global_feature,
             local_features=local_features,
             embeddings=embeddings,
-            maps=cosine_maps(embeddings, local_features if self.tokens is None else self.tokens(local_features)),
+            maps=0 * maps if self.config.maps == "zero" else maps,
         )
 
     def _step(self, stride: float) -> float:

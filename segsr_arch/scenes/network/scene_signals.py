@@ -68,11 +68,15 @@ class SceneSignals:
         height: Rows of the scene, in LR pixels.
         width: Columns of the scene, in LR pixels.
         views: Sizes of what is seen.
+
+    Raises:
+        ConfigError: If the guide is for study alone (``semantics: maps``).
     """
 
     def __init__(
         self, guide: SemanticGuide, read: Callable[[Window], Tensor], *, height: int, width: int, views: Views
     ) -> None:
+        guide.refuse_study("scenes")
         self._guide, self._read = guide, read
         self._scene = Window(height=height, width=width)
         extraction = guide.feature_extraction
