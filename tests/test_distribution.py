@@ -78,5 +78,7 @@ def test_what_the_package_tells_to_install_is_there(wheel):
     extras = set(metadata.get_all("Provides-Extra"))
     told = {(name, extra) for name, extra in told if extra in extras or name == "segsr-arch"}
     told |= {("segsr-arch", metric.extra) for metric in CATALOGUE.values() if metric.extra}
-    assert told == {("segsr-arch", extra) for extra in ("diffusion", "export", "iqa", "perceptual", "ray", "zoo")}
+    assert told == {
+        ("segsr-arch", extra) for extra in ("app", "diffusion", "export", "iqa", "perceptual", "ray", "zoo")
+    }
     assert {extra for _, extra in told} <= extras

@@ -31,8 +31,8 @@ _LOOK_SECONDS = 0.2
 _one_at_a_time = threading.Lock()  # a network runs for one job, and jobs share the cores
 
 
-class DroppedError(Exception):
-    """Nobody waits for the result any more."""
+class StoppedError(Exception):
+    """The visitor has stopped the job, or is gone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,8 +120,9 @@ def carry_out(
 
     Raises:
         SegsrError: What :func:`~segsr_arch.scenes.upscale` raises, with the image's own name.
-        DroppedError: If the upload was dropped meanwhile.
+        StoppedError: If the visitor stops it, gives another image, or leaves.
     """
+    upload.stop.clear()
     try:
         with _turn(upload, watch), _own_words(upload):
             return _made(upload, network, wish, watch)
@@ -144,8 +145,7 @@ def _made(upload: Upload, network: OfferedNetwork, wish: Wish, watch: Watch) -> 
         what = f"sample {number + 1} of {len(tasks)}" if len(tasks) > 1 else f"{network.name}"
 
         def told(share: float, number: int = number, what: str = what) -> None:
-            if upload.dropped.is_set():
-                raise DroppedError
+            _check_wanted(upload)
             watch((number + share) / len(tasks), what)
 
         told(0.0)
@@ -163,12 +163,16 @@ def _made(upload: Upload, network: OfferedNetwork, wish: Wish, watch: Watch) -> 
     )
 
 
+def _check_wanted(upload: Upload) -> None:
+    if upload.stop.is_set() or upload.dropped.is_set():
+        raise StoppedError
+
+
 @contextlib.contextmanager
 def _turn(upload: Upload, watch: Watch) -> Iterator[None]:
     """Wait for one's turn, and keep it for the block."""
     while not _one_at_a_time.acquire(timeout=_LOOK_SECONDS):
-        if upload.dropped.is_set():
-            raise DroppedError
+        _check_wanted(upload)
         watch(0.0, _WAITING)
     try:
         yield
@@ -182,8 +186,7 @@ def _own_words(upload: Upload) -> Iterator[None]:
     try:
         yield
     except SegsrError as error:
-        if upload.dropped.is_set():
-            raise DroppedError from error
+        _check_wanted(upload)
         raise type(error)(upload.named(str(error))) from error
 
 

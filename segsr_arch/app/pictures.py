@@ -53,11 +53,13 @@ class Comparison:
         before: PNG of the input.
         after: PNG of the output.
         words: What is shown, and what black and white stand for.
+        shape: Rows and columns of each.
     """
 
     before: Path
     after: Path
     words: str
+    shape: tuple[int, int]
 
 
 def compare(made: Made, view: View, *, side: str = "as it is stored", sample: int = 0) -> Comparison:
@@ -96,7 +98,7 @@ def compare(made: Made, view: View, *, side: str = "as it is stored", sample: in
     what = "the whole image" if part == _all_of(made) else f"{part.width} x {part.height} pixels of the input"
     if shrink < 1:
         what += f", reduced to {shrink:.0%} of the output's size"
-    return Comparison(before=before, after=after, words=f"Shown: {what}. {words}")
+    return Comparison(before=before, after=after, words=f"Shown: {what}. {words}", shape=shown[0].shape[1:])
 
 
 _NEAREST = cv2.INTER_NEAREST_EXACT

@@ -25,17 +25,19 @@ class Upload:
         received: The same file as it arrived.
 
     Attributes:
-        dropped: Set when nobody waits for it any more: work on it ends at the next tile.
+        dropped: Set when it is gone, and nobody waits for what is made of it.
+        stop: Set while what is being made of it is not wanted; work on it ends at the next tile.
     """
 
     def __init__(self, source: Path, folder: Path, *, received: Path) -> None:
         self.source, self.folder = source, folder
         self._received = received
-        self.dropped = threading.Event()
+        self.dropped, self.stop = threading.Event(), threading.Event()
 
     def drop(self) -> None:
         """Remove everything; work that still runs ends by itself."""
         self.dropped.set()
+        self.stop.set()
         with contextlib.suppress(OSError):  # whoever has given the same content since has another file of that name
             if self._received.samefile(self.source):
                 self._received.unlink()

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from segsr_arch.cli.arguments import (
+    app,
     caption,
     compare,
     demo,
@@ -40,6 +41,7 @@ _SUBCOMMANDS = (
     upscale,
     infer,
     infer_dir,
+    app,
     schema,
     demo,
 )

@@ -9,7 +9,7 @@ import pytest
 import rasterio
 
 from segsr_arch.app.facts import facts_of
-from segsr_arch.app.jobs import DroppedError, Wish, carry_out, with_bands, with_range
+from segsr_arch.app.jobs import StoppedError, Wish, carry_out, with_bands, with_range
 from segsr_arch.app.networks import load_offered
 from segsr_arch.app.pictures import spread_picture
 from segsr_arch.app.visits import Visits
@@ -154,7 +154,7 @@ def test_a_job_ends_at_the_next_tile_when_its_image_is_dropped(visits, offered, 
     def leave(share, what):
         visits.end("a")
 
-    with pytest.raises(DroppedError):
+    with pytest.raises(StoppedError):
         carry_out(upload, offered[BICUBIC], Wish(), watch=leave)
     assert not list((tmp_path / "visits").rglob("*.*"))
 

@@ -1,25 +1,10 @@
 """The page in Debian's Chromium: a pointer and a keyboard move the divider, headers sort, nothing leaves the page."""
 
-import base64
-import json
-import shutil
-
-import cv2
-import numpy as np
 import pytest
 
 from segsr_arch.evaluation.report import write_report
+from tests.browser import ActionChains, By, Keys, Select, headless, requested, screenshot
 from tests.evaluation.report.small_runs import BLUE, LPIPS, PSNR, RED, write_run
-
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-if not CHROMIUM or not DRIVER:
-    pytest.skip("chromium and chromedriver are not installed (apt install chromium-driver)", allow_module_level=True)
-webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed (pip install selenium)")
-from selenium.webdriver.chrome.service import Service  # noqa: E402
-from selenium.webdriver.common.action_chains import ActionChains  # noqa: E402
-from selenium.webdriver.common.by import By  # noqa: E402
-from selenium.webdriver.common.keys import Keys  # noqa: E402
-from selenium.webdriver.support.select import Select  # noqa: E402
 
 COLUMNS = (PSNR, LPIPS)
 PSNRS = {"beach01": -9.5, "beach02": 30.25, "beach03": 100.0, "river01": None, "river02": -21.0}
@@ -45,23 +30,8 @@ def page(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in (
-        "--headless=new",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--window-size=1200,1000",
-        "--host-resolver-rules=MAP * ~NOTFOUND",
-        "--force-device-scale-factor=1",
-        "--force-prefers-reduced-motion",  # a page that scrolls by itself moves away from under a click
-    ):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(options=options, service=Service(DRIVER))
-    driver.set_page_load_timeout(30)
-    yield driver
-    driver.quit()
+    with headless() as driver:
+        yield driver
 
 
 @pytest.fixture
@@ -72,8 +42,7 @@ def opened(browser, page):
     browser.get(page)
     yield browser
     assert browser.get_log("browser") == []
-    events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    requests = [event["params"]["request"]["url"] for event in events if event["method"] == "Network.requestWillBeSent"]
+    requests = requested(browser)
     assert page in requests
     assert {address.split(":")[0] for address in requests} <= {"file", "data"}
 
@@ -89,7 +58,7 @@ def frame_colours(browser):
     browser.execute_async_script(
         "Promise.all([...document.images].filter((i) => i.src).map((i) => i.decode())).then(arguments[0], arguments[0])"
     )
-    image = cv2.imdecode(np.frombuffer(base64.b64decode(frame.screenshot_as_base64), np.uint8), cv2.IMREAD_COLOR)
+    image = screenshot(frame)
     height, width = image.shape[:2]
     return [tuple(int(value) for value in image[height // 4, int(width * share)]) for share in (0.1, 0.35, 0.65, 0.9)]
 
