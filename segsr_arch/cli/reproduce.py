@@ -18,7 +18,7 @@ from segsr_arch.reproduction.plan import Plan, check_scale, make_plan
 from segsr_arch.reproduction.plan_checks import check_plan, unavailable_lines
 from segsr_arch.reproduction.prepared_data import PreparedData, find_data
 from segsr_arch.reproduction.presets import PRESETS
-from segsr_arch.reproduction.run_options import Settings
+from segsr_arch.reproduction.run_options import Settings, widened_base
 from segsr_arch.reproduction.workplace import Workplace
 from segsr_arch.running.processes import available_cores
 from segsr_arch.running.progress import progress
@@ -131,6 +131,9 @@ def _print_start(plan: Plan, place: Workplace, slots: Sequence[Slot]) -> None:
         f"{plan.table.key} x{settings.scale}, preset {settings.preset.name}, {iterations} iterations: "
         f"{len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''}, {done} done; {where}; in {place.folder}"
     )
+    for row in plan.rows:
+        if row.runs and (found := widened_base(row.row.variant, settings)) is not None:
+            print(f"Row {row.number}, {row.row.label}: {found}.")
     rows = [
         row.number
         for row in plan.rows

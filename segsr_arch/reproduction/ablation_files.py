@@ -32,7 +32,7 @@ def ablation_files() -> dict[str, str]:
         table = make_table(key)
         for scale in table.scales if key == "table7" else (4,):
             settings = Settings(preset=FULL, dataset="UCM", scale=scale, data="datasets/UCMerced", num_gpu=1)
-            for row in table.rows:
+            for row in (row for row in table.rows if not row.study):
                 name = network_key(row.variant, settings)
                 named.setdefault(name, (settings, row.variant, []))[2].append(f"{row.label} ({key})")
     files = {}

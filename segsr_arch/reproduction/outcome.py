@@ -111,7 +111,7 @@ class RowOutcome:
     def is_plain(self) -> bool:
         """Whether it is a base alone."""
         variant = self.planned.row.variant
-        return variant is not None and variant.units is None
+        return variant is not None and variant.is_base
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,10 +128,10 @@ class Outcome:
 
     @property
     def is_about_differences(self) -> bool:
-        """Whether each network of the table is guided, or is the base of one that is."""
+        """Whether each network of the table is guided or widened, or is the base of one that is."""
         variants = [row.variant for row in self.plan.table.rows if row.variant is not None]
-        bases = {variant.base for variant in variants if variant.units is not None}
-        return all(variant.units is not None or variant.base in bases for variant in variants)
+        bases = {variant.base for variant in variants if not variant.is_base}
+        return all(not variant.is_base or variant.base in bases for variant in variants)
 
     @property
     def measured(self) -> list[Measured]:

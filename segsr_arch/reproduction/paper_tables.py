@@ -1,41 +1,15 @@
 """The paper's tables I, II and IV to VII, row by row, with the paper's values; and one of ours."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.reproduction.extra_rows import extra_rows
+from segsr_arch.reproduction.rows import PaperValues, Row
 from segsr_arch.reproduction.variants import RECOMMENDED_UNITS, Variant, guided, plain
 
 DEFAULT_BASE = "HAT"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PaperValues:
-    """What the paper reports, on its own random split of the data.
-
-    Attributes:
-        ssim: SSIM.
-        psnr: PSNR in dB.
-    """
-
-    ssim: float
-    psnr: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One row of a table.
-
-    Attributes:
-        label: What the paper, or we, call it.
-        variant: The network; ``None`` if it can be had neither from BasicSR nor from spandrel.
-        paper: The paper's values by scale.
-    """
-
-    label: str
-    variant: Variant | None
-    paper: Mapping[int, PaperValues] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,19 +134,6 @@ def _table7(base: str) -> list[Row]:
     ]
 
 
-def _extra(base: str) -> list[Row]:
-    return [
-        _row("no guide", plain(base)),
-        _row("guide, VLM pretrained", guided(base, weights="pretrained")),
-        _row("guide, VLM random", guided(base, weights="random")),
-        _row("guide as in the paper", guided(base)),
-        _row("maps with a learned scale", guided(base, suffix="map-scale", learned_map_scale=True)),
-        _row("learned upsampling of maps", guided(base, suffix="upsampling", map_upsampling="learned")),
-        _row("LMM without LayerNorm", guided(base, suffix="no-norm", layer_norm=False)),
-        _row("residual attention in SLM", guided(base, suffix="residual", attention_residual=True)),
-    ]
-
-
 _UCM: dict[str, Any] = {"dataset": "UCM", "scales": (2, 4)}
 _OF_HAT = {**_UCM, "paper_base": DEFAULT_BASE}
 _ABLATION = {**_OF_HAT, "scales": (4,)}
@@ -184,8 +145,9 @@ _TABLES: Mapping[str, tuple[Callable[[str], list[Row]], str, dict[str, Any]]] = 
     "table6": (_table6, "The vectors of the localization (table VI)", _ABLATION),
     "table7": (_table7, "Other networks, and the number of units (table VII)", _UCM),
     "extra": (
-        _extra,
-        "What the public code does otherwise, and whose weights the vision-language model has (not in the paper)",
+        extra_rows,
+        "What the public code does otherwise, whose weights the vision-language model has, what could make the guide "
+        "help, and controls (not in the paper)",
         _OF_HAT,
     ),
 }

@@ -127,7 +127,7 @@ def _plan_row(number: int, row: Row, settings: Settings, seeds: Sequence[int]) -
         runs = _runs(row.variant, settings, seeds)
     except ConfigError as error:
         return PlannedRow(number=number, row=row, runs=(), unavailable=str(error))
-    baseline = () if row.variant.units is None else _runs(plain(row.variant.base), settings, seeds)
+    baseline = () if row.variant.is_base else _runs(plain(row.variant.base), settings, seeds)
     return PlannedRow(number=number, row=row, runs=runs, baseline=baseline)
 
 

@@ -11,6 +11,7 @@ import yaml
 from segsr_arch.errors import ConfigError
 from segsr_arch.reproduction.presets import Preset, Schedule
 from segsr_arch.reproduction.variants import Variant
+from segsr_arch.reproduction.widening import Widened, widen
 
 _DATASET_NAMES = {"UCM": "UCMerced", "AID": "AID"}
 _PRINT_FREQ = 100
@@ -105,10 +106,24 @@ def network_options(variant: Variant, settings: Settings) -> dict[str, Any]:
         ConfigError: If the preset has no such base, or the guide is not possible.
     """
     base = settings.preset.network(variant.base, settings.scale)
+    if (found := widened_base(variant, settings)) is not None:
+        return dict(found.options)
     semantics = semantics_of(variant, settings)
     if semantics is None:
         return base
     return {"type": "SemanticSR", "base": base, "units": variant.units, "semantics": semantics}
+
+
+def widened_base(variant: Variant, settings: Settings) -> Widened | None:
+    """Widen the base of a variant that is to be as large as a guided one; ``None`` for any other variant.
+
+    Raises:
+        ConfigError: If it cannot be widened.
+    """
+    if variant.as_large_as is None:
+        return None
+    base = settings.preset.network(variant.base, settings.scale)
+    return widen(base, network_options(variant.as_large_as, settings))
 
 
 def network_key(variant: Variant, settings: Settings) -> str:
@@ -119,6 +134,8 @@ def network_key(variant: Variant, settings: Settings) -> str:
         weights = "_" + ("random" if semantics["pretrained"] is None else as_word(semantics["pretrained"]))
         if settings.vlm is not None:
             weights = f"_{as_word(settings.vlm)}{weights}"
+    elif variant.as_large_as is not None and settings.vlm is not None:  # on whose size its own depends
+        weights = f"_{as_word(settings.vlm)}"
     return f"{variant.key}_{settings.dataset}_x{settings.scale}{weights}"
 
 
@@ -198,6 +215,7 @@ def train_options(variant: Variant, settings: Settings, *, name: str, seed: int)
         "total_iter": schedule.iterations,
         "warmup_iter": -1,
         "pixel_opt": {"type": "L1Loss", "loss_weight": 1.0, "reduction": "mean"},
+        **variant.train,
     }
     return {
         **_head(settings, name, seed),

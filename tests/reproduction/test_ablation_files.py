@@ -18,7 +18,7 @@ def test_the_files_are_what_the_program_writes_byte_for_byte():
 
 
 def test_there_is_a_file_for_each_row():
-    assert len(FILES) == 39
+    assert len(FILES) == 41
     assert {f"train_HAT_u6{part}_UCM_x4_openai.yml" for part in ("", "_sfem", "_lora-none", "_pi-Ig", "_no-norm")} <= (
         FILES.keys()
     )
@@ -42,7 +42,7 @@ def test_writing_leaves_no_old_file_and_nothing_of_others(tmp_path, capsys):
     (tmp_path / "notes.txt").touch()
     assert main([str(tmp_path)]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {*FILES, "notes.txt"}
-    assert "39 files written" in capsys.readouterr().out
+    assert "41 files written" in capsys.readouterr().out
     assert main([]) == 2 and "usage" in capsys.readouterr().err
     (tmp_path / "file").touch()
     assert main([str(tmp_path / "file")]) == 2

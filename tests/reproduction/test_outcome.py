@@ -156,6 +156,15 @@ def test_which_tables_are_about_differences(place, key):
     assert collect(plan, place).is_about_differences == (key not in ("table1", "table2"))
 
 
+def test_a_widened_base_is_compared_with_the_base_as_a_guided_one_is(place):
+    plan = make("extra", base="EDSR", rows=[1, 16])
+    for row, psnr in zip(plan.rows, (27.0, 27.25), strict=True):
+        leave_run(place, row.runs[0], psnr)
+    plain, wide = collect(plan, place).rows
+    assert plain.is_plain and plain.difference is None
+    assert not wide.is_plain and wide.difference.over_seeds.mean == pytest.approx(0.25)
+
+
 def test_seeds_beside_different_vision_language_models_have_no_mean(place):
     plan = make("table4", base="EDSR", rows=[4], seeds=[0, 1])
     for run, digest in zip(plan.runs, ("ba98", "ba98"), strict=True):

@@ -17,7 +17,7 @@ def test_rows_and_the_papers_figures():
         "table5": 5,
         "table6": 5,
         "table7": 12,
-        "extra": 8,
+        "extra": 28,
     }
     full = [
         labelled("table4")["SFEM + SLM + LMM"],
@@ -63,12 +63,33 @@ def test_rows_differ_in_what_the_paper_varies():
     ]
 
 
+def test_every_guide_of_the_study_has_its_controls_and_differs_in_what_its_label_says():
+    rows = labelled("extra", base="EDSR")
+    for name, options in (("identity", {"modulation_residual": True}), ("improved", {"preset": "improved"})):
+        for ending, maps in (
+            ("maps of zeros", "zero"),
+            ("maps of others", "shuffled"),
+            ("VLM sees HR", "oracle"),
+        ):
+            assert dict(rows[name].variant.semantics) == options
+            assert dict(rows[f"{name}, {ending}"].variant.semantics) == {**options, "maps": maps}
+            assert dict(rows[f"paper, {ending}"].variant.semantics) == {"maps": maps}
+    hypotheses = [row for label, row in rows.items() if label.startswith("identity, ") and "maps" not in label]
+    assert all(row.variant.semantics["modulation_residual"] for row in hypotheses)
+    penalised = rows["identity, apart, penalty"].variant
+    assert dict(penalised.semantics) == dict(rows["identity, units apart"].variant.semantics)
+    assert dict(penalised.train) == {"unit_penalty": 0.01}
+    assert max(len(label) for label in rows) < 28, "the list of tables has a column of that width"
+    assert {label for label, row in rows.items() if not row.study} == {*list(rows)[:8], "identity", "improved"}
+
+
 @pytest.mark.parametrize("key", TABLE_KEYS)
 def test_every_network_of_a_table_has_a_key_of_its_own_and_options_that_the_guide_knows(key):
     networks = {}
     for row in make_table(key).rows:
         if row.variant is not None:
-            described = row.variant.base, row.variant.units, row.variant.rank_factor, dict(row.variant.semantics)
+            variant = row.variant
+            described = variant.base, variant.units, variant.rank_factor, dict(variant.semantics), dict(variant.train)
             assert networks.setdefault(row.variant.key, described) == described
             SemanticsConfig.from_options({"pretrained": None, **row.variant.semantics})
 

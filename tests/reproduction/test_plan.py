@@ -22,7 +22,7 @@ def test_runs_go_seed_after_seed_and_each_once():
     assert [run.train["manual_seed"] for run in plan.runs] == [1, 1, 0, 0]
     assert plan.runs[0].iterations == 1500 and plan.runs[0].dataset == "UCMerced_val"
     extra = make_plan(make_table("extra"), make_settings(), seeds=[0])
-    assert names(extra.rows[2].runs) == names(extra.rows[3].runs) and len(extra.runs) == 6
+    assert names(extra.rows[2].runs) == names(extra.rows[3].runs) and len(extra.runs) == 26
 
 
 def test_tables_share_runs_of_the_same_network():
@@ -37,6 +37,8 @@ def test_the_plain_base_of_a_row_is_known_whether_it_is_run_or_not():
     assert {tuple(names(row.baseline)) for row in plan.rows} == {("HAT_UCM_x4_seed0", "HAT_UCM_x4_seed1")}
     assert not set(names(plan.rows[0].baseline)) & set(names(plan.runs))
     assert make_plan(make_table("table4"), make_settings(), seeds=[0]).rows[0].baseline == ()
+    (wide,) = make_plan(make_table("extra", base="EDSR"), make_settings(), seeds=[0], rows=[16]).rows
+    assert names(wide.runs) == ["EDSR_wide_UCM_x4_seed0"] and names(wide.baseline) == ["EDSR_UCM_x4_seed0"]
 
 
 def test_rows_that_cannot_be_run_say_why():

@@ -1,0 +1,37 @@
+"""A row of a table."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from segsr_arch.reproduction.variants import Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaperValues:
+    """What the paper reports, on its own random split of the data.
+
+    Attributes:
+        ssim: SSIM.
+        psnr: PSNR in dB.
+    """
+
+    ssim: float
+    psnr: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row of a table.
+
+    Attributes:
+        label: What the paper, or we, call it.
+        variant: The network; ``None`` if it can be had neither from BasicSR nor from spandrel.
+        paper: The paper's values by scale.
+        study: Whether it is for the study of the guide in small (``docs/guide.md``), so that ``options/ablation`` has
+            no file of it.
+    """
+
+    label: str
+    variant: Variant | None
+    paper: Mapping[int, PaperValues] = field(default_factory=dict)
+    study: bool = False
