@@ -132,7 +132,8 @@ def _print_start(plan: Plan, place: Workplace, slots: Sequence[Slot]) -> None:
         f"{len(plan.runs)} run{'s' if len(plan.runs) > 1 else ''}, {done} done; {where}; in {place.folder}"
     )
     for row in plan.rows:
-        if row.runs and (found := widened_base(row.row.variant, settings)) is not None:
+        found = widened_base(row.row.variant, settings) if row.runs and row.row.variant is not None else None
+        if found is not None:
             print(f"Row {row.number}, {row.row.label}: {found}.")
     rows = [
         row.number

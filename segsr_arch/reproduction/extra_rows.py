@@ -25,7 +25,7 @@ _HYPOTHESES: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
     ),
     ("3 directions less", "reduced", {"tokens": "reduced"}),
     ("whitened tokens", "whitened", {"tokens": "whitened"}),
-    ("earlier tokens, too", "earlier", {"earlier_tokens": 2}),
+    ("earlier tokens", "earlier", {"earlier_tokens": 2}),
 )
 _PENALTY = 0.01
 
