@@ -11,6 +11,7 @@ from typing import Any
 
 from segsr_arch.app.networks import OfferedNetwork
 from segsr_arch.app.visits import Upload
+from segsr_arch.diffusion.samplers.sampling import steps_watched
 from segsr_arch.errors import ConfigError, SegsrError
 from segsr_arch.scenes.job import prepare_job
 from segsr_arch.scenes.many.inferences import with_samples
@@ -141,15 +142,11 @@ def _made(upload: Upload, network: OfferedNetwork, wish: Wish, watch: Watch) -> 
     job = prepare_job(task.src, network.resolved.model, UpscaleOptions(**task_options(tasks[0], network.resolved)))
     maps = folder / f"{task.dst.stem}.maps.tif" if wish.maps and network.guided is not None else None
     reports = []
+    progress = _Progress(upload, network, windows=job.layout.count_windows(), samples=len(tasks), watch=watch)
     for number, each in enumerate(tasks):
-        what = f"sample {number + 1} of {len(tasks)}" if len(tasks) > 1 else f"{network.name}"
-
-        def told(share: float, number: int = number, what: str = what) -> None:
-            _check_wanted(upload)
-            watch((number + share) / len(tasks), what)
-
-        told(0.0)
-        reports.append(run_task(each, network.resolved, maps=None if number else maps, watch=told))
+        progress.begin(number, steps=network.steps if wish.steps is None else wish.steps)
+        with steps_watched(progress.step):
+            reports.append(run_task(each, network.resolved, maps=None if number else maps, watch=progress.tell))
     for old in before:
         shutil.rmtree(old, ignore_errors=True)
     spread = RasterFiles.of(task.dst, SPREAD).final
@@ -166,6 +163,51 @@ def _made(upload: Upload, network: OfferedNetwork, wish: Wish, watch: Watch) -> 
 def _check_wanted(upload: Upload) -> None:
     if upload.stop.is_set() or upload.dropped.is_set():
         raise StoppedError
+
+
+class _Progress:
+    """How far a job is: by windows, and within a window by the steps of a network that samples.
+
+    Args:
+        upload: The image; work that is not wanted any more ends here.
+        network: What is at work.
+        windows: How many windows the scene has.
+        samples: How many samples are drawn.
+        watch: Is told.
+    """
+
+    def __init__(self, upload: Upload, network: OfferedNetwork, *, windows: int, samples: int, watch: Watch) -> None:
+        self._upload, self._network, self._watch = upload, network, watch
+        self._windows, self._samples = windows, samples
+        self._number = self._steps = self._step = 0
+        self._share = 0.0
+
+    def begin(self, number: int, *, steps: int) -> None:
+        """Begin with a sample, from 0, of so many steps a window; none of a network that does not sample."""
+        self._number, self._steps = number, steps
+        self.tell(0.0)
+
+    def tell(self, share: float) -> None:
+        """Windows are done: so large a share of the scene."""
+        self._share, self._step = share, 0
+        self._say()
+
+    def step(self) -> None:
+        """A step of a window is done. Some networks take others than they were told; the bar does not overtake."""
+        self._step = min(self._step + 1, self._steps)
+        self._say()
+
+    def _say(self) -> None:
+        _check_wanted(self._upload)
+        parts = [self._network.name]
+        if self._samples > 1:
+            parts.append(f"sample {self._number + 1} of {self._samples}")
+        within = 0.0
+        if self._step:
+            parts.append(f"step {self._step} of {self._steps}")
+            within = self._step / self._steps / self._windows
+        share = (self._number + min(1.0, self._share + within)) / self._samples
+        self._watch(share, ", ".join(parts))
 
 
 @contextlib.contextmanager

@@ -37,6 +37,12 @@ class OfferedNetwork:
         return sampling_within(self.resolved.model) is not None
 
     @property
+    def steps(self) -> int:
+        """Steps of its sampler unless it is told otherwise; 0 of one that does not sample."""
+        sampling = sampling_within(self.resolved.model)
+        return 0 if sampling is None else sampling.network.sampler.steps
+
+    @property
     def reads_captions(self) -> bool:
         """Whether words change what it gives."""
         sampling = sampling_within(self.resolved.model)
@@ -50,12 +56,12 @@ class OfferedNetwork:
     @property
     def description(self) -> str:
         """What visitors are told of it."""
-        guided, sampling = self.guided, sampling_within(self.resolved.model)
+        guided = self.guided
         parts = [f"enlarges {self.scale} times"]
         if guided is not None:
             parts.append(f"guided by {guided.guide.feature_extraction.identity}, shows {len(guided.unit_paths)} maps")
-        if sampling is not None:
-            parts.append(f"draws its output, in {sampling.network.sampler.steps} steps unless told otherwise")
+        if self.samples:
+            parts.append(f"draws its output, in {self.steps} steps unless told otherwise")
             parts.append("reads a caption" if self.reads_captions else "reads no words")
         return f"{self.name}: {', '.join(parts)}."
 

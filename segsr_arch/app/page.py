@@ -199,7 +199,9 @@ def _enlarge(desks: Desks, asked: _Asked, shown: _Shown) -> None:
 
     sampling = [asked.caption, asked.seed, asked.steps, asked.samples]
     choices = [asked.network, *sampling, asked.bands, asked.range, asked.consistent, asked.ensemble]
-    asked.go.click(enlarge, choices, shown.result, show_progress_on=shown.message, concurrency_limit=None, **_PRIVATE)
+    asked.go.click(  # gradio asks once at a time, each visitor; visitors wait for one another in the jobs
+        enlarge, choices, shown.result, show_progress_on=shown.message, concurrency_limit=None, **_PRIVATE
+    )
     asked.stop.click(stop, **_HIDDEN)
 
 

@@ -140,7 +140,9 @@ def test_samples_have_the_seeds_after_the_first_and_a_spread(visits, sampling, t
     )
     for path in made.outputs:
         assert path.read_bytes() == (tmp_path / "out" / path.name).read_bytes()
-    assert {what for _, what in seen} == {"sample 1 of 2", "sample 2 of 2"}
+    assert [what for _, what in seen if "step" in what] == [f"tiny, sample {n} of 2, step 1 of 1" for n in (1, 2)]
+    shares = [share for share, _ in seen]
+    assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1 and 0.5 in shares
     assert dict(facts_of(made))["Caption"] == "a river" and "LR consistency of sample 2" in dict(facts_of(made))
     first, second = (cv2.imread(str(path)).astype(float) / 255 for path in made.outputs)
     mean = np.std([first, second], axis=0, ddof=1).mean()

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from segsr_arch.diffusion.samplers.noise import noise_of
-from segsr_arch.diffusion.samplers.sampling import SamplerOptions, sample
+from segsr_arch.diffusion.samplers.sampling import SamplerOptions, sample, steps_watched
 from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
 from segsr_arch.errors import ConfigError, DependencyError
 
@@ -95,6 +95,24 @@ def test_another_seed_gives_other_fresh_noise():
     noise = noise_of((1, 16, 16), seed=0, keys=())[None]
     one, other = (sample(denoiser, noise, schedule, SamplerOptions(type="lcm", steps=4, seed=seed)) for seed in (0, 1))
     assert (one - other).abs().mean() > 0.1
+
+
+@pytest.mark.parametrize("kind", ["unipc", "ddim", "edm"])
+def test_steps_are_told_to_whoever_watches_and_can_be_ended(kind):
+    schedule, told = NoiseSchedule.of(), []
+    options = SamplerOptions(type=kind, steps=5)
+
+    def stop():
+        told.append("stopped")
+        raise InterruptedError
+
+    with steps_watched(lambda: told.append("step")):
+        sample(lambda latents, t: latents, torch.zeros(1, 4, 2, 2), schedule, options)
+    sample(lambda latents, t: latents, torch.zeros(1, 4, 2, 2), schedule, options)  # nobody watches
+    assert told == ["step"] * 5
+    with pytest.raises(InterruptedError), steps_watched(stop):
+        sample(lambda latents, t: latents, torch.zeros(1, 4, 2, 2), schedule, options)
+    assert told == ["step"] * 5 + ["stopped"]
 
 
 @pytest.mark.parametrize(

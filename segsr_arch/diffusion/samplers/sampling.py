@@ -5,8 +5,10 @@ others evenly down from there (``trailing``; Lin et al., Common Diffusion Noise 
 2024, table 2).
 """
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -22,6 +24,8 @@ from segsr_arch.option_fields import OptionGroup, option
 
 Denoiser = Callable[[Tensor, float], Tensor]
 """Predicts what a schedule asks for, of latents (B, C, h, w) at a time: a tensor of the same shape."""
+
+_watch: ContextVar[Callable[[], object] | None] = ContextVar("watch", default=None)
 
 # Of how many time steps consistency models are distilled; the steps of a sample are some of them.
 _CONSISTENCY_STEPS = 50
@@ -95,6 +99,20 @@ class SamplerOptions(SolverOptions):
         return self.guidance + (self.guidance_start - self.guidance) * share
 
 
+@contextlib.contextmanager
+def steps_watched(watch: Callable[[], object]) -> Iterator[None]:
+    """Hear of each step of what is sampled in the block: between a caller and the sampler stands a whole network.
+
+    Args:
+        watch: Called after each step; what it raises ends the sample.
+    """
+    token = _watch.set(watch)
+    try:
+        yield
+    finally:
+        _watch.reset(token)
+
+
 def sample(
     denoiser: Denoiser,
     noise: Tensor,
@@ -129,6 +147,13 @@ def sample(
     Raises:
         ConfigError: If the schedule has fewer steps than are asked for, or the solver cannot do with so many.
     """
+    watch = _watch.get()
+
+    def stepped() -> None:
+        advance()
+        if watch is not None:
+            watch()
+
     solver, spacing = _solver(schedule, options)
     solver.set_timesteps(options.steps, **spacing)
     times = [int(t) for t in solver.timesteps]
@@ -147,7 +172,7 @@ def sample(
             below=math.inf if options.churn_below is None else options.churn_below,
         )
         heun, seed = options.heun, options.seed
-        return sample_edm(denoiser, latents, schedule, times, churn=churn, heun=heun, seed=seed, advance=advance)
+        return sample_edm(denoiser, latents, schedule, times, churn=churn, heun=heun, seed=seed, advance=stepped)
     for place, t in enumerate(times):
         prediction = denoiser(latents, t).float()
         if options.type == "lcm":
@@ -157,7 +182,7 @@ def sample(
                 latents = schedule.noised(clean, fresh, times[place + 1])
         else:
             latents = clean = solver.step(prediction, t, latents).prev_sample
-        advance()
+        stepped()
     return clean
 
 
