@@ -54,6 +54,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "attention_residual": True,
         "gate_gain": 8.0,
         "descriptors_past_gate": True,
+        "standardised_maps": True,
     },
 }
 _START = "it is where a training starts, and a trained network has gone from there"
@@ -66,9 +67,10 @@ class SemanticsConfig(OptionGroup):
 
     A checkpoint records every option but those that say why not.
 
-    ``preset: improved`` is provisional: it holds what the untrained guide's own figures ask for (``docs/guide.md``), a
-    modulation that starts as identity and units that start apart. No training has shown yet that it helps, and it may
-    change. A mapping is filled up from its preset by :meth:`read`; the constructor takes values as they are.
+    ``preset: improved`` is provisional: it holds what the untrained guide's own figures ask for (``docs/guide.md``): a
+    modulation that starts as identity, units that start apart, maps with contrast. No training has shown yet that it
+    helps, and it may change. A mapping is filled up from its preset by :meth:`read`; the constructor takes values as
+    they are.
 
     Raises:
         ConfigError: If a value is of the wrong type or out of range, or has no effect.

@@ -2,16 +2,17 @@
 
 import pytest
 import torch
-from map_similarity import measure
+from map_similarity import main, measure
 
 from tests.guiding.bases import build, images
 from tests.guiding.test_guided_network import shake
+from tests.reproduction.made import prepare_images
 
 
 def test_units_that_look_alike_and_units_that_do_not():
     network = shake(build("EDSR")).eval()
     lqs = [images(40, 24 + 8 * place) for place in range(3)]
-    found = measure(network, lqs)
+    found = measure(network, [(lq, None) for lq in lqs])
     with torch.no_grad():
         maps = [network.guide.view(lq).maps[0].flatten(1) for lq in lqs]
     expected = [float(torch.corrcoef(each)[0, 1]) for each in maps]
@@ -21,6 +22,23 @@ def test_units_that_look_alike_and_units_that_do_not():
     )
     with torch.no_grad():
         network.guide.localization.local_descriptors[1] = network.guide.localization.local_descriptors[0]
-    alike = measure(network, lqs)
+    alike = measure(network, [(lq, None) for lq in lqs])
     assert alike["cosine"] == pytest.approx((1, 1), abs=1e-5) and alike["correlation"][1] == pytest.approx(1, abs=1e-4)
     assert found["cosine"][0] < 0.9999
+
+
+def test_where_guides_start(tmp_path, capsys):
+    main(["--untrained", "EDSR", "--data", str(prepare_images(tmp_path)), "--draws", "1", "--images", "2"])
+    lines = capsys.readouterr().out.splitlines()
+    found = {cells[1]: cells[2:6] for line in lines[2:] if (cells := [cell.strip() for cell in line.split("|")])}
+    assert float(found["guide as in the paper"][0].split()[0]) > 0.99 and float(found["improved"][0].split()[0]) < 0.3
+    for name, is_steep in (("identity", False), ("identity, standardised maps", True), ("improved", True)):
+        assert (float(found[name][3]) > 0.5) == is_steep
+    assert not any("zeros" in name or "others" in name or "HR" in name for name in found), "these are controls"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--untrained", "EDSR"], ["file.yml", "--untrained", "EDSR", "--data", "."]])
+def test_either_files_or_a_base_are_given(arguments, capsys):
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert "give option files, or --untrained BASE with --data DIR" in capsys.readouterr().err

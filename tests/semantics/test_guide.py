@@ -268,6 +268,7 @@ def test_the_improved_guide_starts_as_identity_with_units_apart():
     assert torch.equal(module.modulate(0, features, module(lq)), features)
     embeddings = F.normalize(module.view(lq).embeddings, dim=-1)
     assert (embeddings[:, 0] * embeddings[:, 1]).sum(-1).abs().max() < 0.3
+    assert (module(lq).flatten(2).std(dim=-1) > 0.5).all()
     shake(module)
     module.modulate(0, features, module(lq)).square().mean().backward()
     assert all(p.grad is not None for p in module.localization.parameters())
