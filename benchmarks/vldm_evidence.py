@@ -76,6 +76,9 @@ def test(trained: dict[str, Any], *, out: Path, name: str, sampler: dict[str, An
     """Write the option file of a test of a trained network."""
     network = copy.deepcopy(trained["network_g"])
     network["sampler"] |= sampler
+    network["latent_tile"]["size"] = SIDE  # an image is one tile
+    if isinstance(network["base"], dict):
+        network["base"]["latent_tile"]["size"] = SIDE
     data = {"name": "UCMerced_val", "type": "BlindPairedDataset", "dataroot_gt": str(out / "gt"), "degradation": CLEAN}
     data |= {"io_backend": {"type": "disk"}, "caption_file": captions and str(out / captions)}
     options = {
@@ -84,7 +87,7 @@ def test(trained: dict[str, Any], *, out: Path, name: str, sampler: dict[str, An
         "datasets": {"test": data},
         "network_g": network,
         "path": {"pretrain_network_g": weights(trained), "param_key_g": "params_ema", "strict_load_g": True},
-        "val": {"save_img": False, "metrics": METRICS},
+        "val": {"save_img": False, "suffix": None, "metrics": METRICS},
     }
     write(out / f"test_{name}.yml", options)
 

@@ -3,9 +3,10 @@
     python benchmarks/vldm_stages.py [--share 0.25] [--side 256] [--scale 4]
 
 The first stage is the paper's UNet at its full size. The second has the depth, blocks and resolutions of Stable
-Diffusion XL, its autoencoder at full size, and a share of the widths of its UNet, ControlNet and text encoders; 1 is all
-of it, for a machine with 64 GB. All weights are random, which changes neither memory nor time. Each row super-resolves one
-image in a process of its own: a first time in one step, then in one and in three, whose difference is the time of two.
+Diffusion XL, its autoencoder at full size, and a share of the widths of its UNet, ControlNet and text encoders (1: all
+of it, for a machine with 64 GB). All weights are random, which changes neither memory nor time. Each row super-resolves
+one image in a process of its own: a first time in one step, then in one and in three, whose difference is the time of
+two.
 """
 
 import argparse

@@ -21,7 +21,7 @@ from segsr_arch.evaluation.measurement import Sample
 from segsr_arch.evaluation.methods import Method, computed_samples, written_samples
 from segsr_arch.evaluation.printed_comparisons import print_comparisons
 from segsr_arch.evaluation.saved_evaluations import evaluation_folder, write_evaluation
-from segsr_arch.evaluation.trained_network import TrainedNetwork, check_test
+from segsr_arch.evaluation.trained_network import TrainedNetwork, check_test, images_as_datasets
 from segsr_arch.files.locking import locked
 from segsr_arch.files.names import folder_name_problem, folder_of
 from segsr_arch.images.conversion import Conversion
@@ -30,6 +30,8 @@ from segsr_arch.metrics import listing
 from segsr_arch.metrics.catalogue import find_metric
 from segsr_arch.metrics.metric import Metric
 from segsr_arch.metrics.protocols import DEFAULT_PROTOCOL
+from segsr_arch.named_models import SCHEME
+from segsr_arch.named_models.folders import find_model
 from segsr_arch.results.record import EvaluationRecord
 
 MISSING = 1
@@ -50,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _evaluate(args: argparse.Namespace, held: contextlib.ExitStack) -> int:
     """Evaluate, compare and draw, the methods' folders locked for as long as ``held`` is open."""
-    records = _evaluate_options(args, held) if args.opt else _evaluate_folders(args, held)
+    records = _evaluate_folders(args, held) if args.sr else _evaluate_options(args, held)
     print()
     print_comparisons(records, out=args.out)
     for record in records:
@@ -67,14 +69,21 @@ def _evaluate(args: argparse.Namespace, held: contextlib.ExitStack) -> int:
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
-    if bool(args.opt) == bool(args.sr):
-        raise ConfigError("Give either option files (-opt FILE ...) or images (--sr DIR --gt DIR).")
+    if sum(map(bool, (args.opt, args.model, args.sr))) != 1:
+        raise ConfigError(
+            "Give either option files (-opt FILE ...), networks by name (--model NAME ... --gt DIR) or images (--sr "
+            "DIR --gt DIR)."
+        )
+    if args.model and args.gt is None:
+        raise ConfigError("--model: give the images to measure on, --gt DIR; without --lq they are reduced by bicubic.")
+    if args.model and args.scale is not None:
+        raise ConfigError("--scale: is for --sr; a network with a name has its own.")
     for name in ("gt", "lq", "scale", "dataset"):
         if args.opt and getattr(args, name) is not None:
             raise ConfigError(f"--{name}: is for --sr; with -opt, data sets and scale stand in the option file.")
-    if args.opt and args.imports:
+    if args.imports and not args.sr:
         raise ConfigError("--imports: is for --sr; with -opt, imports: stands in the option file.")
-    if args.opt and conversion_of(args).asks:
+    if conversion_of(args).asks and not args.sr:
         raise ConfigError("--range, --bands: are for --sr; with -opt, the data sets have value_range: and bands:.")
     for name in ("force_yml", "no_images", "no_cost"):
         if args.sr and getattr(args, name):
@@ -112,15 +121,17 @@ def _tell_problems(record: EvaluationRecord) -> EvaluationRecord:
 
 
 def _evaluate_options(args: argparse.Namespace, held: contextlib.ExitStack) -> list[EvaluationRecord]:
-    """Evaluate the networks of ``-opt`` on the data sets of their option files."""
-    tests = [check_test(path, device=args.device, overrides=args.force_yml) for path in args.opt]
+    """Evaluate the networks of ``-opt`` on the data sets of their option files, or those of ``--model`` on ``--gt``."""
+    files = args.opt or [find_model(name.removeprefix(SCHEME)).options for name in args.model]
+    changes = [*(images_as_datasets(gt=args.gt, lq=args.lq, name=args.dataset) if args.model else ()), *args.force_yml]
+    tests = [check_test(path, device=args.device, overrides=changes) for path in files]
     names = [test.opt["name"] for test in tests]
     if len(set(names)) < len(names):
         raise ConfigError(f"-opt: two option files have the same name: ({', '.join(sorted(names))}); rename one.")
     metrics = [[find_metric(name, test.opt["val"].get("metrics")) for name in args.metric] for test in tests]
     _hold(args.out, names, held)
     networks = [TrainedNetwork(test) for test in tests]
-    for path, network in zip(args.opt, networks, strict=True):
+    for path, network in zip(files, networks, strict=True):
         if args.samples is not None and not network.samples:
             raise ConfigError(
                 f"--samples: {path}: {network.opt['network_g']['type']} does not sample, its forward takes no seed: "

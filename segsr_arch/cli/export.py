@@ -8,11 +8,15 @@ from typing import Any
 
 import torch
 
-from segsr_arch.config import apply_overrides, read_options
+from segsr_arch.cli.arguments.export import FOLDER
+from segsr_arch.config import read_options
+from segsr_arch.config.run_options import read_run_options
 from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.trained_network import TrainedNetwork, load_trained
-from segsr_arch.export.checkpoint import export_checkpoint, refuse_exported
+from segsr_arch.export import ENDINGS
+from segsr_arch.export.checkpoint import ExportedCheckpoint, export_checkpoint, refuse_exported
 from segsr_arch.export.comparison import Agreement, compare_networks
+from segsr_arch.export.named_model import export_named
 from segsr_arch.export.program import (
     INPUT,
     OUTPUT,
@@ -21,7 +25,10 @@ from segsr_arch.export.program import (
     check_requirements,
     export_program,
 )
+from segsr_arch.export.training_record import training_record
 from segsr_arch.files.locking import locked
+from segsr_arch.files.names import folder_name_problem
+from segsr_arch.named_models.folders import find_model, is_model, own_folder
 from segsr_arch.running.progress import progress
 
 _DRAWN_SIZE = (48, 72)
@@ -31,16 +38,19 @@ def run(args: argparse.Namespace) -> int:
     """Run the subcommand; returns 0."""
     if args.images < 1:
         raise ConfigError(f"--images: must be at least 1, got {args.images}.")
-    is_program = args.format != "checkpoint"
+    is_program = args.format in ENDINGS
     if is_program:
         _check_program_arguments(args)
-    opt = apply_overrides(read_options(args.opt), args.force_yml)
+    name = _check_name(args)
+    opt = read_run_options(args.opt, args.force_yml)
     trained = load_trained(args.opt, device="cpu" if is_program else args.device, overrides=args.force_yml)
     refuse_exported(opt)
     if trained.checkpoint is None:
         raise ConfigError(f"{args.opt}: path: pretrain_network_g: is missing; there is nothing to export.")
     if is_program:
         _write_program(trained, args)
+    elif args.format == "named":
+        _write_named(trained, opt, args, name or opt["name"])
     else:
         _write_checkpoint(trained, opt, args)
     return 0
@@ -58,6 +68,37 @@ def _check_program_arguments(args: argparse.Namespace) -> None:
     check_requirements(args.format)
 
 
+def _check_name(args: argparse.Namespace) -> str | None:
+    """The name that is asked for."""
+    is_named = args.format == "named"
+    for argument, value in (("--name", args.name), ("--card", args.card)):
+        if value is not None and not is_named:
+            raise ConfigError(f"{argument}: is for --format named; leave it out.")
+    if is_named and args.precision is not None:
+        raise ConfigError(f"--precision {args.precision}: a network with a name is stored in float16; leave it out.")
+    if args.name is None:
+        return None
+    name: str = args.name
+    problem = folder_name_problem(name)
+    if problem is not None:
+        raise ConfigError(f"--name {name}: {problem}")
+    return name
+
+
+def _write_named(trained: TrainedNetwork, opt: Mapping[str, Any], args: argparse.Namespace, name: str) -> None:
+    card = {} if args.card is None else read_options(args.card)
+    card = {**training_record(Path(str(trained.checkpoint))), **card}
+    folder = args.out or own_folder()
+    if is_model(name) and find_model(name).shipped:
+        raise ConfigError(f"--name {name}: is a network of this package; choose another name.")
+    with locked(folder / name):
+        exported = export_named(trained.network, opt, folder=folder, name=name, card=card)
+    _compare(trained, exported, args, "float16")
+    unstated = [key for key in ("title", "use", "limits", "licence", "data_licence") if key not in card]
+    if unstated:
+        print(f"The card does not state {', '.join(unstated)}; write them under card: in {exported.options}.")
+
+
 def _write_program(trained: TrainedNetwork, args: argparse.Namespace) -> None:
     description = {
         "name": trained.name,
@@ -68,7 +109,7 @@ def _write_program(trained: TrainedNetwork, args: argparse.Namespace) -> None:
         "vision_language_model": trained.vlm or "none",
     }
     print(f"Translating {trained.name} to {args.format}; a large network takes minutes.", flush=True)
-    stem = args.out / trained.name
+    stem = (args.out or FOLDER) / trained.name
     with locked(stem):
         program = export_program(trained.network, stem=stem, kind=args.format, description=description)
     print(
@@ -84,9 +125,13 @@ def _print_file(path: Path) -> None:
 
 def _write_checkpoint(trained: TrainedNetwork, opt: Mapping[str, Any], args: argparse.Namespace) -> None:
     precision = args.precision or "bf16"
-    stem = args.out / f"{trained.name}_{precision}"
+    stem = (args.out or FOLDER) / f"{trained.name}_{precision}"
     with locked(stem):
         exported = export_checkpoint(trained.network, opt, stem=stem, precision=precision)
+    _compare(trained, exported, args, precision)
+
+
+def _compare(trained: TrainedNetwork, exported: ExportedCheckpoint, args: argparse.Namespace, precision: str) -> None:
     items = list(_items(trained, args.images))
     with progress(items, unit="image", what="compare", keep=False) as bar:
         agreement = compare_networks(trained.network, exported.network, bar, crop=trained.scale)

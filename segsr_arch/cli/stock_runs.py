@@ -15,8 +15,9 @@ from segsr_arch.cli.failures import EXPLAINED
 from segsr_arch.cli.interruption import Interrupted, TrainingInterruption
 from segsr_arch.compat.logger_setup import basicsr_not_set_up
 from segsr_arch.compat.pipelines import options_given
-from segsr_arch.config import apply_overrides, check_options, read_options
+from segsr_arch.config import check_options
 from segsr_arch.config.imports import imported_code
+from segsr_arch.config.run_options import read_run_options
 from segsr_arch.errors import SaveError, SegsrError
 from segsr_arch.files.locking import locked
 from segsr_arch.running.logs import write_traceback
@@ -90,7 +91,7 @@ def _run(
 
     What is written is locked for as long as ``held`` is open.
     """
-    opt = apply_overrides(read_options(args.opt), args.force_yml)
+    opt = read_run_options(args.opt, args.force_yml)
     try:
         warnings = check_options(
             opt,

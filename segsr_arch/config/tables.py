@@ -5,6 +5,8 @@ Those of model classes are in :mod:`segsr_arch.config.model_tables`, those of da
 (:mod:`segsr_arch.option_fields`) or ``option_keys`` of a class.
 """
 
+from segsr_arch.named_models.card import ModelCard
+from segsr_arch.option_fields import keys_of
 from segsr_arch.option_keys import Key, needed
 
 _TYPE = "name of a class or function that is registered"
@@ -30,6 +32,7 @@ TOP = {
         help="communication between processes",
     ),
     "find_unused_parameters": Key("bool", help="let processes cope with parameters that a loss does not reach"),
+    "card": Key("mapping", keys=keys_of(ModelCard), help="what is known of a trained network; segsr models shows it"),
     "imports": Key("texts", help="Python modules or files that register parts of your own; they are run"),
 }
 DISCRIMINATOR = {"network_d": Key("mapping", help="discriminator of a GAN")}

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +18,8 @@ from torch import Tensor, nn
 from torch.utils.data import default_collate
 
 from segsr_arch.compat.pipelines import complete_options
-from segsr_arch.config import apply_overrides, check_options, read_options
+from segsr_arch.config import check_options
+from segsr_arch.config.run_options import read_run_options
 from segsr_arch.errors import ConfigError
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.inference.sampling_seeds import drawing_sample, samples_by_seed
@@ -192,7 +194,7 @@ def check_test(
         CheckpointError: If the weights cannot be read or do not fit.
         WeightsError: If weights of the vision-language model cannot be had.
     """
-    opt = apply_overrides(read_options(option_file), overrides)
+    opt = read_run_options(option_file, overrides)
     if device is not None:
         if device not in ("cpu", "cuda"):
             raise ConfigError(f"--device: {device!r} is not known; use cpu or cuda.")
@@ -207,3 +209,23 @@ def check_test(
     text = Path(option_file).read_text(encoding="utf-8-sig")
     changes = "".join(f"# changed on the command line: {change}\n" for change in overrides)
     return CheckedTest(opt=opt, text=changes + text)
+
+
+def images_as_datasets(*, gt: str, lq: str | None = None, name: str | None = None) -> list[str]:
+    """Make the changes of a test's options that let it measure other images.
+
+    Args:
+        gt: Ground truth, a folder or an LMDB.
+        lq: LR images of the same names; without them the ground truth is reduced as MATLAB's bicubic reduction does.
+        name: Of the data set; without one that of the folder.
+
+    Returns:
+        ``overrides`` of :func:`check_test`.
+    """
+    data: dict[str, Any] = {"name": name or Path(gt).resolve().stem, "dataroot_gt": gt}
+    data["io_backend"] = {"type": "lmdb" if gt.rstrip("/").endswith(".lmdb") else "disk"}
+    if lq is None:
+        data |= {"type": "BlindPairedDataset", "degradation": [{"type": "reduce", "how": "bicubic"}]}
+    else:
+        data |= {"type": "PairedImageDataset", "dataroot_lq": lq}
+    return [f"datasets={json.dumps({'test': data})}"]

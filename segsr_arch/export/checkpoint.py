@@ -80,6 +80,18 @@ def export_checkpoint(network: nn.Module, opt: Mapping[str, Any], *, stem: Path,
 
 
 def _options(opt: Mapping[str, Any], weights: Path, name: str, precision: str, *, guided: bool) -> dict[str, Any]:
+    path = {**opt.get("path", {}), "pretrain_network_g": str(weights), "param_key_g": "params", "strict_load_g": True}
+    return {**opt, "name": name, "network_g": inference_options(opt, precision=precision, guided=guided), "path": path}
+
+
+def inference_options(opt: Mapping[str, Any], *, precision: str, guided: bool) -> dict[str, Any]:
+    """Make ``network_g`` of the form for inference, whose file holds the vision-language model, too.
+
+    Args:
+        opt: Options of a test of the trained network.
+        precision: In which it computes.
+        guided: Whether it has a guide.
+    """
     network = copy.deepcopy(dict(opt["network_g"]))
     network.pop("pretrain_base", None)
     if guided:
@@ -89,10 +101,4 @@ def _options(opt: Mapping[str, Any], weights: Path, name: str, precision: str, *
             _, built_in, content = resolve_configuration(semantics["vlm"])
             semantics["vlm"] = semantics["vlm"] if built_in is not None else dict(content)
         network["semantics"] = semantics
-    path = {**opt.get("path", {}), "pretrain_network_g": str(weights), "param_key_g": "params", "strict_load_g": True}
-    return {
-        **opt,
-        "name": name,
-        "network_g": {"type": "InferenceForm", "precision": precision, "network": network},
-        "path": path,
-    }
+    return {"type": "InferenceForm", "precision": precision, "network": network}

@@ -10,6 +10,7 @@ _EPILOG = """examples:
   segsr evaluate -opt options/test_SeGSR_UCM_x4.yml --protocol y-crop rgb-crop
   segsr evaluate --sr HAT=theirs/HAT --sr ours=results/ours --gt datasets/UCMerced/test/HR_x4 --scale 4
   segsr evaluate -opt options/tiny_test_MSSD_UCM_x4.yml --samples 8 --report
+  segsr evaluate --model my-region-x4 --gt images/of/my/region
   segsr evaluate --list
 """
 
@@ -28,18 +29,21 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     what = parser.add_argument_group("what is measured")
     what.add_argument("-opt", nargs="+", default=[], metavar="FILE", help="option files of tests")
     what.add_argument(
+        "--model", nargs="+", default=[], metavar="NAME", help="networks by name (segsr models lists them), with --gt"
+    )
+    what.add_argument(
         "--sr",
         action="append",
         default=[],
         metavar="[NAME=]DIR",
         help="images of a method (folder or LMDB); repeatable",
     )
-    what.add_argument("--gt", metavar="DIR", help="ground truth (folder or LMDB), with --sr")
-    what.add_argument("--lq", metavar="DIR", help="LR images (folder or LMDB), with --sr")
+    what.add_argument("--gt", metavar="DIR", help="ground truth (folder or LMDB), with --sr or --model")
+    what.add_argument("--lq", metavar="DIR", help="LR images (folder or LMDB), with --sr or --model")
     what.add_argument(
         "--scale", type=whole_number(), metavar="N", help="upscaling factor, with --sr; taken from --lq if given"
     )
-    what.add_argument("--dataset", metavar="NAME", help="name of the data set, with --sr (default: folder of --gt)")
+    what.add_argument("--dataset", metavar="NAME", help="name of the data set (default: folder of --gt)")
     add_conversion(
         what,
         deep="16 bits are measured as they are (their range is 0 to 65535), more are left out",

@@ -7,6 +7,8 @@ from segsr_arch.capabilities import PRECISIONS
 from segsr_arch.cli.arguments.kinds import whole_number
 from segsr_arch.export import ENDINGS
 
+FOLDER = Path("exported")
+
 
 def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Register the subcommand."""
@@ -17,15 +19,24 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "writes a checkpoint that holds everything, with an option file for basicsr test and segsr evaluate. Then "
         "compares it with the trained network on images of the options' data sets. Or writes a program in float32 that "
         "needs none of this package, for ONNX or torch.export, for images and batches of any size, and tries it at "
-        "three sizes.",
+        "three sizes. Or gives it a name, by which every command knows it.",
     )
     parser.add_argument("-opt", dest="opt", type=Path, required=True, metavar="FILE", help="option file of a test")
     parser.add_argument(
         "--format",
-        choices=("checkpoint", *ENDINGS),
+        choices=("checkpoint", "named", *ENDINGS),
         default="checkpoint",
-        help="checkpoint: for basicsr test and segsr evaluate; onnx: a file for onnxruntime and others (needs "
-        "segsr-arch[export]); torch: a program for torch.export.load (default: %(default)s)",
+        help="checkpoint: for basicsr test and segsr evaluate; named: float16 in safetensors with a card, for segsr "
+        "models; onnx: a file for onnxruntime and others (needs segsr-arch[export]); torch: a program for "
+        "torch.export.load (default: %(default)s)",
+    )
+    parser.add_argument("--name", metavar="NAME", help="name of the model, with --format named (default: that of FILE)")
+    parser.add_argument(
+        "--card",
+        type=Path,
+        metavar="FILE.yml",
+        help="with --format named: title, use, limits, licence and more of the card; what the training recorded is "
+        "filled in",
     )
     parser.add_argument(
         "--precision",
@@ -34,7 +45,10 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "checkpoint, fp32 for a program, which has no other)",
     )
     parser.add_argument(
-        "--out", type=Path, default=Path("exported"), metavar="DIR", help="where the files go (default: %(default)s)"
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help=f"where the files go (default: {FOLDER}; with --format named where segsr models looks for your own)",
     )
     parser.add_argument(
         "--images",

@@ -53,8 +53,8 @@ def add_network(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--model",
         metavar="FILE_OR_NAME",
-        help="instead of an option file: what segsr export wrote (.yml, .onnx, .pt2), weights of a network that "
-        "spandrel knows, or bicubic:4",
+        help="instead of an option file: a name that segsr models lists, what segsr export wrote (.yml, .onnx, .pt2), "
+        "weights of a network that spandrel knows, or bicubic:4",
     )
     group.add_argument("--device", help="cpu or cuda (default: as num_gpu in the options says)")
     group.add_argument(

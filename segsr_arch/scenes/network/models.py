@@ -12,6 +12,8 @@ from segsr_arch.export import ENDINGS
 from segsr_arch.inference.tile_options import TileOptions
 from segsr_arch.models.train_options import AMP_DTYPES
 from segsr_arch.models.validated_model import ValidatedModel
+from segsr_arch.named_models import SCHEME
+from segsr_arch.named_models.folders import find_model, is_model
 from segsr_arch.scenes.network.backends import choose_for_onnx, with_backend
 from segsr_arch.scenes.network.devices import find_device
 from segsr_arch.scenes.network.named_models import build_named
@@ -54,7 +56,8 @@ def resolve_model(
     Args:
         opt: Option file of a test, as for ``basicsr test``.
         model: Instead, what ``segsr export`` wrote (the option file of a checkpoint, a program), a file of weights that
-            spandrel recognises, or the name and scale of a network without weights: ``bicubic:4``.
+            spandrel recognises, a name that ``segsr models`` lists, or the name and scale of a network without weights:
+            ``bicubic:4``.
         device: ``cpu``, ``cuda`` or ``cuda:1``; ``None`` takes what the option file says, or a GPU where there is one.
         amp: ``bf16`` or ``fp16`` runs a network within autocast; ``None`` as it is.
         backend: What runs it: ``torch``, ``onnxruntime``, ``openvino``, or the fastest on this machine: ``auto``.
@@ -76,6 +79,8 @@ def resolve_model(
         raise ConfigError(f"--backend: {backend!r} is not known; use {', '.join(BACKENDS)}.")
     if amp is not None and backend not in ("torch", "auto"):
         raise ConfigError(f"--amp {amp}: is for --backend torch; {backend} runs programs in float32. Leave one out.")
+    if model is not None and is_model(model.removeprefix(SCHEME)):
+        return _of_options(find_model(model.removeprefix(SCHEME)).options, device, amp, backend, force_yml)
     path = Path(opt if opt is not None else str(model))
     ending = path.suffix.lower()
     beside = option_file_beside(path) if opt is None and ending in _WEIGHTS and path.is_file() else None

@@ -10,6 +10,7 @@ from segsr_arch.capabilities import Capabilities
 from segsr_arch.compat import registration
 from segsr_arch.errors import ConfigError
 from segsr_arch.known_names import nearest_hint
+from segsr_arch.named_models.folders import find_models
 from segsr_arch.zoo.named_networks import SCALE_NAMES
 
 
@@ -41,9 +42,12 @@ def build_named(name: str) -> nn.Module:
             raise ConfigError(
                 f"--model {name}: {wanted} has weights; give -opt with the option file of a test, or a file of weights."
             )
-        hint = nearest_hint(wanted, known)
+        hint = nearest_hint(wanted, [*known, *(model.name for model in find_models()[0])])
         stop = "" if hint.endswith("?") else "."
-        raise ConfigError(f"--model {name}: is neither a file nor a name{hint}{stop} With its scale: bicubic:4.")
+        raise ConfigError(
+            f"--model {name}: is neither a file nor a name{hint}{stop} segsr models lists trained networks; bicubic "
+            f"needs a scale, bicubic:4."
+        )
     if not scale.isascii() or not scale.isdigit() or int(scale) < 1:
         raise ConfigError(f"--model {name}: give the scale with the name, a whole number, as in {wanted}:4.")
     argument = next(each for each in SCALE_NAMES if each in inspect.signature(network).parameters)
