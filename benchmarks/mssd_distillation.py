@@ -1,6 +1,6 @@
 """How close a student of guidance comes to its teacher, on an MSSD so small that a student can be trained to its end.
 
-    python benchmarks/mssd_distillation.py [--teacher-steps 500] [--steps 6000] [--kind head|embedding] [--seed 0]
+    python benchmarks/mssd_distillation.py [--teacher-steps 500] [--steps 16000] [--kind head|embedding] [--seed 0]
 
 Made-up images: smooth LR patches, and HR patches with a tint that the LR image does not show and the caption names. So
 words change much of what the teacher predicts, and without them it has to guess from the noised image. All weights
@@ -120,9 +120,9 @@ def main():
     """Train both and print the errors."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher-steps", type=int, default=500)
-    parser.add_argument("--steps", type=int, default=6000, help="of the student")
+    parser.add_argument("--steps", type=int, default=16000, help="of the student")
     parser.add_argument("--kind", choices=("head", "embedding"), default="head")
-    parser.add_argument("--rate", type=float, default=0.002, help="learning rate of the student")
+    parser.add_argument("--rate", type=float, default=0.003, help="learning rate of the student")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)

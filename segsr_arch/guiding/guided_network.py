@@ -140,7 +140,12 @@ class GuidedNetwork(nn.Module):
             ConfigError: If the input has not three channels, or the guide misses an HR image.
         """
         check_rgb(lq, "The semantic guide")
-        return Signals(values=self.guide(lq, gt), image=Window(height=lq.shape[-2], width=lq.shape[-1]))
+        return Signals(values=self._guided_by(lq, gt), image=Window(height=lq.shape[-2], width=lq.shape[-1]))
+
+    def _guided_by(self, lq: Tensor, gt: Tensor | None) -> Tensor:
+        """Ask the guide; one that was written elsewhere need not know of HR images."""
+        values: Tensor = self.guide(lq) if gt is None else self.guide(lq, gt)
+        return values
 
     def forward(self, lq: Tensor, *, signals: Signals | None = None, gt: Tensor | None = None) -> Tensor:
         """Super-resolve.
@@ -158,9 +163,8 @@ class GuidedNetwork(nn.Module):
 
         Raises:
             ConfigError: If the input has not three channels, or is not what the signals are for, or the guide misses
-                an HR image; under
-                ``DataParallel``, if it is called by two threads at once, or in the backward pass if the base computes
-                a part again that holds a unit.
+                an HR image; under ``DataParallel``, if it is called by two threads at once, or in the backward pass if
+                the base computes a part again that holds a unit.
         """
         check_rgb(lq, "The semantic guide")
         if signals is not None:
@@ -170,7 +174,7 @@ class GuidedNetwork(nn.Module):
                 "DataParallel is not supported: start one process a GPU instead (torchrun --nproc_per_node N "
                 "-m segsr_arch.cli.basicsr train -opt FILE --launcher pytorch), or set num_gpu: 1."
             )
-        current = self.guide(lq, gt) if signals is None else signals
+        current = self._guided_by(lq, gt) if signals is None else signals
         if self._current.signals is not None:
             raise ConfigError(
                 "This network is called while it runs already, from another thread or within itself. Give each thread "

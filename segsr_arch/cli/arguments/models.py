@@ -7,12 +7,12 @@ from segsr_arch.named_models import VARIABLE
 _EPILOG = f"""Networks are looked for in the folders of {VARIABLE}, in ~/.config/segsr/models and in this package.
 One of your own:
 
-  segsr export -opt options/test_SeGSR_UCM_x4.yml --format named --name my-region-x4
+  segsr export -opt options/test_small_SeGSR_UCM_x4.yml --format named --name my-region-x4
 
 examples:
   segsr models
   segsr upscale scene.tif sharp.tif --model my-region-x4
-  basicsr train -opt options/train_my_region.yml --force_yml path:pretrain_network_g=segsr://my-region-x4
+  basicsr train -opt options/train_small_SeGSR_UCM_x4.yml --force_yml path:pretrain_network_g=segsr://my-region-x4
 """
 
 
