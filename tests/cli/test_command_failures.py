@@ -68,7 +68,7 @@ def test_both_commands_end_so(tmp_path, monkeypatch, capsys):
 
     monkeypatch.setattr(report, "run", fail)
     assert segsr.main(["report", "x"]) == 2
-    monkeypatch.setattr(stock_runs, "read_options", fail)
+    monkeypatch.setattr(stock_runs, "read_run_options", fail)
     assert basicsr.main(["train", "-opt", "x"]) == basicsr.main(["test", "-opt", "x"]) == 2
     assert capsys.readouterr().err.count("error: /d: Read-only file system.") == 3
 

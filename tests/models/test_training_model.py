@@ -86,8 +86,9 @@ def test_it_is_registered_and_knows_no_option_of_a_guide(tmp_path):
     options = tiny_options(tmp_path, network=dict(EDSR), model_type="TrainingModel")
     model = build_model(options)
     assert type(model) is TrainingModel is MODEL_REGISTRY.get("TrainingModel")
-    assert "lora_lr_factor" not in TrainingModel.option_keys["train"]
-    assert SeGSRModel.option_keys["train"].keys() == {"lora_lr_factor"}
+    of_a_guide = {"lora_lr_factor", "unit_penalty"}
+    assert not of_a_guide & TrainingModel.option_keys["train"].keys()
+    assert SeGSRModel.option_keys["train"].keys() == of_a_guide
 
 
 def test_a_model_with_losses_and_images_of_its_own(tmp_path):
