@@ -6,7 +6,8 @@
     segsr evaluate -opt vldm_x4_0/test_*.yml --metric psnr lr_consistency hallucination omission improvement synthesis
 
 Stage one is that of ``options/tiny_train_VLDM_stage1_UCM_x4.yml``, stage two that of its stage two on top of it, and
-``plain.yml`` the paper's stage one, with the same UNet and as many iterations. All weights start random. LR images are
+``plain.yml`` the paper's stage one, with the same UNet and as many iterations; ``stage2_bicubic.yml`` is a stage two that
+has bicubic enlargement in the place of stage one. All weights start random. LR images are
 bicubic, made on the fly; images are measured in their middle 128 x 128 pixels, so that it takes minutes. Captions name
 what the image shows, which is the class that UC Merced has it in; ``shuffled`` gives each image another class's.
 """
@@ -123,13 +124,17 @@ def main() -> None:
     base = {**first["network_g"], "path": weights(first)}
     base["sampler"] = {**base["sampler"], "steps": 1}
     second = training("stage2", **own, network={"base": base})
-    for name, options in (("stage1", first), ("plain", plain), ("stage2", second)):
+    alone = training("stage2", **own, network={"name": "stage2_bicubic"})
+    trainings = {"stage1": first, "plain": plain, "stage2": second, "stage2_bicubic": alone}
+    for name, options in trainings.items():
         write(out / f"{name}.yml", options)
     for steps in (1, 8):
         test(first, out=out, name=f"stage1_{steps}", sampler={"steps": steps}, captions=None)
     for steps in (8, 100):
         test(plain, out=out, name=f"plain_{steps}", sampler={"steps": steps}, captions=None)
-    test(second, out=out, name="stage2_1", sampler={"steps": 1}, captions="captions.jsonl")
+    for name in ("stage2", "stage2_bicubic"):
+        test(trainings[name], out=out, name=f"{name}_1", sampler={"steps": 1}, captions="captions.jsonl")
+    test(alone, out=out, name="stage2_bicubic_true", sampler={}, captions="captions.jsonl")
     for name, file in (("true", "captions.jsonl"), ("shuffled", "shuffled.jsonl"), ("none", None)):
         test(second, out=out, name=f"stage2_{name}", sampler={}, captions=file)
 

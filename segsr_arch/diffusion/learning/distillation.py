@@ -10,7 +10,7 @@ from segsr_arch.diffusion.steering.guidance import guided_from
 from segsr_arch.diffusion.steering.steered_unet import SteeredUNet, Steering
 
 # The weight beyond 1 from which an error counts as a share of what guidance changes; below, as if it were this one.
-_LEAST_GUIDANCE = 0.5
+_LEAST_GUIDANCE = 0.25
 
 
 class Teaching:
@@ -52,7 +52,8 @@ class Teaching:
             which rises with the weight; taken as it is, the distance at large weights would be all that is learned,
             and at small ones the student were worse than without guidance. Of a batch without words: the distance.
         """
-        weights = self._least + (self._most - self._least) * draw("guidance", (len(noised),))
+        # Small weights, at which an error of the student's own prediction shows most, are drawn more often than large ones.
+        weights = self._least + (self._most - self._least) * draw("guidance", (len(noised),)).square()
         with torch.no_grad():
             known = self._teacher.steering(self._teacher.stem(image).features, captions)
             conditional, unconditional = (branch.float() for branch in self._teacher.branches(noised, t, known))
