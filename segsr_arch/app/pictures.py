@@ -27,7 +27,8 @@ DETAIL = 768
 _MAP_SIDE = 512
 _STRETCH = (1, 99)  # percentiles of the input that are black and white, of all but 8-bit images
 _ROWS = 256
-SIDES = {"as it is stored": cv2.INTER_NEAREST_EXACT, "bicubic": cv2.INTER_CUBIC}
+_NEAREST = cv2.INTER_NEAREST_EXACT
+SIDES = {"as it is stored": _NEAREST, "bicubic": cv2.INTER_CUBIC}
 """How the input is enlarged for the left side."""
 
 
@@ -99,9 +100,6 @@ def compare(made: Made, view: View, *, side: str = "as it is stored", sample: in
     if shrink < 1:
         what += f", reduced to {shrink:.0%} of the output's size"
     return Comparison(before=before, after=after, words=f"Shown: {what}. {words}", shape=shown[0].shape[1:])
-
-
-_NEAREST = cv2.INTER_NEAREST_EXACT
 
 
 def _all_of(made: Made) -> Window:
