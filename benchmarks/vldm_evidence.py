@@ -6,10 +6,10 @@
     segsr evaluate -opt vldm_x4_0/test_*.yml --metric psnr lr_consistency hallucination omission improvement synthesis
 
 Stage one is that of ``options/tiny_train_VLDM_stage1_UCM_x4.yml``, stage two that of its stage two on top of it, and
-``plain.yml`` the paper's stage one, with the same UNet and as many iterations; ``stage2_bicubic.yml`` is a stage two that
-has bicubic enlargement in the place of stage one. All weights start random. LR images are
-bicubic, made on the fly; images are measured in their middle 128 x 128 pixels, so that it takes minutes. Captions name
-what the image shows, which is the class that UC Merced has it in; ``shuffled`` gives each image another class's.
+``plain.yml`` the paper's stage one, with the same UNet and as many iterations; ``stage2_bicubic.yml`` is a stage two
+that has bicubic enlargement in the place of stage one. All weights start random. LR images are bicubic, made on the
+fly; images are measured in their middle 128 x 128 pixels, so that it takes minutes. Captions name what the image shows,
+which is the class that UC Merced has it in; ``shuffled`` gives each image another class's.
 """
 
 import argparse

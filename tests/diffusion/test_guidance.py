@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from segsr_arch.archs.mssd_arch import MSSD
-from segsr_arch.diffusion.learning.distillation import Teaching
+from segsr_arch.diffusion.learning.distillation import Teaching, share_of_guidance, weights_to_learn
 from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
 from segsr_arch.diffusion.steering.guidance import GuidanceEmbedding, GuidanceHead, guidance_error, guided_from
 from segsr_arch.errors import ConfigError
@@ -67,8 +67,8 @@ def teacher():
     return network.requires_grad_(False)
 
 
-@pytest.mark.parametrize("one_pass", [GuidanceHead, GuidanceEmbedding])
-def test_a_student_gives_in_one_evaluation_what_the_trained_teacher_gives_in_two(teacher, one_pass):
+@pytest.mark.parametrize(("one_pass", "most"), [(GuidanceHead, 0.15), (GuidanceEmbedding, 0.3)])
+def test_a_student_gives_in_one_evaluation_what_the_trained_teacher_gives_in_two(teacher, one_pass, most):
     torch.manual_seed(1)
     student = Colours()
     student.load_state_dict(teacher.state_dict())
@@ -81,22 +81,23 @@ def test_a_student_gives_in_one_evaluation_what_the_trained_teacher_gives_in_two
         return told(student, lambda: student(noised, t, words), weights)
 
     def loss(noised, t, words, _, generator):
-        weights = 1 + 9 * torch.rand(len(words), generator=generator)
-        return (learned(noised, t, words, weights) - guided(noised, t, words, weights)).square().mean()
+        weights = weights_to_learn(torch.rand(len(words), generator=generator), least=1, most=10)
+        distance = (learned(noised, t, words, weights) - guided(noised, t, words, weights)).square().mean((1, 2, 3))
+        return share_of_guidance(distance, weights).mean()
 
     noised, t, words, _, _ = batch(10**6, 512)
     nine = torch.full((512,), 9.0)
     conditional = teacher(noised, t, words)
     before = guidance_error(learned(noised, t, words, nine), guided(noised, t, words, nine), conditional)
     assert before == pytest.approx(1), "it starts as the teacher without guidance"
-    fit(nn.ModuleList([student, told]), loss, steps=400, rate=5e-3)
-    for weight in (3.0, 5.0, 9.0):
+    fit(nn.ModuleList([student, told]), loss, steps=800, rate=5e-3)
+    for weight in (1.5, 3.0, 5.0, 9.0):
         weights = torch.full((512,), weight)
         teacher.evaluations = student.evaluations = 0
         with torch.no_grad():
             answer, known = learned(noised, t, words, weights), guided(noised, t, words, weights)
         assert (student.evaluations, teacher.evaluations) == (1, 2)
-        assert guidance_error(answer, known, conditional) < 0.2
+        assert guidance_error(answer, known, conditional) < most
 
 
 def build(**changes):

@@ -13,6 +13,30 @@ from segsr_arch.diffusion.steering.steered_unet import SteeredUNet, Steering
 _LEAST_GUIDANCE = 0.25
 
 
+def weights_to_learn(numbers: Tensor, *, least: float, most: float) -> Tensor:
+    """Draw weights of guidance; small ones, at which an error of the student's own prediction shows, more often.
+
+    Args:
+        numbers: Uniform numbers in [0, 1), of any shape.
+        least: The least weight.
+        most: The largest.
+    """
+    return least + (most - least) * numbers.square()
+
+
+def share_of_guidance(distance: Tensor, weights: Tensor) -> Tensor:
+    """Bring squared distances at any weight to one scale: that of the square of what guidance changes at weight 2.
+
+    Taken as it is, the distance at large weights would be all that is learned, and at small ones the student were worse
+    than without guidance.
+
+    Args:
+        distance: Of the student to the teacher's two branches, (B,).
+        weights: Of the guidance, (B,).
+    """
+    return distance / ((weights - 1).square() + _LEAST_GUIDANCE**2)
+
+
 class Teaching:
     """A teacher, which is no part of the network that learns from it, nor of its checkpoints.
 
@@ -49,16 +73,14 @@ class Teaching:
 
         Returns:
             ``l_guidance``: squared distance to the teacher's two branches, as a share of what guidance changes there,
-            which rises with the weight; taken as it is, the distance at large weights would be all that is learned,
-            and at small ones the student were worse than without guidance. Of a batch without words: the distance.
+            which rises with the weight (:func:`share_of_guidance`). Of a batch without words: the distance.
         """
-        # Small weights, at which an error of the student's own prediction shows most, are drawn more often than large ones.
-        weights = self._least + (self._most - self._least) * draw("guidance", (len(noised),)).square()
+        weights = weights_to_learn(draw("guidance", (len(noised),)), least=self._least, most=self._most)
         with torch.no_grad():
             known = self._teacher.steering(self._teacher.stem(image).features, captions)
             conditional, unconditional = (branch.float() for branch in self._teacher.branches(noised, t, known))
             guided = guided_from(conditional, unconditional, weights)
             change = (conditional - unconditional).square().mean()
         distance = (student.predict_guided(noised, t, steering, weights).float() - guided).square().mean((1, 2, 3))
-        counted = (distance / ((weights - 1).square() + _LEAST_GUIDANCE**2)).mean()
+        counted = share_of_guidance(distance, weights).mean()
         return OrderedDict(l_guidance=counted / torch.where(change > 0, change, 1.0))
