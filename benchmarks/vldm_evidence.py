@@ -7,9 +7,10 @@
 
 Stage one is that of ``options/tiny_train_VLDM_stage1_UCM_x4.yml``, stage two that of its stage two on top of it, and
 ``plain.yml`` the paper's stage one, with the same UNet and as many iterations; ``stage2_bicubic.yml`` is a stage two
-that has bicubic enlargement in the place of stage one. All weights start random. LR images are bicubic, made on the
-fly; images are measured in their middle 128 x 128 pixels, so that it takes minutes. Captions name what the image shows,
-which is the class that UC Merced has it in; ``shuffled`` gives each image another class's.
+that has bicubic enlargement in the place of stage one; ``mssd.yml`` is ``options/tiny_train_MSSD_UCM_x4.yml``. All
+weights start random. LR images are bicubic, made on the fly; images are measured in their middle 128 x 128 pixels, so
+that it takes minutes (``--side``). Captions name what the image shows, which is the class that UC Merced has it in;
+``shuffled`` gives each image another class's.
 """
 
 import argparse
@@ -26,7 +27,8 @@ from segsr_arch.results.classes import class_of
 
 OPTIONS = Path(__file__).resolve().parent.parent / "options"
 DATA = Path("datasets/UCMerced")
-SIDE, EVERY = 128, 3  # of the images that are measured: the middle of every third
+EVERY = 3  # of the images are measured
+WHOLE = 512  # pixels: an image is one tile
 CLEAN = [{"type": "reduce", "how": "bicubic"}]
 PLAIN = {  # the paper's stage one; a schedule that ends in noise
     "base": "none",
@@ -48,21 +50,22 @@ def write_captions(path: Path, names: list[str], *, told: list[str]) -> None:
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
-def write_crops(source: Path, out: Path) -> list[str]:
+def write_crops(source: Path, out: Path, *, most: int) -> list[str]:
     """Write the middle of every third image, and give their names."""
     out.mkdir(exist_ok=True)
     files = sorted(source.glob("*.png"))[::EVERY]
     for file in files:
         image = cv2.imread(str(file))
-        top, left = ((side - SIDE) // 2 for side in image.shape[:2])
-        cv2.imwrite(str(out / file.name), image[top : top + SIDE, left : left + SIDE])
+        height, width = (min(most, side) for side in image.shape[:2])
+        top, left = (image.shape[0] - height) // 2, (image.shape[1] - width) // 2
+        cv2.imwrite(str(out / file.name), image[top : top + height, left : left + width])
     return [file.stem for file in files]
 
 
-def training(stage: str, *, out: Path, scale: int, seed: int, network: dict[str, Any]) -> dict[str, Any]:
-    """Options of the tiny training of a stage, at a scale, with clean LR images and captions that name the class."""
-    options = copy.deepcopy(read_options(OPTIONS / f"tiny_train_VLDM_{stage}_UCM_x4.yml"))
-    name = network.pop("name", stage)
+def training(system: str, *, out: Path, scale: int, seed: int, network: dict[str, Any]) -> dict[str, Any]:
+    """Options of the tiny training of a system, at a scale, with clean LR images and captions that name the class."""
+    options = copy.deepcopy(read_options(OPTIONS / f"tiny_train_{system}_UCM_x4.yml"))
+    name = network.pop("name", system.lower().removeprefix("vldm_"))
     options |= {"name": f"{out.name}_{name}", "scale": scale, "manual_seed": seed}
     options["network_g"] |= {"scale": scale, **network}
     del options["val"], options["datasets"]["val"]
@@ -76,10 +79,11 @@ def training(stage: str, *, out: Path, scale: int, seed: int, network: dict[str,
 def test(trained: dict[str, Any], *, out: Path, name: str, sampler: dict[str, Any], captions: str | None) -> None:
     """Write the option file of a test of a trained network."""
     network = copy.deepcopy(trained["network_g"])
+    network.pop("contrast", None)
     network["sampler"] |= sampler
-    network["latent_tile"]["size"] = SIDE  # an image is one tile
-    if isinstance(network["base"], dict):
-        network["base"]["latent_tile"]["size"] = SIDE
+    for part in (network, network["base"]):
+        if isinstance(part, dict):
+            part["latent_tile"] = {"size": WHOLE, "overlap": 16}
     data = {"name": "UCMerced_val", "type": "BlindPairedDataset", "dataroot_gt": str(out / "gt"), "degradation": CLEAN}
     data |= {"io_backend": {"type": "disk"}, "caption_file": captions and str(out / captions)}
     options = {
@@ -109,32 +113,40 @@ def main() -> None:
     parser.add_argument("out", type=Path, help="folder to write them to")
     parser.add_argument("--scale", type=int, default=4)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--side", type=int, default=128, help="of the middle that is measured, in pixels")
     given = parser.parse_args()
     out, scale = given.out, given.scale
     out.mkdir()
-    measured = write_crops(DATA / "val/HR_x4", out / "gt")
+    measured = write_crops(DATA / "val/HR_x4", out / "gt", most=given.side)
     trained = sorted(file.stem for file in (DATA / "train/HR_x4").glob("*.png"))
     write_captions(out / "captions.jsonl", trained + measured, told=trained + measured)
     # Each gets the caption of an image three classes on.
     write_captions(out / "shuffled.jsonl", measured, told=measured[5:] + measured[:5])
 
     own = {"out": out, "scale": scale, "seed": given.seed}
-    first = training("stage1", **own, network={})
-    plain = training("stage1", **own, network={"name": "plain", **PLAIN})
+    first = training("VLDM_stage1", **own, network={})
+    plain = training("VLDM_stage1", **own, network={"name": "plain", **PLAIN})
     base = {**first["network_g"], "path": weights(first)}
     base["sampler"] = {**base["sampler"], "steps": 1}
-    second = training("stage2", **own, network={"base": base})
-    alone = training("stage2", **own, network={"name": "stage2_bicubic"})
-    trainings = {"stage1": first, "plain": plain, "stage2": second, "stage2_bicubic": alone}
+    second = training("VLDM_stage2", **own, network={"base": base})
+    alone = training("VLDM_stage2", **own, network={"name": "stage2_bicubic"})
+    trainings = {
+        "stage1": first,
+        "plain": plain,
+        "stage2": second,
+        "stage2_bicubic": alone,
+        "mssd": training("MSSD", **own, network={}),
+    }
     for name, options in trainings.items():
         write(out / f"{name}.yml", options)
     for steps in (1, 8):
         test(first, out=out, name=f"stage1_{steps}", sampler={"steps": steps}, captions=None)
     for steps in (8, 100):
         test(plain, out=out, name=f"plain_{steps}", sampler={"steps": steps}, captions=None)
-    for name in ("stage2", "stage2_bicubic"):
+    for name in ("stage2", "stage2_bicubic", "mssd"):
         test(trainings[name], out=out, name=f"{name}_1", sampler={"steps": 1}, captions="captions.jsonl")
-    test(alone, out=out, name="stage2_bicubic_true", sampler={}, captions="captions.jsonl")
+    for name in ("stage2_bicubic", "mssd"):
+        test(trainings[name], out=out, name=f"{name}_true", sampler={}, captions="captions.jsonl")
     for name, file in (("true", "captions.jsonl"), ("shuffled", "shuffled.jsonl"), ("none", None)):
         test(second, out=out, name=f"stage2_{name}", sampler={}, captions=file)
 
