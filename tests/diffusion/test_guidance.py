@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from segsr_arch.archs.mssd_arch import MSSD
-from segsr_arch.diffusion.learning.distillation import Teaching, share_of_guidance, weights_to_learn
+from segsr_arch.diffusion.learning.distillation import Teaching, share_of_guidance
 from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
 from segsr_arch.diffusion.steering.guidance import GuidanceEmbedding, GuidanceHead, guidance_error, guided_from
 from segsr_arch.errors import ConfigError
@@ -67,7 +67,7 @@ def teacher():
     return network.requires_grad_(False)
 
 
-@pytest.mark.parametrize(("one_pass", "most"), [(GuidanceHead, 0.15), (GuidanceEmbedding, 0.3)])
+@pytest.mark.parametrize(("one_pass", "most"), [(GuidanceHead, 0.2), (GuidanceEmbedding, 0.3)])
 def test_a_student_gives_in_one_evaluation_what_the_trained_teacher_gives_in_two(teacher, one_pass, most):
     torch.manual_seed(1)
     student = Colours()
@@ -81,7 +81,7 @@ def test_a_student_gives_in_one_evaluation_what_the_trained_teacher_gives_in_two
         return told(student, lambda: student(noised, t, words), weights)
 
     def loss(noised, t, words, _, generator):
-        weights = weights_to_learn(torch.rand(len(words), generator=generator), least=1, most=10)
+        weights = 1 + 9 * torch.rand(len(words), generator=generator)
         distance = (learned(noised, t, words, weights) - guided(noised, t, words, weights)).square().mean((1, 2, 3))
         return share_of_guidance(distance, weights).mean()
 
@@ -136,7 +136,7 @@ def test_mssd_learns_from_a_teacher_that_stays_as_it_is_and_is_in_no_checkpoint(
     assert all(torch.equal(value, known[name]) for name, value in teacher.state_dict().items())
 
 
-@pytest.mark.parametrize(("weight", "share"), [(1.0, 0.0), (1.5, 0.8), (3.0, 64 / 65), (10.0, 1296 / 1297)])
+@pytest.mark.parametrize(("weight", "share"), [(1.0, 0.0), (1.5, 0.5), (3.0, 4 / 4.25), (10.0, 81 / 81.25)])
 def test_a_student_without_guidance_is_as_wrong_at_each_weight_however_little_words_change(weight, share):
     teacher = build(trained=["controlnet"])
     student = student_of(teacher, "head", trained=["controlnet"])
@@ -144,7 +144,7 @@ def test_a_student_without_guidance_is_as_wrong_at_each_weight_however_little_wo
     numbers = Draws(seed=0, keys=(0,))
 
     def draw(kind, shape):
-        return torch.full(shape, ((weight - 1) / 10) ** 0.5) if kind == "guidance" else numbers(kind, shape)
+        return torch.full(shape, (weight - 1) / 10) if kind == "guidance" else numbers(kind, shape)
 
     lq, gt = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 16, 16)
     with torch.no_grad():

@@ -10,22 +10,11 @@ from segsr_arch.diffusion.steering.guidance import guided_from
 from segsr_arch.diffusion.steering.steered_unet import SteeredUNet, Steering
 
 # The weight beyond 1 from which an error counts as a share of what guidance changes; below, as if it were this one.
-_LEAST_GUIDANCE = 0.25
-
-
-def weights_to_learn(numbers: Tensor, *, least: float, most: float) -> Tensor:
-    """Draw weights of guidance; small ones, at which an error of the student's own prediction shows, more often.
-
-    Args:
-        numbers: Uniform numbers in [0, 1), of any shape.
-        least: The least weight.
-        most: The largest.
-    """
-    return least + (most - least) * numbers.square()
+_LEAST_GUIDANCE = 0.5
 
 
 def share_of_guidance(distance: Tensor, weights: Tensor) -> Tensor:
-    """Bring squared distances at any weight to one scale: that of the square of what guidance changes at weight 2.
+    """Bring squared distances at any weight to one scale: the square of what guidance changes at weight 2.
 
     Taken as it is, the distance at large weights would be all that is learned, and at small ones the student were worse
     than without guidance.
@@ -75,7 +64,7 @@ class Teaching:
             ``l_guidance``: squared distance to the teacher's two branches, as a share of what guidance changes there,
             which rises with the weight (:func:`share_of_guidance`). Of a batch without words: the distance.
         """
-        weights = weights_to_learn(draw("guidance", (len(noised),)), least=self._least, most=self._most)
+        weights = self._least + (self._most - self._least) * draw("guidance", (len(noised),))
         with torch.no_grad():
             known = self._teacher.steering(self._teacher.stem(image).features, captions)
             conditional, unconditional = (branch.float() for branch in self._teacher.branches(noised, t, known))
