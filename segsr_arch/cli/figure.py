@@ -3,6 +3,7 @@
 import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.figures.comparison_figure import compare_methods
 from segsr_arch.evaluation.figures.cost_points import read_points
 from segsr_arch.evaluation.figures.curves_figure import draw_curves, series_of
+from segsr_arch.evaluation.figures.maps_comparison import compare_maps
 from segsr_arch.evaluation.figures.maps_figure import show_maps
 from segsr_arch.evaluation.figures.regions import Region
 from segsr_arch.evaluation.figures.style import save_figure
@@ -19,6 +21,7 @@ from segsr_arch.evaluation.figures.validation_curves import read_curve
 from segsr_arch.evaluation.saved_evaluations import find_methods
 from segsr_arch.files.locking import locked
 from segsr_arch.files.names import folder_of
+from segsr_arch.results.record import EvaluationRecord
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,14 +80,23 @@ def _run_compare(args: argparse.Namespace) -> int:
     return _write(figure, _stem(args.out, args.kind, records[0].dataset))
 
 
+def _renamed(records: list[EvaluationRecord], names: Sequence[str] | None) -> list[EvaluationRecord]:
+    if names is None:
+        return records
+    if len(names) != len(records):
+        methods = ", ".join(record.method for record in records)
+        raise ConfigError(f"--names: give as many names as there are evaluations ({methods}), got {len(names)}.")
+    return [replace(record, method=name) for record, name in zip(records, names, strict=True)]
+
+
 def _run_maps(args: argparse.Namespace) -> int:
-    records = find_methods([args.evaluation], dataset=args.dataset)
+    records = _renamed(find_methods(args.runs, dataset=args.dataset), args.names)
     if len(records) > 1:
-        raise ConfigError(
-            f"{args.evaluation}: holds several methods, give one: {', '.join(record.method for record in records)}."
-        )
+        if args.overlay is not None:
+            raise ConfigError("--overlay, --no-overlay: are for the maps of one network; leave it out.")
+        return _write(compare_maps(records, images=args.image), _stem(args.out, args.kind, records[0].dataset))
     (record,) = records
-    figure = show_maps(record, images=args.image, overlay=args.overlay)
+    figure = show_maps(record, images=args.image, overlay=args.overlay is not False)
     return _write(figure, _stem(args.out, args.kind, f"{record.method}_{record.dataset}"))
 
 

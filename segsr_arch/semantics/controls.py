@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from segsr_arch.semantics.processes import gathered_from_processes
+
 # ``own``: the guide as it is. ``zero``: maps of zeros. ``shuffled``: those of another image. ``oracle``: the vision
 # tower sees the HR image.
 MAPS = ("own", "zero", "shuffled", "oracle")
@@ -23,6 +25,7 @@ class OtherMaps(nn.Module):
     one has no other image, and in evaluation what is beside an image must not matter: there it gets the maps of one of
     the latest images of training, which are kept as buffers: the sum of the image's pixels in 8 bits chooses, so the
     choice is the same every time. A kept map has 8 x 8 patches, continued by its mirror image where an image has more.
+    The processes of a distributed training keep the same maps, those of all of them.
     Before anything was kept the maps are zero.
 
     Args:
@@ -39,10 +42,10 @@ class OtherMaps(nn.Module):
 
     @torch.no_grad()
     def _keep(self, maps: Tensor) -> None:
-        latest = maps.detach()[-_KEPT:]
         rows, columns = (_mirrored(_SIDE, side, maps) for side in maps.shape[-2:])
+        latest = gathered_from_processes(maps.detach()[..., rows, :][..., columns])[-_KEPT:]
         slots = (self.count + torch.arange(len(latest), device=maps.device)) % _KEPT
-        self.kept.index_copy_(0, slots, latest[..., rows, :][..., columns].to(self.kept.dtype))
+        self.kept.index_copy_(0, slots, latest.to(self.kept.dtype))
         self.count.add_(len(latest))
 
     def _kept_for(self, maps: Tensor, lq: Tensor) -> Tensor:

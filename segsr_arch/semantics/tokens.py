@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.semantics.processes import mean_over_processes
 
 TOKENS = ("raw", "centred", "reduced", "whitened")
 _LONGEST_MEMORY = 100  # steps; before that, all steps count alike
@@ -21,7 +22,8 @@ class TokenStatistics(nn.Module):
 
     The statistics are those of the latest hundred steps or so, this one among them, and stand still in evaluation, so
     an image is guided alike whatever else is in its batch. They are buffers: a checkpoint has them, a resumed training
-    goes on with them. In training on several devices the first one's count. Before the first step nothing is taken.
+    goes on with them. The processes of a distributed training have the same ones, of what all of them see; they run as
+    many steps each. Before the first step nothing is taken.
 
     Args:
         embed_dim: Joint width C of the vision-language model.
@@ -57,10 +59,11 @@ class TokenStatistics(nn.Module):
         """Take unit tokens (N, C) into the statistics."""
         self.count.add_(1)
         weight = 1 / self.count.clamp_max(_LONGEST_MEMORY)
-        self.mean.lerp_(tokens.mean(dim=0).to(self.mean.dtype), weight.to(self.mean.dtype))
+        mean = mean_over_processes(tokens.mean(dim=0))
+        self.mean.lerp_(mean.to(self.mean.dtype), weight.to(self.mean.dtype))
         if self.kind == "centred":
             return
-        moment = (tokens.T @ tokens / len(tokens)).to(self.second_moment.dtype)
+        moment = mean_over_processes(tokens.T @ tokens / len(tokens)).to(self.second_moment.dtype)
         self.second_moment.lerp_(moment, weight.to(moment.dtype))
         mean = self.mean.float()
         variances, directions = torch.linalg.eigh(self.second_moment.float() - torch.outer(mean, mean))

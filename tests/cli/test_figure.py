@@ -14,6 +14,7 @@ def work(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_evaluation(tmp_path / "results", "A", 2.0, cost=a_cost(), names=["farm01", "river01"])
     write_evaluation(tmp_path / "results", "SeG", 1.0, cost=a_cost(parameters=7), units=2, names=["farm01", "river01"])
+    write_evaluation(tmp_path / "guided", "G2", 1.0, units=3, names=["farm01", "river01"])
     for iteration in (100, 200):
         write_evaluation(tmp_path / "experiments", "run", 1.0, iteration=iteration, names=["farm01"])
     return tmp_path
@@ -30,6 +31,7 @@ def run(*arguments):
         (["compare", "results/A", "results/SeG", "--image", "farm01", "--out", "my.fig.pdf"], "my.fig"),
         (["maps", "results/SeG", "--no-overlay"], "figures/maps_SeG_Set"),
         (["maps", "results/SeG", "--out", "out/maps"], "out/maps"),
+        (["maps", "results/SeG", "guided", "--names", "paper", "improved"], "figures/maps_Set"),
         (["curves", "experiments/run", "--group", "g=experiments/run,experiments/run"], "figures/curves_Set"),
         (["tradeoff", "results"], "figures/tradeoff_Set"),
     ],
@@ -58,7 +60,8 @@ def test_regions_are_read(work):
         (["curves"], "at least one RUN"),
         (["curves", "--group", "experiments/run"], "expected NAME=RUN,RUN"),
         (["curves", "--group", "g=experiments/run", "--group", "g=experiments/run"], "given twice"),
-        (["maps", "results"], "several methods, give one: A, SeG"),
+        (["maps", "results/SeG", "guided", "--names", "paper"], r"as many names as there are .*\(SeG, G2\), got 1"),
+        (["maps", "results/SeG", "guided", "--no-overlay"], "--no-overlay: are for the maps of one network"),
         (["compare", "results", "--dataset", "Other"], "--dataset Other"),
     ],
 )

@@ -3,11 +3,27 @@ import torch
 
 from segsr_arch.export.program import SIZES, TOLERANCE, export_program
 from tests.guiding.bases import build, images
+from tests.guiding.test_guided_network import shake
+
+# All that a guide can be told which the paper's is not, with statistics of some images.
+STUDIED = {
+    "preset": "improved",
+    "map_floor": 1e-4,
+    "tokens": "whitened",
+    "earlier_tokens": 1,
+    "learned_map_scale": True,
+    "map_scale_start": 25.0,
+    "map_upsampling": "learned",
+}
 
 
-@pytest.mark.parametrize("name", ["EDSR", "RCAN"])
-def test_guided_networks_become_programs_for_any_size(tmp_path, name):
-    network = build(name).eval()
+@pytest.mark.parametrize(("name", "semantics"), [("EDSR", {}), ("RCAN", {}), ("EDSR", STUDIED)])
+def test_guided_networks_become_programs_for_any_size(tmp_path, name, semantics):
+    network = build(name, **semantics)
+    if semantics:
+        network = shake(network).train()
+        network(images(20, 28))
+    network.eval()
     exported = export_program(network, stem=tmp_path / "new" / name, kind="torch", description={"scale": 2})
     assert exported.path == tmp_path / "new" / f"{name}.pt2" and exported.largest_difference <= TOLERANCE
     program = torch.export.load(exported.path).module()

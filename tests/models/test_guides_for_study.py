@@ -61,6 +61,21 @@ def test_a_resumed_training_is_the_uninterrupted_one_to_the_last_bit(tmp_path, s
         assert all(torch.equal(value, expected[name]) for name, value in found.items())
 
 
+@pytest.mark.parametrize("semantics", [{"tokens": "whitened"}, {"tokens": "centred"}, {"maps": "shuffled"}], ids=str)
+def test_the_moving_average_has_the_statistics_of_the_network_as_copies(tmp_path, semantics):
+    model = build_model(options(tmp_path, train={"ema_decay": 0.999}, **semantics))
+    part = "tokens" if "tokens" in semantics else "others"
+    for iteration in range(1, 3):
+        step(model, iteration)
+        average = dict(getattr(model.net_g_ema.guide, part).named_buffers())
+        for name, value in getattr(model.net_g.guide, part).named_buffers():
+            assert torch.equal(average[name], value) and average[name].data_ptr() != value.data_ptr()
+            assert value.any()
+    saved = dict(average)
+    model.net_g.train()(batch(9)["lq"])
+    assert all(torch.equal(value, saved[name]) for name, value in getattr(model.net_g_ema.guide, part).named_buffers())
+
+
 def test_an_oracle_is_trained_and_validated_with_the_ground_truth(tmp_path, caplog):
     model = step(build_model(options(tmp_path, maps="oracle")), 1)
     data = batch(7)

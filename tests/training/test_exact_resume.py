@@ -90,9 +90,15 @@ def test_a_smaller_batch_in_a_late_epoch_still_trains_to_the_end(tmp_path, monke
 
 
 @pytest.mark.slow
-def test_two_processes_go_on_as_if_they_had_not_been_stopped(tmp_path):
-    """With dropout in both, and a seed that is drawn."""
-    opt = cropping_options(tmp_path, model_type="SeGSRModel", network_g=SEGSR)
+@pytest.mark.parametrize(
+    "semantics",
+    [{}, {"preset": "improved", "tokens": "whitened", "maps": "shuffled"}],
+    ids=["paper", "study"],
+)
+def test_two_processes_go_on_as_if_they_had_not_been_stopped(tmp_path, semantics):
+    """With dropout in both, running statistics, and a seed that is drawn."""
+    guided = {**SEGSR, "semantics": {**SEGSR["semantics"], **semantics}}
+    opt = cropping_options(tmp_path, model_type="SeGSRModel", network_g=guided)
     del opt["manual_seed"]
     name = write_options(tmp_path, opt)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]

@@ -64,16 +64,23 @@ def _add_maps(kinds: argparse._SubParsersAction) -> None:
         kinds,
         "maps",
         "guidance maps of every unit on one colour scale, alone and over the image",
-        "RUN is a folder of the evaluation of a guided network (results/METHOD).",
+        "RUN is a folder of the evaluation of a guided network (results/METHOD). Of several RUNs, or of one above "
+        "several evaluations, the maps stand under one another, each minus its mean, beside them how alike those of "
+        "two units are.",
     )
-    kind.add_argument("evaluation", metavar="RUN")
-    kind.add_argument("--image", nargs="+", metavar="NAME", help="images (default: the two whose maps vary most)")
+    kind.add_argument("runs", nargs="+", metavar="RUN")
+    kind.add_argument(
+        "--image",
+        nargs="+",
+        metavar="NAME",
+        help="images (default: the two whose maps vary most, the one of several networks)",
+    )
     kind.add_argument(
         "--overlay",
         action=argparse.BooleanOptionalAction,
-        default=True,
-        help="also draw the maps over the SR image",
+        help="also draw the maps over the SR image (default: yes; of one network alone)",
     )
+    kind.add_argument("--names", nargs="+", metavar="TEXT", help="what the networks are called, in the order of RUNs")
 
 
 def _add_curves(kinds: argparse._SubParsersAction) -> None:

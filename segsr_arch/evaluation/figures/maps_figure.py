@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 COLOUR_MAP = "cividis"
 _OPACITY = 0.6
 _MARGIN, _GAP, _BAR = 0.03, 0.06, 0.55
-_MOST_UNITS = 8  # in a row
+MOST_UNITS = 8  # in a row
 _WIDEST = 2.0
 
 
@@ -147,7 +147,7 @@ def draw_maps(images: Sequence[MappedImage], *, caption: str, overlay: bool = Tr
         raise ConfigError(f"Maps of different numbers of units cannot share a figure: {sorted(counts)}.")
     (units,) = counts
     first_columns = 1 if overlay else 2
-    per_row = min(units, _MOST_UNITS)
+    per_row = min(units, MOST_UNITS)
     columns = first_columns + per_row
     width = min((WIDTH - 2 * _MARGIN - _BAR) / columns - _GAP, _WIDEST)
     total_width = 2 * _MARGIN + columns * (width + _GAP) + _BAR
