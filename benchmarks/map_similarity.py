@@ -1,6 +1,6 @@
 """Do the units of guided networks look at different things? One line for each option file of a test.
 
-    python benchmarks/map_similarity.py reproduction/options/final_HAT_u6_*.yml
+    python benchmarks/map_similarity.py --folder reproduction reproduction/options/final_*.yml
     python benchmarks/map_similarity.py --untrained EDSR --data datasets/UCMerced      where do they start?
 
 With ``--untrained`` the guides of ``segsr reproduce extra`` are built for that base in small, several times with other
@@ -8,18 +8,20 @@ draws of their weights, and look at the first validation images, spread over the
 of a few training images. ``--vlm`` and ``--vlm-pretrained`` are those of ``segsr reproduce``.
 
 For every pair of units and every image of the test data: the cosine of their localization embeddings (SeG-SR eq. 7) and
-the correlation of their maps over the patches (eq. 8). Where a map stands still within an image it has no correlation,
-and the pair is left out. The deviation within an image is that of the maps, and of what the units get: maps that were
-standardised, scaled or exchanged, if they are. ``segsr explain`` shows one network in more detail.
+the correlation of their maps over the patches (eq. 8), which the table of ``segsr reproduce extra`` has, too. Where a
+map stands still within an image it has no correlation, and the pair is left out. The deviation within an image is that
+of the maps, and of what the units get: maps that were standardised, scaled or exchanged, if they are. ``segsr figure
+maps`` draws the maps of several networks, ``segsr explain`` shows one network in more detail.
 """
 
 import argparse
 import itertools
+import os
 import statistics
+import sys
 from pathlib import Path
 
 import torch
-import yaml
 
 import segsr_arch  # noqa: F401 (repairs basicsr before it is imported, and registers the networks)
 
@@ -27,23 +29,14 @@ import segsr_arch  # noqa: F401 (repairs basicsr before it is imported, and regi
 from basicsr.archs import build_network
 from basicsr.data import build_dataset
 
+from segsr_arch.evaluation.map_statistics import map_statistics
+from segsr_arch.evaluation.trained_network import load_trained
 from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.presets import PRESETS
 from segsr_arch.reproduction.run_options import Settings, network_options
 from segsr_arch.reproduction.variants import RECOMMENDED_UNITS
 from segsr_arch.running.logs import errors_only
 from segsr_arch.running.progress import progress
-
-
-def load(options):
-    """Build the network of a test's options with its weights; refuses one without maps."""
-    path = options["path"]["pretrain_network_g"]
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    network = build_network(options["network_g"])
-    network.load_state_dict(content.get("params_ema") or content["params"])
-    if not network.has_maps:
-        raise SystemExit(f"{path}: this guide has no maps (semantics: modules: {network.guide.config.modules}).")
-    return network.eval()
 
 
 def measure(network, images):
@@ -57,24 +50,20 @@ def measure(network, images):
         Mean and least value of ``cosine`` and ``correlation``; means of ``spread`` (of the maps) and ``given`` (to the
         units), both deviations within an image.
     """
-    cosines, correlations, spreads, given = [], [], [], []
+    cosines, maps, given = [], [], []
     pairs = list(itertools.combinations(range(len(network.unit_paths)), 2))
     for lq, gt in images:
         with torch.no_grad():
             view = network.guide.view(lq, gt)
-            given += network.guide(lq, gt)[0].flatten(1).std(dim=1).tolist()
+            given += network.guide(lq, gt)[0].flatten(1).std(dim=1, correction=0).tolist()
         embeddings = torch.nn.functional.normalize(view.embeddings[0].float(), dim=-1)
-        maps = view.maps[0].flatten(1)
-        spreads += maps.std(dim=1).tolist()
-        between = torch.corrcoef(maps)
-        for one, other in pairs:
-            cosines.append(float(embeddings[one] @ embeddings[other]))
-            if between[one, other].isfinite():
-                correlations.append(float(between[one, other]))
+        maps.append(view.maps[0])
+        cosines += [float(embeddings[one] @ embeddings[other]) for one, other in pairs]
+    found = map_statistics(maps)
     return {
         "cosine": (statistics.fmean(cosines), min(cosines)),
-        "correlation": (statistics.fmean(correlations), min(correlations)) if correlations else (None, None),
-        "spread": statistics.fmean(spreads),
+        "correlation": (found.correlation, found.least),
+        "spread": found.deviation,
         "given": statistics.fmean(given),
     }
 
@@ -97,13 +86,17 @@ def spread_over(count, data):
 
 
 def measure_trained(path):
-    """Measure the network of a test's option file on all images of its data; returns its name and what was found."""
-    with open(path, encoding="utf-8") as file:
-        options = yaml.safe_load(file)
-    network = load(options)
-    data = build_dataset({**next(iter(options["datasets"].values())), "phase": "test", "scale": network.upscale})
-    places = progress(range(len(data)), unit="image", what=options["name"], keep=False)
-    return options["name"], measure(network, (with_truth(data[place]) for place in places))
+    """Measure the network of a test's option file on all images of its data.
+
+    Returns:
+        Its name and what was found; ``None`` for the latter if it has no maps.
+    """
+    trained = load_trained(path, device="cpu")
+    if not trained.has_maps:
+        return trained.name, None
+    _, data = next(trained.datasets())
+    places = progress(range(len(data)), unit="image", what=trained.name, keep=False)
+    return trained.name, measure(trained.network, (with_truth(data[place]) for place in places))
 
 
 def measure_untrained(variant, settings, *, draws, images, teach):
@@ -162,7 +155,13 @@ def untrained_rows(parsed):
 def main(arguments=None):
     """Parse the command line, measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("options", nargs="*", metavar="FILE", help="option file of a test of a guided network")
+    parser.add_argument("options", nargs="*", type=Path, metavar="FILE", help="option file of a test of a network")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path(),
+        help="what the paths in option files are relative to, such as --out of segsr reproduce (default: here)",
+    )
     parser.add_argument("--untrained", choices=tuple(RECOMMENDED_UNITS), help="guides of this base, untrained")
     parser.add_argument("--data", type=Path, help="with --untrained: folder that segsr prepare has written")
     parser.add_argument("--draws", type=int, default=5, help="with --untrained: of the weights (default: 5)")
@@ -179,8 +178,14 @@ def main(arguments=None):
     if parsed.untrained:
         for line in untrained_rows(parsed):
             print(line, flush=True)
-    for path in parsed.options:
-        print(described(*measure_trained(path)), flush=True)
+    paths = [path.resolve() for path in parsed.options]
+    os.chdir(parsed.folder)
+    for path in paths:
+        name, found = measure_trained(path)
+        if found is None:
+            print(f"left out: {name} has no guide, or one that has no maps", file=sys.stderr)
+        else:
+            print(described(name, found), flush=True)
 
 
 if __name__ == "__main__":

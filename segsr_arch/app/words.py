@@ -40,7 +40,7 @@ def words_of_units(made: Made) -> tuple[list[str], str | None]:
     vocabulary = build_vocabulary(path=None)
     try:
         tower = build_text_tower(guide.config, beside=identity).to(device)
-        observations = observe(lambda lq: guide.view(lq.to(device)), _samples(made))
+        observations = observe(lambda lq, _: guide.view(lq.to(device)), _samples(made))
     except SegsrError as error:
         return [], f"No words for the maps: {str(error).rstrip('.')}."
     embeddings = embed_terms(tower, [vocabulary.sentences(term) for term in vocabulary.terms])

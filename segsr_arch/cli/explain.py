@@ -18,6 +18,7 @@ from segsr_arch.evaluation.explanation import Sample, embed_terms, explain, obse
 from segsr_arch.evaluation.explanation_figure import draw_explanation
 from segsr_arch.evaluation.explanation_files import Subject, format_explanation, write_explanation
 from segsr_arch.evaluation.figures.style import figure_style, save_figure
+from segsr_arch.evaluation.guide_notes import guide_notes
 from segsr_arch.evaluation.methods import Item
 from segsr_arch.evaluation.trained_network import TrainedNetwork, load_trained
 from segsr_arch.evaluation.vocabulary import DEFAULT_TEMPLATES, build_vocabulary
@@ -30,7 +31,7 @@ from segsr_arch.results.classes import NO_CLASS, classes_of
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.record import ImageRow
 from segsr_arch.running.progress import progress
-from segsr_arch.semantics import SemanticGuide
+from segsr_arch.semantics import GuideView, SemanticGuide
 from segsr_arch.semantics.text_tower import build_text_tower
 
 _FILES = ("explanation.json", "units.csv", "classes.csv", "explanation.png", "explanation.pdf")
@@ -57,7 +58,7 @@ def _given_sample(path: Path, class_name: str, conversion: Conversion) -> Sample
 
 def _dataset_sample(item: Item) -> Sample:
     sample, *_ = item.read()
-    return Sample(name=item.row.name, class_name=item.row.class_name, lq=sample["lq"])
+    return Sample(name=item.row.name, class_name=item.row.class_name, lq=sample["lq"], gt=sample.get("gt"))
 
 
 def _guide_of(trained: TrainedNetwork) -> SemanticGuide:
@@ -71,7 +72,16 @@ def _guide_of(trained: TrainedNetwork) -> SemanticGuide:
             f"network_g: semantics: modules: {trained.network.guide.config.modules} has no localization, so its units "
             f"have neither embeddings nor maps that could be explained; only sfem+slm+lmm has."
         )
+    if trained.network.guide.config.maps == "zero":
+        raise ConfigError(
+            "network_g: semantics: maps: zero: its units get maps of zeros, so there is nothing to explain; give a "
+            "network that was trained with maps: own."
+        )
     return trained.network.guide
+
+
+def _look(guide: SemanticGuide, device: torch.device, lq: Tensor, gt: Tensor | None) -> GuideView:
+    return guide.view(lq.to(device), None if gt is None else gt.to(device))
 
 
 def _collect(
@@ -132,17 +142,24 @@ def run(args: argparse.Namespace) -> int:
     readers = _collect(trained, args.image, conversion)
     shown = progress(readers, total=len(readers), unit="image", what="explain")
     try:
-        observations = observe(lambda lq: guide.view(lq.to(trained.device)), _read_all(shown, counts, problems))
+        observations = observe(partial(_look, guide, trained.device), _read_all(shown, counts, problems))
     except DataError:
         if readers and len(problems) == len(readers):
             raise DataError("No image can be used:\n  " + "\n  ".join(problems)) from None
         raise
-    subject = Subject(network=trained.name, scale=trained.scale, identity=identity, images=dict(counts))
+    subject = Subject(
+        network=trained.name,
+        scale=trained.scale,
+        identity=identity,
+        images=dict(counts),
+        notes=guide_notes(guide.config),
+    )
     vocabulary = build_vocabulary(
         path=args.vocabulary, templates=templates, class_names=set(observations.image_classes) - {NO_CLASS}
     )
     embeddings = embed_terms(text_tower, [vocabulary.sentences(term) for term in vocabulary.terms])
-    explanation = explain(observations, terms=vocabulary.terms, term_embeddings=embeddings)
+    turn = None if guide.tokens is None else guide.tokens.turn
+    explanation = explain(observations, terms=vocabulary.terms, term_embeddings=embeddings, turn=turn)
 
     folder = args.out or Path("results") / trained.name / "explanation"
     there = {name for name in _FILES if (folder / name).exists()}

@@ -1,7 +1,9 @@
 """What each unit of a guided network looks at, in words and in classes.
 
 The localization embeddings e_i (SeG-SR eq. 7) and the patch tokens (eq. 4) lie in the joint space of the
-vision-language model, where its text tower puts sentences, too. So both are compared with the terms of a vocabulary.
+vision-language model, where its text tower puts sentences, too. So both are compared with the terms of a vocabulary. A
+guide may compare its embeddings with changed tokens; then they are compared with terms that are changed alike, since
+what an embedding is near to says what its map shows only where tokens, too, are as near.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,7 +25,9 @@ _ALIKE = 0.99
 TERM_DEFINITIONS: Mapping[str, str] = {
     "text": "Embedding of a term: mean of the unit-length text embeddings of its sentences (one a template), brought "
     "to unit length.",
-    "embedding": "Localization embedding e_i of unit i (SeG-SR eq. 7).",
+    "embedding": "Localization embedding e_i of unit i (SeG-SR eq. 7). Where the guide compares it with changed tokens "
+    "(semantics: tokens), the terms beside it are changed alike: minus their mean over the vocabulary, as tokens lose "
+    "theirs, through the same matrix, and brought to unit length.",
     "patches": f"Mean of the unit-length patch tokens (SeG-SR eq. 4, LoRA included) at the {1 / _SELECTED_ONE_IN:.0%} "
     "of the patch positions, rounded up, where the map M_i (eq. 8) is largest; brought to unit length.",
     "cosine": "Mean over images of the cosine similarity with the term. Images and texts of such models lie apart, so "
@@ -43,11 +47,13 @@ class Sample:
         name: Its name.
         class_name: Its class; empty if it has none.
         lq: LR image (3, H, W), RGB in [0, 1].
+        gt: HR image (3, sH, sW), which only an oracle sees; ``None`` where there is none.
     """
 
     name: str
     class_name: str
     lq: Tensor
+    gt: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,11 +171,11 @@ def embed_terms(encode: Callable[[Sequence[str]], Tensor], sentences: Iterable[S
 
 
 @torch.no_grad()
-def observe(look: Callable[[Tensor], GuideView], samples: Iterable[Sample]) -> Observations:
+def observe(look: Callable[[Tensor, Tensor | None], GuideView], samples: Iterable[Sample]) -> Observations:
     """Look at images through a guide.
 
     Args:
-        look: From LR images (1, 3, H, W) to features, embeddings and maps.
+        look: From LR images (1, 3, H, W), and HR images where there are any, to features, embeddings and maps.
         samples: The images, of any sizes.
 
     Returns:
@@ -182,7 +188,7 @@ def observe(look: Callable[[Tensor], GuideView], samples: Iterable[Sample]) -> O
     classes: list[str] = []
     seen: list[tuple[np.ndarray, ...]] = []
     for sample in samples:
-        view = look(sample.lq.unsqueeze(0))
+        view = look(sample.lq.unsqueeze(0), None if sample.gt is None else sample.gt.unsqueeze(0))
         maps = view.maps[0].flatten(1).double()
         quantities = (
             F.normalize(view.embeddings[0].float(), dim=-1),
@@ -209,19 +215,31 @@ def observe(look: Callable[[Tensor], GuideView], samples: Iterable[Sample]) -> O
     )
 
 
-def explain(observations: Observations, *, terms: Sequence[str], term_embeddings: Tensor) -> Explanation:
+def explain(
+    observations: Observations,
+    *,
+    terms: Sequence[str],
+    term_embeddings: Tensor,
+    turn: Callable[[Tensor], Tensor] | None = None,
+) -> Explanation:
     """Compare what the units saw with words.
 
     Args:
         observations: Of n images.
         terms: T terms.
         term_embeddings: Their embeddings (T, C), of unit length.
+        turn: How the guide changes differences (T, C) between tokens before it compares them with embeddings; ``None``
+            if it compares the tokens themselves.
 
     Returns:
         The scores and the maps' statistics.
     """
-    words = term_embeddings.double().cpu().numpy().T
-    cosines = {source: vectors @ words for source, vectors in observations.vectors.items()}
+    words = dict.fromkeys(SOURCES, term_embeddings)
+    if turn is not None:
+        words["embedding"] = F.normalize(turn(term_embeddings - term_embeddings.mean(dim=0)), dim=-1)
+    cosines = {
+        source: vectors @ words[source].double().cpu().numpy().T for source, vectors in observations.vectors.items()
+    }
     embedding = observations.vectors["embedding"]
     return Explanation(
         terms=tuple(terms),

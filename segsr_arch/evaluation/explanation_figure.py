@@ -131,7 +131,7 @@ def _draw(explanation: Explanation, subject: Subject, top: int) -> "Figure":
     warning = wrap(subject.warning, inner - 0.4, bold=True) if subject.warning else []
     caption = wrap(_caption(statistics, shown), inner)
     note = likeness_note(explanation)
-    notes = wrap(note, inner) if note else []
+    notes = [line for text in (*([note] if note else []), *subject.notes) for line in wrap(text, inner)]
 
     y_warning = _MARGIN + (len(title) + 0.6) * LINE
     y_head = y_warning + (len(warning) + 1.6) * LINE if warning else y_warning

@@ -30,12 +30,14 @@ class Subject:
         scale: Its upscaling factor.
         identity: Its vision-language model.
         images: Number of images by name of the data set.
+        notes: What a reader must know of its guide (:func:`segsr_arch.evaluation.guide_notes.guide_notes`).
     """
 
     network: str
     scale: int
     identity: FrozenIdentity
     images: Mapping[str, int]
+    notes: tuple[str, ...] = ()
 
     @property
     def warning(self) -> str | None:
@@ -120,6 +122,7 @@ def format_explanation(explanation: Explanation, *, subject: Subject, vocabulary
             f"{subject}; {len(statistics.names)} class{'es' * (len(statistics.names) != 1)}",
             f"Vision-language model: {subject.identity}",
             f"Vocabulary: {len(vocabulary.terms)} terms ({vocabulary.source}), {len(vocabulary.templates)} templates",
+            *(f"Note: {note}" for note in subject.notes),
             "",
             *warning,
             "Nearest terms of each unit: of its localization embedding, and of the patches that its map selects",
@@ -151,6 +154,7 @@ def _content(
     return {
         "format": 1,
         "warning": subject.warning,
+        "notes": list(subject.notes),
         "random_weights": subject.identity.is_random,
         "network": subject.network,
         "scale": subject.scale,

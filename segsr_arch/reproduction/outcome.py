@@ -4,8 +4,10 @@ import math
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from segsr_arch.errors import ConfigError, DataError, SegsrError
+from segsr_arch.evaluation.map_statistics import MapStatistics, recorded_statistics
 from segsr_arch.reproduction.paper_tables import PaperValues, Row, Table, make_table
 from segsr_arch.reproduction.plan import Plan, PlannedRow, Run
 from segsr_arch.reproduction.variants import plain
@@ -64,6 +66,14 @@ class Measured:
             raise KeyError(f"{column} is not measured in {self.run.name}")
         return statistics.fmean(values)
 
+    @cached_property
+    def maps(self) -> MapStatistics | None:
+        """What its guidance maps are like; ``None`` if it has none, or their files cannot be read any more."""
+        try:
+            return recorded_statistics(self.record)
+        except DataError:
+            return None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
@@ -106,6 +116,18 @@ class RowOutcome:
     def seconds(self) -> float | None:
         """Median time of a training; ``None`` if there is none."""
         return statistics.median(one.progress.train_seconds for one in self.measured) if self.measured else None
+
+    @property
+    def map_correlation(self) -> Spread | None:
+        """Correlation between the maps of two units, over seeds; ``None`` if no run has one."""
+        found = [one.maps.correlation for one in self.measured if one.maps and one.maps.correlation is not None]
+        return Spread.of(found) if found else None
+
+    @property
+    def map_deviation(self) -> Spread | None:
+        """Deviation of a map within an image, over seeds; ``None`` if no run has maps."""
+        found = [one.maps.deviation for one in self.measured if one.maps]
+        return Spread.of(found) if found else None
 
     @property
     def is_plain(self) -> bool:

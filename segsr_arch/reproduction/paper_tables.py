@@ -23,6 +23,7 @@ class Table:
         scales: Scales that the paper has.
         rows: Its rows. Each is compared with the plain base of its own variant, if that is a row, too.
         paper_base: The base of the paper's values, where another may be chosen; ``None`` if the rows name theirs.
+        tells_of_maps: Whether it says how alike the maps of units are.
     """
 
     key: str
@@ -31,6 +32,7 @@ class Table:
     scales: tuple[int, ...]
     rows: tuple[Row, ...]
     paper_base: str | None = None
+    tells_of_maps: bool = False
 
     @property
     def base(self) -> str | None:
@@ -148,7 +150,7 @@ _TABLES: Mapping[str, tuple[Callable[[str], list[Row]], str, dict[str, Any]]] = 
         extra_rows,
         "What the public code does otherwise, whose weights the vision-language model has, what could make the guide "
         "help, and controls (not in the paper)",
-        _OF_HAT,
+        {**_OF_HAT, "tells_of_maps": True},
     ),
 }
 TABLE_KEYS = tuple(_TABLES)

@@ -11,6 +11,10 @@ from segsr_arch.reproduction.outcome import Measured, Outcome
 from segsr_arch.reproduction.prepared_data import PreparedData
 from segsr_arch.results.provenance import is_random_vlm
 
+_ABOUT_MAPS = (
+    "Maps: correlation between those of two units over the patches of an image, and deviation of one within an image, "
+    "of the cosines before they are standardised or scaled; means over pairs or units, and images."
+)
 _SHOWN_PACKAGES = ("segsr", "torch", "basicsr", "open_clip_torch")
 
 
@@ -98,6 +102,8 @@ def caption(outcome: Outcome, data: PreparedData | None) -> list[str]:
         lines.append(f"Vision-language model of row{_s(rows)} {_listed(rows)}: {vlm}, the same for all seeds.")
     if any(row.difference for row in outcome.rows):
         lines.append(_about_differences(outcome))
+    if outcome.plan.table.tells_of_maps and any(one.maps for one in outcome.measured):
+        lines.append(_ABOUT_MAPS)
     if any(row.paper for row in outcome.rows):
         lines.append(_about_the_paper(outcome))
     if outcome.measured:

@@ -37,8 +37,8 @@ def table_name(plan: Plan) -> str:
     return "_".join(parts)
 
 
-def _spread(spread: Spread | None, *, signed: bool = False) -> Cell:
-    return Cell() if spread is None else Cell(value=spread.mean, std=spread.std, decimals=4, signed=signed)
+def _spread(spread: Spread | None, *, decimals: int = 4, signed: bool = False) -> Cell:
+    return Cell() if spread is None else Cell(value=spread.mean, std=spread.std, decimals=decimals, signed=signed)
 
 
 def _cost(row: RowOutcome) -> Cost | None:
@@ -59,6 +59,7 @@ def table_cells(outcome: Outcome) -> Table:
     header += [f"SSIM, {whose}", f"PSNR, {whose}"] if with_paper else []
     header += ["SSIM", "PSNR, dB"]
     header += ["diff. over seeds", "diff. over images"] if with_differences else []
+    header += ["corr. of maps", "dev. of maps"] if table.tells_of_maps else []
     header += ["trainable", "all param.", "time", "seeds"]
     rows = []
     for row in outcome.rows:
@@ -73,6 +74,8 @@ def table_cells(outcome: Outcome) -> Table:
             found = row.difference
             over_images = mean_cell(found and found.over_images.difference, 4, signed=True)
             cells += [_spread(found and found.over_seeds, signed=True), over_images]
+        if table.tells_of_maps:
+            cells += [_spread(row.map_correlation, decimals=3), _spread(row.map_deviation, decimals=3)]
         cells += [_millions(cost and cost.trainable), _millions(cost and cost.parameters)]
         time = Cell() if row.seconds is None else Cell(value=row.seconds, written=duration(row.seconds))
         cells += [time, Cell(value=len(row.measured))]
@@ -99,6 +102,9 @@ def _csv(outcome: Outcome) -> tuple[list[str], list[list[Any]]]:
     header += [f"{column}{end}" for column in COLUMNS for end in ("", "_std", "_by_seed")]
     header += ["difference", "difference_std", "difference_by_seed", "difference_seeds"]
     header += [f"difference_over_images{end}" for end in ("", "_low", "_high")] + ["images_won", "images_lost"]
+    tells_of_maps = outcome.plan.table.tells_of_maps
+    if tells_of_maps:
+        header += [f"map_{name}{end}" for name in ("correlation", "deviation") for end in ("", "_std", "_by_seed")]
     header += ["trainable", "parameters", "train_seconds", "device", "vlm", "missing"]
     rows = []
     for row in outcome.rows:
@@ -113,6 +119,8 @@ def _csv(outcome: Outcome) -> tuple[list[str], list[list[Any]]]:
         over = found and found.over_images.difference
         cells += [over and over.mean, over and over.low, over and over.high]
         cells += [found and found.over_images.won, found and found.over_images.lost]
+        if tells_of_maps:
+            cells += _spread_cells(row.map_correlation) + _spread_cells(row.map_deviation)
         cells += [cost and cost.trainable, cost and cost.parameters, row.seconds]
         cells += [_joined(dict.fromkeys(map(device_of, own)), "; "), _joined(_vlms(own), "; "), "; ".join(row.missing)]
         rows.append(cells)
@@ -151,12 +159,13 @@ def _json(outcome: Outcome, data: PreparedData | None) -> dict[str, Any]:
         "data": None if data is None else {**asdict(data), "folder": str(data.folder)},
         "command": command_line(),
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "rows": [_row_json(row) for row in outcome.rows],
+        "rows": [_row_json(row, tells_of_maps=plan.table.tells_of_maps) for row in outcome.rows],
     }
 
 
-def _row_json(row: RowOutcome) -> dict[str, Any]:
+def _row_json(row: RowOutcome, *, tells_of_maps: bool) -> dict[str, Any]:
     variant, cost = row.planned.row.variant, _cost(row)
+    maps = {"correlation": row.map_correlation, "deviation": row.map_deviation} if tells_of_maps else {}
     return {
         "row": row.planned.number,
         "network": row.planned.row.label,
@@ -165,6 +174,7 @@ def _row_json(row: RowOutcome) -> dict[str, Any]:
         "paper_difference": row.paper_difference,
         "figures": {column: asdict(spread) for column, spread in row.values.items()},
         "difference": row.difference and asdict(row.difference),
+        "maps": {name: spread and asdict(spread) for name, spread in maps.items()},
         "cost": cost and asdict(cost),
         "train_seconds": row.seconds,
         "missing": list(row.missing),

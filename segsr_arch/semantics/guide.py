@@ -137,7 +137,7 @@ class SemanticGuide(nn.Module):
         if gt is None and not self._stands_in:
             raise ConfigError(
                 "semantics: maps: oracle: this guide sees the HR image, and there is none here. It is for study, in "
-                "training, validation and segsr evaluate with ground truth; set maps: own for any other use."
+                "training, validation, segsr evaluate and explain with ground truth; set maps: own for other uses."
             )
         if gt is None:
             gt = self.feature_extraction.enlarge(lq)

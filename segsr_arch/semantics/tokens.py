@@ -87,7 +87,8 @@ class TokenStatistics(nn.Module):
             tokens = F.normalize(local_features.float(), dim=1).movedim(1, -1)
             if self.training:
                 self._learn(tokens.detach().flatten(0, 2))
-            tokens = tokens - self.mean.float()
-            if self.kind != "centred":
-                tokens = tokens @ self.transform.float()
-            return tokens.movedim(-1, 1)
+            return self.turn(tokens - self.mean.float()).movedim(-1, 1)
+
+    def turn(self, differences: Tensor) -> Tensor:
+        """Change differences (..., C) between vectors of the joint space as those between unit tokens are changed."""
+        return differences if self.kind == "centred" else differences @ self.transform.float()

@@ -201,6 +201,45 @@ def test_a_guide_without_localization_is_refused_because_it_has_no_maps(tmp_path
     assert not (tmp_path / "results").exists()
 
 
+IMPROVED = {"preset": "improved", "map_floor": 1e-4}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"modulation_residual": True, "learned_map_scale": True, "map_upsampling": "learned"}, []),
+        ({"tokens": "centred"}, ["semantics: tokens: centred"]),
+        ({"tokens": "reduced", "removed_components": 2}, ["and their first principal directions"]),
+        ({**IMPROVED, "tokens": "whitened"}, ["semantics: tokens: whitened", "not what it is told"]),
+        ({**IMPROVED, "earlier_tokens": 1}, ["of those 1 before", "not what it is told"]),
+        ({**IMPROVED, "maps": "shuffled"}, ["not what it is told", "these are the images' own"]),
+        ({"maps": "oracle"}, ["The vision tower sees the HR images"]),
+    ],
+    ids=str,
+)
+def test_what_differs_from_the_papers_guide_is_said_beside_the_words(tmp_path, monkeypatch, capsys, options, told):
+    monkeypatch.chdir(tmp_path)
+    network = {"upscale": 2, "semantics": semantics(**options), **TINY_HAT}
+    assert run("-opt", write_options(tmp_path, network=network)) == 0
+    out = capsys.readouterr().out
+    found = json.loads((tmp_path / "results/tiny/explanation/explanation.json").read_text())
+    assert len(found["notes"]) == len(told) == out.count("Note: ")
+    for note, words in zip(found["notes"], told, strict=True):
+        assert words in note and f"Note: {note}" in out
+    cosines = [item["cosine"] for unit in found["units"] for item in unit["embedding"]]
+    assert np.isfinite(cosines).all() and np.abs(cosines).max() <= 1 + 1e-6
+
+
+def test_what_an_oracle_or_nobody_sees_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network = {"upscale": 2, "semantics": semantics(maps="zero"), **TINY_HAT}
+    with pytest.raises(ConfigError, match="maps: zero: its units get maps of zeros, so there is nothing to explain"):
+        run("-opt", write_options(tmp_path, network=network))
+    network["semantics"]["maps"] = "oracle"
+    with pytest.raises(ConfigError, match="maps: oracle: this guide sees the HR image, and there is none here"):
+        run("-opt", write_options(tmp_path, network=network), "--image", tmp_path / "LR/river0.png")
+
+
 def test_embeddings_that_no_image_changes_and_units_that_share_one_are_explained(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     spreads = {}

@@ -54,7 +54,7 @@ def test_thirty_patches_give_three_and_one_gives_one():
 def test_terms_are_ranked_by_cosine_and_relative_to_the_vocabularys_mean():
     tokens = AXES[3].expand(2, 5, 4).clone()
     tokens[1, 2] = 2 * AXES[1] + AXES[3]
-    observations = observe(lambda _: view([[3.0, 4, 0, 0], [0, 0.1, 0, 0]], tokens), samples(3))
+    observations = observe(lambda *_: view([[3.0, 4, 0, 0], [0, 0.1, 0, 0]], tokens), samples(3))
     explanation = explain(observations, terms=TERMS, term_embeddings=AXES)
     near = explanation.nearest("embedding", 0, 3)
     assert [item.term for item in near] == ["north", "east", "up"]
@@ -70,7 +70,7 @@ def test_terms_are_ranked_by_cosine_and_relative_to_the_vocabularys_mean():
 def test_scores_are_means_over_images_and_units_that_agree_are_named():
     directions = iter(AXES[:2])
 
-    def look(lq):
+    def look(lq, gt):
         direction = next(directions)
         return view(torch.stack([direction, direction, AXES[2]]), (direction + AXES[2]).expand(2, 2, 4))
 
@@ -85,7 +85,7 @@ def test_scores_are_means_over_images_and_units_that_agree_are_named():
 
 def test_map_statistics_are_those_of_the_maps():
     tokens = torch.stack([AXES[0], AXES[1], AXES[1], AXES[1]]).view(2, 2, 4)
-    observations = observe(lambda _: view([[1.0, 0, 0, 0]], tokens), samples(1))
+    observations = observe(lambda *_: view([[1.0, 0, 0, 0]], tokens), samples(1))
     assert observations.map_means.item() == pytest.approx(0.25)
     assert observations.map_spreads.item() == pytest.approx(0.1875**0.5)
 
@@ -98,10 +98,10 @@ def test_term_embeddings_are_the_mean_of_their_sentences_at_unit_length():
 
 def test_no_image_and_values_that_are_not_finite_are_errors():
     with pytest.raises(DataError, match="no image to explain"):
-        observe(lambda _: None, [])
+        observe(lambda *_: None, [])
     broken = view([[1.0, 0, 0, 0]], torch.full((2, 2, 4), float("nan")))
     with pytest.raises(DataError, match="im0: the guide gives NaN or infinity"):
-        observe(lambda _: broken, samples(2))
+        observe(lambda *_: broken, samples(2))
 
 
 def test_a_guides_view_holds_what_its_maps_are_made_of():
@@ -114,3 +114,30 @@ def test_a_guides_view_holds_what_its_maps_are_made_of():
     observations = observe(guide.view, [Sample(name="a", class_name="", lq=lq[0])])
     assert observations.vectors["patches"].shape == (1, 2, 32)
     assert np.linalg.norm(observations.vectors["patches"], axis=-1) == pytest.approx(np.ones((1, 2)))
+
+
+def test_words_beside_an_embedding_are_changed_as_the_tokens_are_that_it_is_compared_with():
+    """An embedding that looks for what is north of the mean finds it, though words have the east in common."""
+    embeddings = [[0.0, 1, 0, 0]]
+    tokens = torch.tensor([[[5.0, 1, 0, 0], [5, 0, 1, 0]]])
+    terms = torch.nn.functional.normalize(torch.tensor([[9.0, 2, 1, 0], [9, -1, 4, 0], [9, 0, -4, 0]]), dim=-1)
+    observations = observe(lambda *_: view(embeddings, tokens), samples(1))
+    plain = explain(observations, terms=TERMS[:3], term_embeddings=terms)
+    scale = torch.diag(torch.tensor([1.0, 3.0, 0.0, 1.0]))
+    changed = explain(
+        observations, terms=TERMS[:3], term_embeddings=terms, turn=lambda differences: differences @ scale
+    )
+    expected = torch.nn.functional.normalize((terms - terms.mean(0)) @ scale, dim=-1)[:, 1]
+    assert changed.cosines["embedding"][0] == pytest.approx(expected.numpy(), abs=1e-6)
+    assert changed.cosines["embedding"][0, 0] > 0.9 > 0.3 > plain.cosines["embedding"][0].max()
+    assert (changed.cosines["patches"] == plain.cosines["patches"]).all()
+    assert changed.unit_similarity == pytest.approx(plain.unit_similarity)
+
+
+def test_an_oracle_is_shown_the_hr_images():
+    config = SemanticsConfig(**TINY_SEMANTICS, maps="oracle")
+    guide = SemanticGuide(config=config, unit_channels=[5, 7], scale=4).eval()
+    lq, gt = torch.rand(3, 8, 8), torch.rand(3, 32, 32)
+    found = observe(guide.view, [Sample(name="a", class_name="", lq=lq, gt=gt)])
+    expected = guide.view(lq[None], gt[None]).maps[0].mean((1, 2)).detach().numpy()
+    assert found.map_means[0] == pytest.approx(expected, abs=1e-6)

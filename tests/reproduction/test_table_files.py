@@ -1,6 +1,8 @@
 import csv
 import json
+from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from segsr_arch.reproduction.outcome import collect
@@ -10,6 +12,9 @@ from segsr_arch.reproduction.prepared_data import PreparedData
 from segsr_arch.reproduction.presets import FULL
 from segsr_arch.reproduction.table_files import printed, table_cells, table_name, write_outcome
 from segsr_arch.reproduction.workplace import Workplace
+from segsr_arch.results.reading import read_record
+from segsr_arch.results.references import ImageReference
+from segsr_arch.results.writing import write_record
 from tests.reproduction.made import TRAINED, leave_run, make_settings
 
 
@@ -60,6 +65,39 @@ def test_cells(place):
     assert empty.plain()[0] == ["1", "no guide", "0.7884", "29.1013", *["-"] * 7, "0"]
     assert "SSIM, paper" in empty.headers
     assert "SSIM, paper" not in table_cells(collect(make("extra"), place)).headers
+
+
+def test_the_table_of_guides_says_how_alike_the_maps_of_units_are(place, data):
+    plan = make("extra", base="EDSR", rows=[1, 4, 10])
+    for row in plan.rows:
+        for run in row.runs:
+            leave_run(place, run, 27.0)
+            if row.number == 1:
+                continue
+            folder = place.evaluation_folder(run)
+            record = read_record(folder)
+            maps = np.zeros((3, 2, 2)) if row.number == 10 else np.array([[[0, 1], [0, 1]]] * 3) * 0.1 * (1 + run.seed)
+            np.savez(place.folder / f"{run.name}.npz", maps=maps, cells_per_pixel=0.25)
+            reference = ImageReference(path=str(place.folder / f"{run.name}.npz"))
+            rows = tuple(replace(image, maps=reference) for image in record.images)
+            write_record(folder, replace(record, images=rows))
+    outcome = collect(plan, place)
+    table = table_cells(outcome)
+    cells = [dict(zip(table.headers, row, strict=True)) for row in table.plain()]
+    assert [row["corr. of maps"] for row in cells] == ["-", "1.000 ± 0.000", "-"]
+    assert [row["dev. of maps"] for row in cells] == ["-", "0.075 ± 0.035", "0.000 ± 0.000"]
+    assert "Maps: correlation between those of two units over the patches of an image" in printed(outcome, data)
+    paths = write_outcome(place.folder, outcome, data)
+    with open(paths[1], newline="") as file:
+        second = list(csv.DictReader(file))[1]
+    assert [float(value) for value in second["map_correlation_by_seed"].split()] == pytest.approx([1, 1])
+    assert float(second["map_deviation"]) == pytest.approx(0.075)
+    found = json.loads(paths[2].read_text())["rows"]
+    assert found[0]["maps"] == {"correlation": None, "deviation": None}
+    assert found[1]["maps"]["deviation"]["values"] == pytest.approx([0.05, 0.1])
+    (place.folder / f"{plan.rows[1].runs[0].name}.npz").unlink()
+    assert collect(plan, place).rows[1].map_deviation.values == pytest.approx((0.1,))
+    assert "dev. of maps" not in table_cells(collect(make("table4"), place)).headers
 
 
 def test_what_a_reader_must_know_is_said(place, data):
