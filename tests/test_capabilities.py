@@ -2,9 +2,11 @@
 
 import copy
 import dataclasses
+import inspect
 
 import pytest
 import torch
+from basicsr.utils.registry import ARCH_REGISTRY
 from torch import nn
 
 from segsr_arch.capabilities import PRECISIONS, Capabilities, SizeRule, capabilities_of, size_rule_of
@@ -34,6 +36,16 @@ def undeclared(network, monkeypatch):
     """Forget what is declared of precisions and programs, so that they are tried."""
     known = dataclasses.replace(capabilities_of(network), precisions=tuple(PRECISIONS), exportable=True)
     monkeypatch.setattr(network, "capabilities", known, raising=False)
+
+
+def test_no_network_swallows_an_option_that_it_does_not_have():
+    ours = {name: network for name, network in ARCH_REGISTRY if network.__module__.startswith("segsr_arch.")}
+    assert {"SeGSR_segsr", "SemanticSR_segsr", "HAT_segsr", "MSSD_segsr", "PixelDiffusion_segsr"} <= set(ours)
+    for name, network in ours.items():
+        kinds = {parameter.kind for parameter in inspect.signature(network).parameters.values()}
+        assert kinds <= {inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD}, name
+        with pytest.raises(TypeError, match="novel"):
+            network(novel=1)
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -33,8 +33,7 @@ def guide_notes(config: SemanticsConfig) -> tuple[str, ...]:
     if config.standardised_maps:
         notes.append(
             "Units get each map at mean 0 and deviation 1 (semantics: standardised_maps): mean and spread are those of "
-            "the cosines before, so that a class which raises a map's mean says what the unit is near to, not what it "
-            "is told."
+            "the cosines before. Classes that raise a map's mean say what the unit is near to, not what it is told."
         )
     if config.maps == "shuffled":
         notes.append("Units get maps of other images (semantics: maps: shuffled); these are the images' own.")

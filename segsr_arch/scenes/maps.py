@@ -24,7 +24,8 @@ def write_maps(job: SceneJob, path: str | os.PathLike[str], *, shown: bool = Fal
 
     Args:
         job: The scene, the network and how it is run: with its context the maps are those that guide.
-        path: GeoTIFF: a band a unit, named, float32 from -1 to 1, NaN where the scene is invalid.
+        path: GeoTIFF: a band a unit, named, float32, cosines from -1 to 1 or, where the guide standardises them and the
+            name says so, deviations from their mean; NaN where the scene is invalid.
         shown: Whether progress is shown on stderr.
 
     Raises:

@@ -145,6 +145,18 @@ def test_maps_of_tiles_are_those_that_the_network_gives():
     assert torch.equal(on(maps, image)(cut(image), TILES), network.guidance_maps(cut(image)))
 
 
+@pytest.mark.parametrize("context", ["tile", "scene"])
+def test_maps_that_the_guide_standardises_are_not_cut(context):
+    network, image = guided(standardised_maps=True, map_floor=1e-4), images(24, 40)[0]
+    maps = maps_model(with_context(as_scene_model(network), context))
+    assert maps.names == ("unit 1: body.0 (standardised)", "unit 2: body.1 (standardised)")
+    given = on(maps, image)(image[None], [Window(height=24, width=40)])
+    with torch.no_grad():
+        expected = network.guide.resize(network.guide(image[None]), (24, 40))
+    torch.testing.assert_close(given, expected, rtol=0, atol=1e-4)
+    assert given.max() > 1 and given.min() < -1
+
+
 def test_maps_of_a_scene_are_one_field():
     network, image = guided(), images(24, 40)[0]
     maps = on(maps_model(with_context(as_scene_model(network), "scene", views=VIEWS)), image)

@@ -146,13 +146,13 @@ def test_signals_are_turned_with_their_tiles(scale, symmetry):
         torch.testing.assert_close(torch.tensor(after), turned(torch.tensor(before), symmetry), rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("scale", [2, 3, 4])
-def test_maps_at_lr_resolution_are_those_that_guide(scale):
-    network, scene = guided(scale), Scene(50, 61)
+@pytest.mark.parametrize(("scale", "standardised"), [(2, False), (3, False), (4, False), (2, True)])
+def test_maps_at_lr_resolution_are_those_that_guide(scale, standardised):
+    network, scene = guided(scale, standardised_maps=standardised), Scene(50, 61)
     signals = scene.signals(network)
     tiles = [Window(top=top, left=left, height=12, width=12) for top, left in ((0, 0), (17, 21), (38, 49))]
     maps = signals.maps(tiles)
-    assert maps.shape == (3, 2, 12, 12) and maps.abs().max() <= 1
+    assert maps.shape == (3, 2, 12, 12) and (maps.abs().max() <= 1) != standardised
     lq = torch.stack([tile_of(scene.image, tile) for tile in tiles])
     for unit, guiding in enumerate(shown(network, lq, signals.at(tiles))):
         torch.testing.assert_close(maps[:, unit], torch.tensor(guiding)[:, 0], rtol=0, atol=1e-5)

@@ -9,7 +9,7 @@ import numpy as np
 
 from segsr_arch.errors import DataError
 from segsr_arch.evaluation.figures.choosing import find_image
-from segsr_arch.evaluation.figures.maps_figure import COLOUR_MAP, MOST_UNITS
+from segsr_arch.evaluation.figures.maps_figure import COLOUR_MAP, MOST_UNITS, WHAT_MAPS_ARE
 from segsr_arch.evaluation.figures.style import (
     LINE,
     WIDTH,
@@ -237,9 +237,8 @@ def compare_maps(records: Sequence[EvaluationRecord], *, images: Sequence[str] |
     first = records[0]
     sentences = [
         f"{first.dataset}, ×{first.scale}.",
-        "Guidance maps: cosine between each unit's embedding and the image's patches (SeG-SR, eq. 8), before it is "
-        "standardised or scaled, if it is; minus its mean over the image, in deviations of all of a network's maps in "
-        "that image. Below each map its own deviation.",
+        f"{WHAT_MAPS_ARE}; minus its mean over the image, in deviations of all of a network's maps in that image. "
+        "Below each map its own deviation.",
         f"Beside each network: correlation of the maps of two units over the patches (mean, and least, over pairs and "
         f"{len(first.images)} images) and deviation within an image (mean over units and images).",
     ]

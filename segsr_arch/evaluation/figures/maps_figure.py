@@ -28,6 +28,10 @@ if TYPE_CHECKING:
 
 # Even in lightness from dark to bright, made for colour-blind eyes (Nunez et al. 2018); prints in grey in order.
 COLOUR_MAP = "cividis"
+WHAT_MAPS_ARE = (
+    "Guidance maps: cosine between each unit's embedding and the image's patches (SeG-SR, eq. 8), before it is "
+    "standardised or scaled, if it is"
+)
 _OPACITY = 0.6
 _MARGIN, _GAP, _BAR = 0.03, 0.06, 0.55
 MOST_UNITS = 8  # in a row
@@ -216,8 +220,7 @@ def show_maps(record: EvaluationRecord, *, images: Sequence[str] | None = None, 
     loaded = [load_maps(record, name=name) for name in names]
     sentences = [
         f"{record.method}, {record.dataset}, ×{record.scale}.",
-        "Guidance maps: cosine between each unit's embedding and the image's patches (SeG-SR, eq. 8), resized "
-        "bilinearly; below each its least and greatest value; one colour scale for all.",
+        f"{WHAT_MAPS_ARE}, resized bilinearly; below each its least and greatest value; one colour scale for all.",
     ]
     if images is None:
         sentences.append("Images: those whose maps vary most.")

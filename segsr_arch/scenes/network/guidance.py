@@ -12,7 +12,7 @@ from segsr_arch.scenes.network.backends import AUTO, BackendChoice
 from segsr_arch.scenes.network.checked_model import CheckedModel
 from segsr_arch.scenes.network.networks import NetworkModel
 from segsr_arch.scenes.network.scene_model import ModelAround, SceneModel
-from segsr_arch.scenes.network.scene_signals import SceneSignals, Views
+from segsr_arch.scenes.network.scene_signals import SceneSignals, Views, shown_maps
 from segsr_arch.scenes.options import CONTEXTS
 from segsr_arch.windows import Window
 
@@ -164,7 +164,8 @@ class MapsModel:
         signals: SceneSignals | None = None,
     ) -> None:
         self._inner, self._network, self._views, self._signals = inner, network, views, signals
-        self.names = tuple(f"unit {number}: {path}" for number, path in enumerate(network.unit_paths, start=1))
+        changed = " (standardised)" if network.guide.config.standardised_maps else ""
+        self.names = tuple(f"unit {number}: {path}{changed}" for number, path in enumerate(network.unit_paths, start=1))
 
     def for_scene(self, read: Callable[[Window], Tensor], *, height: int, width: int) -> "MapsModel":
         """Get ready for a scene, as any scene model."""
@@ -181,14 +182,17 @@ class MapsModel:
             windows: Their places, in LR pixels of the scene.
 
         Returns:
-            (N, k, h, w) float32 on the CPU: cosine similarities in [-1, 1], before any learned scale or upsampling.
+            (N, k, h, w) float32 on the CPU: cosine similarities in [-1, 1], or standardised ones where the guide
+            standardises them, of mean 0 and deviation 1 in a view or tile; before any learned scale or upsampling.
 
         Raises:
             ConfigError: If it is to look at the scene, and has not been told it.
         """
         with self._inner.computing():
             if self._views is None:
-                return self._network.guidance_maps(tiles.to(self._inner.device)).cpu()
+                guide, tiles = self._network.guide, tiles.to(self._inner.device)
+                maps = guide.resize(guide.cells(*guide.extract(tiles)), (tiles.shape[-2], tiles.shape[-1]))
+                return shown_maps(guide, maps).cpu()
             if self._signals is None:
                 raise ConfigError(f"{self._inner.name}: maps are those of a scene: call for_scene first.")
             return self._signals.maps(windows).cpu()

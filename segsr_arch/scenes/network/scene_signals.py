@@ -51,6 +51,11 @@ class Views:
         return cls(size=tile, overlap=tile // 4, neighbourhood=4 * tile)
 
 
+def shown_maps(guide: SemanticGuide, maps: Tensor) -> Tensor:
+    """Cut what is beyond [-1, 1] by rounding off cosines; maps that the guide standardises are not cosines any more."""
+    return maps if guide.config.standardised_maps else maps.clamp(-1, 1)
+
+
 class SceneSignals:
     """Signals for tiles of a scene, as :class:`~segsr_arch.semantics.signals.Signals` are those of an image.
 
@@ -123,14 +128,14 @@ class SceneSignals:
             windows: Places of the tiles in the scene, all of one size.
 
         Returns:
-            (N, k, h, w) float32, cosine similarities in [-1, 1].
+            (N, k, h, w) float32, see :func:`shown_maps`.
         """
         cells, _, places = self._around(windows)
         resized = [
             self._guide.resize(one[None], (place.height, place.width), start=(place.top, place.left))
             for one, place in zip(cells, places, strict=True)
         ]
-        return torch.cat(resized).clamp(-1, 1)
+        return shown_maps(self._guide, torch.cat(resized))
 
     def _around(self, windows: Sequence[Window]) -> tuple[Tensor, Window, list[Window]]:
         """Find the cells around windows, with a margin as far as the scene goes.
