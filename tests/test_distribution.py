@@ -15,6 +15,7 @@ import segsr_arch
 from segsr_arch.metrics.catalogue import CATALOGUE
 from tests.support import ROOT, run_command
 
+MODEL = {f"segsr_arch/named_models/files/example.{ending}" for ending in ("yml", "safetensors")}
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 
 
@@ -28,6 +29,9 @@ def wheel(tmp_path_factory):
         shutil.copy(ROOT / name, source)
     for name in ("segsr_arch", "datasets", "tests"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in MODEL:  # whether or not one comes with the package
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_bytes(b"")
     built = run_command([sys.executable, "-c", BUILD, folder], cwd=source)
     assert built.returncode == 0, built.stderr
     assert "Package would be ignored" not in built.stderr
@@ -55,7 +59,7 @@ def test_holds_every_file_of_the_package_and_nothing_beside_it(wheel):
         for path in (ROOT / "segsr_arch").rglob("*")
         if path.is_file() and path.suffix != ".pyc"
     }
-    assert held == package | lists | {"segsr_commands.py"}
+    assert held == package | lists | MODEL | {"segsr_commands.py"}
     assert len(lists) == 3
     assert "segsr_arch/py.typed" in held
 

@@ -27,7 +27,11 @@ def run(args: argparse.Namespace) -> int:
     tasks = find_tasks(args.src, args.dst, options=options)
     if args.shard is not None:
         tasks = shard_of(tasks, parse_shard(args.shard))
-    recipe = functools.partial(resolve_model, **network_arguments(args))
+    if args.scale is not None and (args.opt or args.model):
+        raise ConfigError(
+            "--scale: chooses among the networks that need not be named; leave it out with -opt, --model."
+        )
+    recipe = functools.partial(resolve_model, default_scale=args.scale, **network_arguments(args))
     args.after_interruption = "What was done is kept; the same command goes on where it was."
     if args.dry_run:
         return _forecast(tasks, recipe())

@@ -13,7 +13,7 @@ from typing import Any
 from segsr_arch.config.yaml_file import read_options
 from segsr_arch.errors import ConfigError, SegsrError, WeightsFileError
 from segsr_arch.known_names import nearest_hint
-from segsr_arch.named_models import SCHEME, VARIABLE
+from segsr_arch.named_models import DEFAULT_NAME, DEFAULT_SCALE, SCHEME, VARIABLE
 from segsr_arch.named_models.card import UNKNOWN, ModelCard
 from segsr_arch.weights.digests import file_digest
 
@@ -91,6 +91,16 @@ def find_model(name: str) -> NamedModel:
 def is_model(name: str) -> bool:
     """Whether there is a model of this name."""
     return any(path.stem == name for path in _option_files())
+
+
+def default_name(scale: int | None = None) -> str | None:
+    """The network that is taken where none is named; ``None`` if there is none.
+
+    Args:
+        scale: Its upscaling factor; ``None`` takes the usual one.
+    """
+    name = DEFAULT_NAME.format(scale=scale or DEFAULT_SCALE)
+    return name if is_model(name) else None
 
 
 def weights_of(reference: str, *, beside: Path | None = None) -> Path:

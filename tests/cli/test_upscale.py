@@ -10,6 +10,7 @@ import yaml
 
 from segsr_arch.cli.segsr import main
 from tests.evaluation.test_trained_network import write_test_options
+from tests.named_models.models import forget_models
 from tests.scenes.rasters import write_raster
 
 MODEL = ["--model", "bicubic:2"]
@@ -109,3 +110,21 @@ def test_many_scenes_of_which_one_fails(here, capsys):
     assert main(asked) == 0
     assert "3 scenes: 1 done, 2 done before" in capsys.readouterr().out
     assert main([*asked, "--preview", "look.png"]) == 2
+
+
+def test_without_a_network_the_one_that_came_with_the_package_is_taken(here, monkeypatch, capsys):
+    forget_models(here, monkeypatch)
+    assert main(["upscale", "scene.tif", "up.tif"]) == 2
+    assert "Give either the option file of a test (-opt FILE) or a model" in capsys.readouterr().err
+    options = write_test_options(here)
+    for scale in (2, 4):  # of the same scale, so that the name alone tells
+        export = ["export", "-opt", str(options), "--format", "named", "--name", f"aerial_x{scale}"]
+        assert main([*export, "--out", str(here / "package")]) == 0
+        arguments = [] if scale == 4 else ["--scale", "2"]
+        capsys.readouterr()
+        assert main(["upscale", "scene.tif", "up.tif", "--dry-run", *arguments]) == 0
+        assert f"network: aerial_x{scale}, x2" in capsys.readouterr().out
+    assert main(["upscale", "scene.tif", "3.tif", "--scale", "3"]) == 2
+    assert "There is no network aerial_x3. Give either" in capsys.readouterr().err
+    assert main(["upscale", "scene.tif", "3.tif", "--scale", "2", *MODEL]) == 2
+    assert "--scale: chooses among the networks that need not be named" in capsys.readouterr().err

@@ -5,33 +5,14 @@ from safetensors.torch import save_file
 
 from segsr_arch.config.run_options import read_run_options
 from segsr_arch.errors import ConfigError, WeightsFileError
-from segsr_arch.named_models import folders
 from segsr_arch.named_models.card import ModelCard
-from segsr_arch.named_models.folders import find_model, find_models, own_folder, weights_of
-from segsr_arch.weights.digests import file_digest
+from segsr_arch.named_models.folders import default_name, find_model, find_models, own_folder, weights_of
+from tests.named_models.models import forget_models, write_model
 
 
 @pytest.fixture(autouse=True)
 def home(tmp_path, monkeypatch):
-    """No models but those that a test writes."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.delenv("SEGSR_MODELS", raising=False)
-    monkeypatch.setattr(folders, "_OWN", tmp_path / "package")
-    return tmp_path
-
-
-def write_model(folder, name, **card):
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({"weight": torch.ones(3)}, folder / f"{name}.safetensors")
-    content = {
-        "name": name,
-        "scale": 4,
-        "network_g": {"type": "EDSR", "upscale": 4},
-        "path": {"pretrain_network_g": f"segsr://{name}"},
-        "card": {"sha256": file_digest(folder / f"{name}.safetensors"), **card},
-    }
-    (folder / f"{name}.yml").write_text(yaml.safe_dump(content))
-    return folder / f"{name}.yml"
+    return forget_models(tmp_path, monkeypatch)
 
 
 def test_models_are_found_in_the_named_folders_then_the_users_then_the_packages(home, monkeypatch):
@@ -96,3 +77,11 @@ def test_a_card_says_what_is_not_stated():
     card = ModelCard(title="A network", figures={"psnr": 28.1})
     assert card.stated() == {"title": "A network", "figures": {"psnr": 28.1}}
     assert "Figures: psnr: 28.1" in card.lines() and "Limits: not stated" in card.lines()
+
+
+def test_the_network_that_is_taken_where_none_is_named_is_that_of_the_scale(home):
+    assert default_name() is None
+    write_model(home / "package", "aerial_x4")
+    assert (default_name(), default_name(4), default_name(2)) == ("aerial_x4", "aerial_x4", None)
+    write_model(own_folder(), "aerial_x2")
+    assert default_name(2) == "aerial_x2"

@@ -19,6 +19,7 @@ from segsr_arch.scenes.network.models import resolve_model
 from segsr_arch.windows import Window
 from tests import networks
 from tests.evaluation.test_trained_network import write_test_options
+from tests.named_models.models import forget_models
 
 WINDOW = [Window(height=20, width=24)]
 TILE = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))
@@ -130,6 +131,7 @@ def test_a_network_of_ones_own_that_learns_nothing_has_a_name(monkeypatch):
     ("given", "message"),
     [
         ({}, "Give either the option file of a test"),
+        ({"default_scale": 2}, "There is no network aerial_x2. Give either the option file of a test"),
         ({"opt": "a.yml", "model": "bicubic:2"}, "Give either the option file of a test"),
         ({"model": "bicubic"}, "--model bicubic: give the scale with the name, a whole number, as in bicubic:4"),
         ({"model": "bicubic:0"}, "give the scale"),
@@ -145,7 +147,8 @@ def test_a_network_of_ones_own_that_learns_nothing_has_a_name(monkeypatch):
         ({"model": "bicubic:2", "backend": "openvino", "amp": "bf16"}, "--amp bf16: is for --backend torch"),
     ],
 )
-def test_what_is_not_known_is_said(here, given, message):
+def test_what_is_not_known_is_said(here, monkeypatch, given, message):
+    forget_models(here, monkeypatch)
     with pytest.raises(ConfigError, match=message):
         resolve_model(**given)
 

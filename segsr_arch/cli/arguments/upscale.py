@@ -6,6 +6,7 @@ from typing import Any
 
 from segsr_arch.capabilities import PRECISIONS
 from segsr_arch.cli.arguments.kinds import number, whole_number
+from segsr_arch.named_models import DEFAULT_SCALE
 from segsr_arch.option_fields import keys_of
 from segsr_arch.scenes.options import BACKENDS, COMPRESSIONS, CONTEXTS, ENGINES, OF_OPTION_FILES, RESTS, UpscaleOptions
 
@@ -32,7 +33,16 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         "dst", nargs="?", type=Path, metavar="DST", help="output (.tif, .png, .jpg), or a folder; not with a list"
     )
     parser.set_defaults(works_beside_network=True)
-    add_network(parser.add_argument_group("network"))
+    network = parser.add_argument_group(
+        "network", "without -opt and --model the one for aerial images that segsr models lists"
+    )
+    add_network(network)
+    network.add_argument(
+        "--scale",
+        type=whole_number(least=2),
+        metavar="N",
+        help=f"without -opt and --model, scale of the network that is taken (default: {DEFAULT_SCALE})",
+    )
     add_sampling(parser.add_argument_group("networks that sample"))
     _add_pixels(parser.add_argument_group("pixels"))
     _add_output(parser.add_argument_group("output"))

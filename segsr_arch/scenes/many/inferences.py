@@ -108,7 +108,7 @@ def resolve_for_images(*, scale: int | None, drawing: Drawing, told: Sequence[st
         DependencyError: See there.
         CheckpointError: See there.
     """
-    resolved = resolve_model(**network)
+    resolved = resolve_model(**network, default_scale=scale)
     model = resolved.model
     if scale is not None and scale != model.scale:
         raise ConfigError(

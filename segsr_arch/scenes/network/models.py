@@ -12,8 +12,8 @@ from segsr_arch.export import ENDINGS
 from segsr_arch.inference.tile_options import TileOptions
 from segsr_arch.models.train_options import AMP_DTYPES
 from segsr_arch.models.validated_model import ValidatedModel
-from segsr_arch.named_models import SCHEME
-from segsr_arch.named_models.folders import find_model, is_model
+from segsr_arch.named_models import DEFAULT_NAME, SCHEME
+from segsr_arch.named_models.folders import default_name, find_model, is_model
 from segsr_arch.scenes.network.backends import choose_for_onnx, with_backend
 from segsr_arch.scenes.network.devices import find_device
 from segsr_arch.scenes.network.named_models import build_named
@@ -50,6 +50,7 @@ def resolve_model(
     amp: str | None = None,
     backend: str = "torch",
     force_yml: Sequence[str] = (),
+    default_scale: int | None = None,
 ) -> ResolvedModel:
     """Load what a command line names.
 
@@ -62,6 +63,8 @@ def resolve_model(
         amp: ``bf16`` or ``fp16`` runs a network within autocast; ``None`` as it is.
         backend: What runs it: ``torch``, ``onnxruntime``, ``openvino``, or the fastest on this machine: ``auto``.
         force_yml: Changes of the option file, as for ``--force_yml``.
+        default_scale: Where neither is named, the scale of the network that comes with this package; ``None`` for the
+            usual one.
 
     Returns:
         The model.
@@ -71,8 +74,11 @@ def resolve_model(
         DependencyError: If it needs a package that is not installed.
         CheckpointError: If weights cannot be read or do not fit.
     """
+    if opt is None and model is None:
+        model = default_name(default_scale)
     if (opt is None) == (model is None):
-        raise ConfigError("Give either the option file of a test (-opt FILE) or a model (--model FILE_OR_NAME).")
+        own = f"There is no network {DEFAULT_NAME.format(scale=default_scale)}. " if default_scale else ""
+        raise ConfigError(f"{own}Give either the option file of a test (-opt FILE) or a model (--model FILE_OR_NAME).")
     if amp is not None and amp not in AMP_DTYPES:
         raise ConfigError(f"--amp: {amp!r} is not known; use {' or '.join(AMP_DTYPES)}.")
     if backend not in BACKENDS:
