@@ -1,69 +1,21 @@
 """``segsr demo``: the main job from drawn scenes to measured pictures, with the commands that real data takes."""
 
 import argparse
-import os
-import re
-import shlex
-import subprocess
 import sys
 import time
 from pathlib import Path
 
 from segsr_arch.drawing.rasters import raster_psnr, write_drawn_raster
 from segsr_arch.drawing.scenes import write_scenes
-from segsr_arch.errors import ConfigError, SegsrError
+from segsr_arch.errors import ConfigError
 from segsr_arch.files.locking import locked
 from segsr_arch.results.reading import read_record
-from segsr_arch.running.processes import available_cores, child_variables
+from segsr_arch.running.steps import run_step
 
 _OPTIONS = Path(__file__).resolve().parents[2] / "options"
 _SCENES = 100
 _SIZE = 192
-_SHOWN_LINES = ("[epoch:", "# psnr", "# ssim", "RANDOM", "rror", "arning:", ": done:")  # of what the commands say
 _EXPECTED_GAIN = 0.5  # dB of PSNR over bicubic
-_MOST_THREADS = 4  # the network is small
-
-
-def _environment() -> dict[str, str]:
-    """Environment of the steps: threads that leave a core to other programs, unless the user has said otherwise.
-
-    OpenMP's threads wait for one another after every operation, and spin meanwhile. Where another program holds a core,
-    the one that is waited for does not run, and a training on all cores becomes many times slower.
-    """
-    threads = str(max(1, min(_MOST_THREADS, available_cores() - 1)))
-    return {"OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE", **os.environ, **child_variables()}
-
-
-def _step(folder: Path, title: str, module: str, *arguments: str) -> float:
-    """Run one command in the folder, showing it as a user would type it; returns its seconds."""
-    name = module.rsplit(".", 1)[-1]
-    print(f"\n== {title}\n$ cd {folder} && {name} {shlex.join(arguments)}", flush=True)
-    start = time.monotonic()
-    log = folder / f"{title.split()[0].lower()}.log"
-    with open(log, "ab") as stream:
-        process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
-            cwd=folder,
-            env=_environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
-        )
-        assert process.stdout is not None
-        try:
-            for line in process.stdout:
-                stream.write(line.encode())
-                if any(mark in line for mark in _SHOWN_LINES):
-                    print("  " + re.sub(r"^[\d: ,-]+(INFO|WARNING): |\[demo_[^]]*\]", "", line.strip()), flush=True)
-        except BaseException:
-            process.terminate()
-            raise
-        process.stdout.close()
-    if process.wait():
-        raise SegsrError(f"{title} failed with exit code {process.returncode}; everything it said is in {log}.")
-    return time.monotonic() - start
 
 
 def _upscale_raster(folder: Path, options: str, seed: int) -> Path:
@@ -76,7 +28,7 @@ def _upscale_raster(folder: Path, options: str, seed: int) -> Path:
         names = (str(each.relative_to(folder)) for each in (lr, path))
         arguments = (*names, "--bands", "1", "2", "3", *networks[method], "--overwrite")
         title = f"Upscale a georeferenced raster of four bands, {method}"
-        _step(folder, title, "segsr_arch.cli.segsr", "upscale", *arguments)
+        run_step(folder, title, "segsr_arch.cli.segsr", "upscale", *arguments)
     psnr = ", ".join(f"{method} {raster_psnr(path, hr, bands=(1, 2, 3)):.2f} dB" for method, path in done.items())
     print(f"The raster against what was drawn (PSNR of RGB over valid pixels): {psnr}.")
     return done["SeG-SR"]
@@ -108,15 +60,15 @@ def _show(folder: Path, seed: int) -> int:
     print(f"== Draw {_SCENES} scenes of {_SIZE} x {_SIZE} pixels (seed {seed}) into {folder / 'scenes'}")
     write_scenes(folder / "scenes", _SCENES, _SIZE, seed)
     prepare = ("prepare", "folder", "scenes", "data", "--scale", "4", "--patch", "32")
-    _step(folder, "Prepare HR and LR", "segsr_arch.cli.segsr", *prepare)
+    run_step(folder, "Prepare HR and LR", "segsr_arch.cli.segsr", *prepare)
     options = {
         name: str(_OPTIONS / f"demo_{name}.yml") for name in ("train_SeGSR_x4", "test_SeGSR_x4", "test_bicubic_x4")
     }
-    seconds = _step(folder, "Train SeG-SR", "segsr_arch.cli.basicsr", "train", "-opt", options["train_SeGSR_x4"])
-    _step(folder, "Test SeG-SR", "segsr_arch.cli.basicsr", "test", "-opt", options["test_SeGSR_x4"])
+    seconds = run_step(folder, "Train SeG-SR", "segsr_arch.cli.basicsr", "train", "-opt", options["train_SeGSR_x4"])
+    run_step(folder, "Test SeG-SR", "segsr_arch.cli.basicsr", "test", "-opt", options["test_SeGSR_x4"])
     methods = options["test_bicubic_x4"], options["test_SeGSR_x4"]
     evaluate = ("evaluate", "-opt", *methods, "--report", "--out", "evaluation")
-    _step(folder, "Evaluate both, draw figures and a report", "segsr_arch.cli.segsr", *evaluate)
+    run_step(folder, "Evaluate both, draw figures and a report", "segsr_arch.cli.segsr", *evaluate)
     results = folder / "evaluation"
     records = {
         label: read_record(results / f"demo_{name}_x4/evaluation/DemoTest")

@@ -6,11 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from segsr_arch.cli.arguments.kinds import conversion_of
-from segsr_arch.config.yaml_file import read_options
-from segsr_arch.degradations.named_chains import NAMED_CHAINS
-from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.known_names import nearest_hint
-from segsr_arch.preparation.fixed_degradation import FixedDegradation
+from segsr_arch.cli.degradations import degradation_of
+from segsr_arch.errors import DataError
 from segsr_arch.preparation.options import Outcome, PreparationOptions
 from segsr_arch.preparation.run import prepare
 from segsr_arch.preparation.splits import SPLITS, published_lists
@@ -21,41 +18,6 @@ def _rule(args: argparse.Namespace) -> dict[str, Any]:
     defaults = {"val": args.known.split.val, "test": args.known.split.test, "seed": 0}
     given = {name: getattr(args, name) for name in defaults if getattr(args, name) is not None}
     return {**defaults, **given, "rule_is_asked": bool(given), "own_split": not args.no_split}
-
-
-def _degradation(args: argparse.Namespace) -> FixedDegradation | None:
-    """Read what LR images are degraded by, and try it for each scale before anything is written.
-
-    Raises:
-        ConfigError: If it is neither a known name nor a file that holds a chain.
-    """
-    named = args.degradation
-    if named is None:
-        if args.degradation_seed is not None:
-            raise ConfigError("--degradation-seed: there is nothing to draw without --degradation.")
-        return None
-    if named not in NAMED_CHAINS and not Path(named).suffix:
-        known = nearest_hint(named, NAMED_CHAINS) or f"; known are: {', '.join(NAMED_CHAINS)}"
-        raise ConfigError(f"--degradation: {named} is neither a file (.yml) nor a chain{known}")
-    given, source = named, "--degradation"
-    if named not in NAMED_CHAINS:
-        try:
-            options, source = read_options(named), named
-        except ConfigError as error:
-            if not Path(named).is_file():
-                raise
-            raise ConfigError(f"{error}; a chain is written as `degradation: [{{type: isotropic}}, ...]`") from error
-        if list(options) != ["degradation"]:
-            keys = ", ".join(options)
-            raise ConfigError(f"{named}: expected one key, degradation:, with a list of steps; it has {keys}.")
-        given = options["degradation"]
-    degradation = FixedDegradation(given=given, seed=args.degradation_seed or 0)
-    for scale in args.scale:
-        try:
-            degradation.chain(scale)
-        except ConfigError as error:
-            raise ConfigError(f"{source}: {error}") from error
-    return degradation
 
 
 def _options(args: argparse.Namespace) -> PreparationOptions:
@@ -78,7 +40,7 @@ def _options(args: argparse.Namespace) -> PreparationOptions:
         split_files=split_files,
         patch=args.patch,
         conversion=conversion_of(args),
-        degradation=_degradation(args),
+        degradation=degradation_of(args, scales=args.scale),
         lmdb=not args.no_lmdb,
         strict=args.strict,
         jobs=args.jobs,

@@ -10,3 +10,5 @@ NAMED_CHAINS: Mapping[str, Sequence[Mapping[str, Any]]] = {
     "sensor": [{"type": "mtf"}, {"type": "reduce", "how": "s-fold"}, {"type": "sensor-noise"}, {"type": "stripes"}],
 }
 """What each stands for, as an option file would write it."""
+BICUBIC = "bicubic"
+"""What the reduction alone is called, where a chain could be named."""

@@ -42,13 +42,18 @@ class ExportedCheckpoint:
     network: nn.Module
 
 
+def is_exported(opt: Mapping[str, Any]) -> bool:
+    """Whether options are those of a network in the form for inference."""
+    return registration.find(ARCH_REGISTRY, opt["network_g"].get("type")) is InferenceForm
+
+
 def refuse_exported(opt: Mapping[str, Any]) -> None:
     """Refuse the options of a network that has been exported before.
 
     Raises:
         ConfigError: If it is in the form for inference already.
     """
-    if registration.find(ARCH_REGISTRY, opt["network_g"]["type"]) is InferenceForm:
+    if is_exported(opt):
         raise ConfigError("network_g: this network is in the form for inference already; export the trained one.")
 
 

@@ -30,6 +30,8 @@ def training_record(checkpoint: Path) -> dict[str, Any]:
         with contextlib.suppress(SegsrError, KeyError, TypeError, AttributeError):
             opt = read_options(path)
             record |= {"trained_on": _data(opt["datasets"]["train"]), "training": _training(opt, run, checkpoint)}
+            if (degradation := opt["datasets"]["train"].get("degradation")) is not None:
+                record["degradation"] = degradation
             break
     figures = _figures(run, checkpoint)
     return record | ({"figures": figures} if figures else {})

@@ -14,6 +14,7 @@ _WIDTH = 100
 _TITLES = {
     "use": "For",
     "trained_on": "Trained on",
+    "degradation": "LR images made by",
     "training": "Training",
     "figures": "Figures",
     "limits": "Limits",
@@ -33,6 +34,9 @@ class ModelCard(OptionGroup):
     title: str = option(UNKNOWN, help="what it is, a line")
     use: str = option(UNKNOWN, help="what images it is for")
     trained_on: str = option(UNKNOWN, help="data, split and degradation")
+    degradation: str | list[dict[str, Any]] = option(
+        UNKNOWN, help="what LR images it expects: bicubic, or a chain as segsr prepare --degradation takes it"
+    )
     training: str = option(UNKNOWN, help="iterations, patches, losses, seed, machine and time")
     figures: Mapping[str, Any] = field(default_factory=dict, metadata={"help": "what was measured, by its name"})
     limits: str = option(UNKNOWN, help="what it is not for, and what goes wrong")

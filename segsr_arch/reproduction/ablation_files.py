@@ -12,7 +12,8 @@ from segsr_arch.errors import SegsrError
 from segsr_arch.files.text_files import write_text
 from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.presets import FULL
-from segsr_arch.reproduction.run_options import Settings, network_key, train_options, write_options
+from segsr_arch.reproduction.run_options import Settings, network_key, train_options
+from segsr_arch.training.option_files import write_options
 
 _TABLES = ("table4", "table5", "table6", "table7", "extra")
 _COMMENT = """\

@@ -1,17 +1,15 @@
 """From a network of a table to the option mappings of its training and of its measurement."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-
-import yaml
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.reproduction.presets import Preset, Schedule
 from segsr_arch.reproduction.variants import Variant
 from segsr_arch.reproduction.widening import Widened, widen
+from segsr_arch.training.option_files import paired_images, psnr_and_ssim
 
 _DATASET_NAMES = {"UCM": "UCMerced", "AID": "AID"}
 _PRINT_FREQ = 100
@@ -146,19 +144,7 @@ def as_word(text: str) -> str:
 
 
 def _dataset(settings: Settings, split: str) -> dict[str, Any]:
-    return {
-        "name": settings.dataset_name(split),
-        "type": "PairedImageDataset",
-        "dataroot_gt": settings.folder(split, "HR"),
-        "dataroot_lq": settings.folder(split, "LR"),
-        "io_backend": {"type": "lmdb"},
-    }
-
-
-def _metrics(scale: int) -> dict[str, Any]:
-    return {
-        name: {"type": f"calculate_{name}", "crop_border": scale, "test_y_channel": True} for name in ("psnr", "ssim")
-    }
+    return paired_images(settings.dataset_name(split), settings.data, split, settings.scale)
 
 
 def _head(settings: Settings, name: str, seed: int) -> dict[str, Any]:
@@ -227,7 +213,7 @@ def train_options(variant: Variant, settings: Settings, *, name: str, seed: int)
             "val_freq": min(preset.val_freq, schedule.iterations),
             "save_img": False,
             "pbar": False,
-            "metrics": _metrics(settings.scale),
+            "metrics": psnr_and_ssim(settings.scale),
         },
         "logger": {
             "print_freq": min(_PRINT_FREQ, schedule.iterations),
@@ -262,19 +248,5 @@ def final_options(variant: Variant, settings: Settings, *, name: str, seed: int)
             "param_key_g": "params_ema" if settings.preset.ema_decay else "params",
             "strict_load_g": True,
         },
-        "val": {"save_img": True, "suffix": None, "metrics": _metrics(settings.scale)},
+        "val": {"save_img": True, "suffix": None, "metrics": psnr_and_ssim(settings.scale)},
     }
-
-
-def write_options(options: Mapping[str, Any], *, comment: str) -> str:
-    """Write options as YAML with a comment in front.
-
-    Args:
-        options: The mapping.
-        comment: Lines without the sign of a comment.
-
-    Returns:
-        The text of an option file.
-    """
-    lines = "".join(f"# {line}".rstrip() + "\n" for line in comment.splitlines())
-    return f"{lines}\n{yaml.safe_dump(dict(options), sort_keys=False, default_flow_style=None, width=120)}"

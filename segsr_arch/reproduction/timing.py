@@ -1,26 +1,18 @@
 """How long runs will take, from a few steps of each network: a rough lower estimate."""
 
-import contextlib
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
-from torch import nn
 
-from segsr_arch.capabilities import size_rule_of
 from segsr_arch.errors import ConfigError
-from segsr_arch.inference.cost import costing, seconds_of
 from segsr_arch.reproduction.execution import Slot
 from segsr_arch.reproduction.plan import Run
-from segsr_arch.running.logs import errors_only
-from segsr_arch.running.memory import is_out_of_memory
-from segsr_arch.zoo.named_networks import build_base
+from segsr_arch.training.pace import STEPS, step_and_image_seconds
 
-STEPS = 4
+__all__ = ["STEPS", "Pace", "measure_pace", "remaining_seconds", "total_seconds"]
 _COST_PASSES = 7  # with which segsr evaluate counts and times a network
-_SLOW = 5.0  # seconds of a first step, after which no other is taken
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +82,7 @@ def measure_pace(
 ) -> Pace:
     """Train a run's network for a few steps on random images, where a slot would; nothing is written.
 
-    A step is forward, L1, backward and Adam, at the patch and the batch of the options. After one step that is not
-    timed, the median of three counts; where the first takes over five seconds, it counts itself.
+    See :func:`~segsr_arch.training.pace.step_and_image_seconds`.
 
     Args:
         run: The run.
@@ -107,60 +98,10 @@ def measure_pace(
         WeightsError: If weights of the vision-language model cannot be had.
     """
     device = torch.device("cpu" if slot.device == "cpu" else f"cuda:{slot.device}")
-    with _threads(slot.threads), errors_only("segsr_arch.semantics"):
-        try:
-            network = build_base(run.train["network_g"]).to(device).train()
-            with costing(network):
-                step = _time_steps(network, run.train, device, step_done)
-                image = _time_image(network, lr_size, device)
-        except (MemoryError, RuntimeError) as error:
-            if not is_out_of_memory(error):
-                raise
-            raise ConfigError(
-                f"{run.name}: {device} has not enough memory for one step of training; take another device, or leave "
-                f"this network out."
-            ) from error
-    return Pace(step=step, image=image)
-
-
-@contextlib.contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
     try:
-        if count is not None:
-            torch.set_num_threads(count)
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def _time_steps(network: nn.Module, opt: Mapping[str, Any], device: torch.device, done: Callable[[int], None]) -> float:
-    data, learning = opt["datasets"]["train"], opt["train"]["optim_g"]
-    gt = torch.rand(data["batch_size_per_gpu"], 3, data["gt_size"], data["gt_size"], device=device)
-    lq = torch.nn.functional.avg_pool2d(gt, opt["scale"])
-    trained = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    optimizer = torch.optim.Adam(trained, lr=learning["lr"], betas=learning["betas"])
-
-    def step() -> None:
-        optimizer.zero_grad(set_to_none=True)
-        nn.functional.l1_loss(network(lq), gt).backward()
-        optimizer.step()
-
-    first = seconds_of(step, device)
-    if first > _SLOW:
-        done(STEPS)
-        return first
-    done(1)
-    seconds = []
-    for _ in range(STEPS - 1):
-        seconds.append(seconds_of(step, device))
-        done(1)
-    return statistics.median(seconds)
-
-
-def _time_image(network: nn.Module, lr_size: tuple[int, int], device: torch.device) -> float:
-    rule = size_rule_of(getattr(network, "base", network))
-    lq = torch.rand(1, 3, *map(rule.padded, lr_size), device=device)
-    network.eval()
-    with torch.no_grad():
-        return seconds_of(lambda: network(lq), device)
+        step, image = step_and_image_seconds(
+            run.train, device=device, threads=slot.threads, lr_size=lr_size, step_done=step_done
+        )
+    except ConfigError as error:
+        raise ConfigError(f"{run.name}: {error}") from error
+    return Pace(step=step, image=image)

@@ -14,10 +14,10 @@ from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.files.locking import check_free, locked
 from segsr_arch.files.text_files import make_folder, write_json, write_text
 from segsr_arch.reproduction.plan import Run
-from segsr_arch.reproduction.run_options import write_options
 from segsr_arch.results.reading import read_record
 from segsr_arch.results.record import EvaluationRecord
 from segsr_arch.results.writing import RECORD_FILE
+from segsr_arch.training.option_files import write_options
 
 # What may differ from the options of before if the contents are known to be the same.
 _PLACES_OF_DATA = ("dataroot_gt", "dataroot_lq")

@@ -4,8 +4,9 @@ import cv2
 import pytest
 import rasterio
 
-from segsr_arch.cli import demo, segsr
+from segsr_arch.cli import segsr
 from segsr_arch.errors import SegsrError
+from segsr_arch.running import steps
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def step(tmp_path, monkeypatch):
     def run(source):
         (tmp_path / "made_step.py").write_text(source)
         try:
-            demo._step(tmp_path, "Train something", "made_step", "a b")
+            steps.run_step(tmp_path, "Train something", "made_step", "a b")
         finally:
             text = (tmp_path / "train.log").read_text()
         return text
@@ -28,7 +29,7 @@ def step(tmp_path, monkeypatch):
 @pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 1), (4, 3), (64, 4)])
 def test_threads_of_a_step_leave_a_core_and_wait_asleep(step, monkeypatch, cores, threads):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(demo, "available_cores", lambda: cores)
+    monkeypatch.setattr(steps, "available_cores", lambda: cores)
     source = "import os; print(os.environ['OMP_NUM_THREADS'], os.environ['OMP_WAIT_POLICY'])"
     assert step(source) == f"{threads} PASSIVE\n"
 

@@ -11,9 +11,9 @@ from segsr_arch.reproduction.run_options import (
     network_options,
     semantics_of,
     train_options,
-    write_options,
 )
 from segsr_arch.reproduction.variants import guided, plain
+from segsr_arch.training.option_files import write_options
 from tests.reproduction.made import make_settings
 
 

@@ -5,11 +5,11 @@ import torch
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.inference import cost
-from segsr_arch.reproduction import timing
 from segsr_arch.reproduction.execution import Slot
 from segsr_arch.reproduction.paper_tables import make_table
 from segsr_arch.reproduction.plan import make_plan
 from segsr_arch.reproduction.timing import STEPS, Pace, measure_pace, remaining_seconds, total_seconds
+from segsr_arch.training import pace as pace_module
 from tests.reproduction.made import make_settings
 
 
@@ -76,6 +76,6 @@ def test_too_little_memory_is_an_error_that_names_the_run(monkeypatch):
     def fail(*_, **__):
         raise torch.OutOfMemoryError
 
-    monkeypatch.setattr(timing, "_time_steps", fail)
+    monkeypatch.setattr(pace_module, "_time_steps", fail)
     with pytest.raises(ConfigError, match="EDSR_UCM_x4_seed0: cpu has not enough memory"):
         measure_pace(runs_of(1)[0], slot=Slot(), lr_size=(12, 12))

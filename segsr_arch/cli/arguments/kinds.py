@@ -5,6 +5,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from segsr_arch.degradations.named_chains import BICUBIC, NAMED_CHAINS
 from segsr_arch.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -68,6 +69,25 @@ def add_conversion(parser: argparse._ActionsContainer, *, deep: str, banded: str
         metavar="N",
         help="the bands that become red, green and blue (or one, which becomes grey), counted from 1, such as "
         f"--bands 4 3 2; without it images of other than one or three bands {banded}",
+    )
+
+
+def add_degradation(parser: argparse._ActionsContainer, *, default: str) -> None:
+    """Add ``--degradation`` and ``--degradation-seed``; :mod:`segsr_arch.cli.degradations` reads them.
+
+    Args:
+        parser: Parser, or group of arguments.
+        default: What is done without, for the help.
+    """
+    parser.add_argument(
+        "--degradation",
+        metavar="NAME|FILE.yml",
+        help=f"degrade LR images by a chain: {', '.join(NAMED_CHAINS)}, or a file with a list of steps below "
+        f"degradation; a file beside each image says what was drawn; {BICUBIC}: the reduction alone (default: "
+        f"{default})",
+    )
+    parser.add_argument(
+        "--degradation-seed", type=whole_number(least=0), metavar="N", help="seed of what is drawn (default: 0)"
     )
 
 

@@ -3,9 +3,8 @@
 import argparse
 from pathlib import Path
 
-from segsr_arch.cli.arguments.kinds import add_conversion, number, whole_number
+from segsr_arch.cli.arguments.kinds import add_conversion, add_degradation, number, whole_number
 from segsr_arch.degradations.bicubic import MAX_SCALE
-from segsr_arch.degradations.named_chains import NAMED_CHAINS
 from segsr_arch.preparation.data_set import SeededSplit, amount_in_options
 from segsr_arch.preparation.data_sets import DATA_SETS
 from segsr_arch.preparation.splits import SPLITS
@@ -66,7 +65,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             help="side of the LR training patch; smaller images are left out of training (default: 64)",
         )
         add_conversion(kind, deep="they are left out", banded="are left out")
-        _add_degradation(kind)
+        add_degradation(kind, default="bicubic reduction alone")
         kind.add_argument("--no-lmdb", action="store_true", help="write PNG folders only")
         kind.add_argument("--strict", action="store_true", help="stop at the first problem in the source")
         kind.add_argument(
@@ -79,18 +78,6 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         kind.set_defaults(
             known=data_set, after_interruption="What was finished is kept; run the same command to go on."
         )
-
-
-def _add_degradation(kind: argparse.ArgumentParser) -> None:
-    kind.add_argument(
-        "--degradation",
-        metavar="NAME|FILE.yml",
-        help=f"degrade LR images by a chain: {', '.join(NAMED_CHAINS)}, or a file with a list of steps below "
-        "degradation; a file beside each image says what was drawn (default: bicubic reduction alone)",
-    )
-    kind.add_argument(
-        "--degradation-seed", type=whole_number(least=0), metavar="N", help="seed of what is drawn (default: 0)"
-    )
 
 
 def _add_rule(kind: argparse.ArgumentParser, rule: SeededSplit) -> None:
