@@ -24,7 +24,10 @@ def training_record(checkpoint: Path) -> dict[str, Any]:
     Returns:
         Fields of :class:`~segsr_arch.named_models.card.ModelCard`; none of what is not there.
     """
-    run = checkpoint.absolute().parent.parent
+    models = checkpoint.absolute().parent
+    if models.name != "models":  # what lies above is no run, but what others have left there
+        return {}
+    run = models.parent
     record: dict[str, Any] = {}
     for path in sorted(run.glob("*.yml")):
         with contextlib.suppress(SegsrError, KeyError, TypeError, AttributeError):

@@ -36,7 +36,7 @@ from segsr_arch.text import duration
 from segsr_arch.training.option_files import write_options
 from segsr_arch.training.pace import STEPS, step_and_image_seconds
 
-_MARGIN = 1.1  # a step of the loop takes longer than the network alone: it reads images, and saves
+_MARGIN = 1.25  # a step of the loop takes longer than the network alone: it reads images, and saves
 _LEAST_ITERATIONS = 10
 _PSNR = "psnr_y-crop"
 _TILES, _RESULTS = "tiles", "results"
@@ -161,7 +161,7 @@ def _make_images(order: Order, place: TuneWorkplace) -> None:
 def _degradation_words(order: Order) -> str:
     if order.degradation is None:
         return "bicubic reduction"
-    return order.degradation.chain(order.start.scale).words()
+    return order.degradation.chain(order.start.scale).words().rstrip(".")
 
 
 def _iterations(order: Order, images: Mapping[str, Any]) -> int:

@@ -69,7 +69,7 @@ class Division:
     unseen: int
 
 
-def blocks_of(source: str, height: int, width: int, *, tile: int, least: int) -> list[Block]:
+def blocks_of(source: str, height: int, width: int, *, tile: int, least: int, val: float) -> list[Block]:
     """Cut a raster into blocks of tiles; one of at most two tiles along each side is one tile as it is.
 
     Args:
@@ -78,6 +78,7 @@ def blocks_of(source: str, height: int, width: int, *, tile: int, least: int) ->
         width: Its columns.
         tile: Side of a tile in pixels.
         least: Least side of a tile at the right or the lower edge; what is narrower is left out.
+        val: Share of the tiles that is for validation: about one block, if the raster is small.
 
     Returns:
         The blocks; none if the raster is smaller than ``least``.
@@ -88,7 +89,8 @@ def blocks_of(source: str, height: int, width: int, *, tile: int, least: int) ->
         window = Window(height=height, width=width)
         return [Block(name=source, tiles=(Tile(name=source, source=source, window=window),), window=window, margin=0)]
     rows, columns = (_cuts(length, tile, least) for length in (height, width))
-    side = max(1, min(_BLOCK_SIDE, min(len(rows), len(columns)) // 2))
+    share = round(math.sqrt(val * len(rows) * len(columns)))
+    side = max(1, min(_BLOCK_SIDE, share, min(len(rows), len(columns)) // 2))
     blocks = []
     for top in range(0, len(rows), side):
         for left in range(0, len(columns), side):

@@ -187,7 +187,7 @@ def cut_region(region: Region, options: RegionOptions, folder: Path) -> CutRegio
     blocks: list[Block] = []
     too_small = 0
     for name, scene in region.scenes.items():
-        found = blocks_of(name, scene.height, scene.width, tile=options.tile, least=options.least)
+        found = blocks_of(name, scene.height, scene.width, tile=options.tile, least=options.least, val=options.val)
         blocks += found
         too_small += not found
     reasons: Counter[str] = Counter()

@@ -7,6 +7,7 @@ from typing import Any
 
 from segsr_arch.config.overrides import apply_overrides
 from segsr_arch.config.yaml_file import read_options
+from segsr_arch.degradations.named_chains import BICUBIC
 from segsr_arch.errors import ConfigError
 from segsr_arch.export.checkpoint import is_exported
 from segsr_arch.named_models import SCHEME
@@ -15,6 +16,7 @@ from segsr_arch.named_models.folders import find_model, weights_of
 from segsr_arch.weights.digests import file_digest
 
 _TRAINABLE = ("SeGSRModel", "SRModel")
+_REDUCTION_ALONE = ([{"type": "reduce"}], [{"type": "reduce", "how": "bicubic"}])
 _CHANNELS = ("num_in_ch", "in_chans", "in_channels")
 
 
@@ -125,5 +127,6 @@ def _from_anywhere(options: Any) -> Any:
 
 
 def known_degradation(card: ModelCard) -> Any:
-    """The chain of degradations that a card states; ``None`` if it states none, or the bicubic reduction."""
-    return None if card.degradation in (UNKNOWN, "bicubic") else card.degradation
+    """The chain of degradations that a card states; ``None`` if it states none, or the bicubic reduction alone."""
+    given = card.degradation
+    return None if given in (UNKNOWN, BICUBIC) or given in _REDUCTION_ALONE else given

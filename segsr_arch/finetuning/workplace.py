@@ -50,9 +50,8 @@ class TuneWorkplace:
             DataError: If what it says cannot be read.
         """
         if not self._path.exists():
-            others = (
-                [path.name for path in self.folder.iterdir() if path.name != ".lock"] if self.folder.is_dir() else []
-            )
+            found = self.folder.iterdir() if self.folder.is_dir() else ()
+            others = [path.name for path in found if not path.name.startswith(".")]
             if others:
                 raise ConfigError(
                     f"--out: {self.folder} holds other things ({', '.join(sorted(others)[:3])}); choose another folder."

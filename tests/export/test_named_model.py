@@ -136,4 +136,9 @@ def test_the_card_says_what_the_training_left(tmp_path):
         "100 of 200 iterations, 8 patches of 64 HR pixels, Adam, learning rate 0.001, pixel_opt L1Loss, seed 3, "
         "0:12:34 hours"
     )
+    assert "degradation" not in record
+    train["datasets"]["train"]["degradation"] = "aniso"
+    (run / "train.yml").write_text(yaml.safe_dump(train))
+    assert training_record(run / "models/net_g_100.pth")["degradation"] == "aniso"
     assert training_record(tmp_path / "elsewhere/models/net.pth") == {}
+    assert training_record(run / "own/net_g_100.pth") == {}
