@@ -30,6 +30,7 @@ RULE = (
 )
 """How training and validation are told apart."""
 _FLAT = 2.0  # grey levels of standard deviation in the liveliest band
+_BLANK = 0.05  # share of pixels that are wholly black or white: borders that the file does not call no-data
 _SHOWN = 20
 _WORLD = "EPSG:4326"
 
@@ -241,6 +242,8 @@ def _read(scene: Scene, window: Window) -> tuple[np.ndarray | None, str]:
     pixels = np.rint(np.clip(unit, 0, 1) * 255).astype(np.uint8)
     if pixels.std(axis=(1, 2)).max() < _FLAT:
         return None, "flat"
+    if ((pixels == 0).all(axis=0) | (pixels == 255).all(axis=0)).mean() > _BLANK:
+        return None, "with black or white areas"
     return np.ascontiguousarray(np.broadcast_to(pixels, (3, *pixels.shape[1:])).transpose(1, 2, 0)), ""
 
 
