@@ -44,7 +44,9 @@ def name_network(name, *, network=NETWORK, **changed):
     torch.manual_seed(0)
     own_folder().mkdir(parents=True, exist_ok=True)
     weights = own_folder() / f"{name}.safetensors"
-    save_file(build_base(NETWORK).state_dict(), weights)
+    state = build_base(NETWORK).state_dict()
+    state["conv_last.bias"] += 0.1  # too bright, which is soon learned
+    save_file(state, weights)
     content = {"name": name, "model_type": "SeGSRModel", "scale": 2, "num_gpu": 0, "datasets": {}, "network_g": network}
     content |= {"path": {"pretrain_network_g": f"segsr://{name}", "param_key_g": None, "strict_load_g": True}}
     content |= {"val": {"save_img": True, "suffix": None}, "card": {"sha256": file_digest(weights)}}
@@ -177,7 +179,7 @@ def test_a_network_is_trained_compared_and_named(here, capsys):
         for label in LABELS
         if line.startswith(f"  {label} ")
     }
-    assert psnr["farms-x2"] >= psnr["tiny"] and "nothing was selected on these tiles" in said
+    assert psnr["farms-x2"] > psnr["tiny"] + 1 and "nothing was selected on these tiles" in said
     results = here / "finetuned/farms-x2/results"
     assert (results / "report.html").is_file() and list((results / "figures").glob("compare_*.png"))
     model = find_model("farms-x2")
