@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from segsr_arch.guiding.guided_network import GuidedNetwork
+from segsr_arch.named_models.folders import find_models
 from segsr_arch.scenes.network.guidance import network_with_maps
 from segsr_arch.scenes.network.models import ResolvedModel, resolve_model
 from segsr_arch.scenes.network.sampling_model import sampling_within
 
 ALWAYS = ("bicubic:4", "bicubic:2")
-"""What is offered whatever the user names, as ``--model`` takes it. Networks that come with the package belong here."""
+"""What is offered whatever the user names, as ``--model`` takes it, after the networks that come with the package."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +76,15 @@ def load_offered(option_files: Sequence[str | Path], models: Sequence[str], **ho
         how: Further arguments of :func:`~segsr_arch.scenes.network.models.resolve_model`, for those that were named.
 
     Returns:
-        The networks by name, those that were named first.
+        The networks by name, those that were named first, then those that come with the package.
 
     Raises:
         SegsrError: What ``resolve_model`` raises.
     """
     loaded = [(str(path), resolve_model(opt=path, **how)) for path in dict.fromkeys(map(str, option_files))]
     loaded += [(name, resolve_model(model=name, **how)) for name in dict.fromkeys(models)]
-    loaded += [(name, resolve_model(model=name)) for name in ALWAYS if name not in models]
+    shipped = [model.name for model in find_models()[0] if model.shipped]
+    loaded += [(name, resolve_model(model=name)) for name in (*shipped, *ALWAYS) if name not in models]
     names = [resolved.model.name for _, resolved in loaded]
     offered = {}
     for (source, resolved), name in zip(loaded, names, strict=True):

@@ -68,8 +68,8 @@ class SemanticsConfig(OptionGroup):
     A checkpoint records every option but those that say why not.
 
     ``preset: improved`` is provisional: it holds what the untrained guide's own figures ask for (``docs/guide.md``): a
-    modulation that starts as identity, units that start apart, maps with contrast. No training has shown yet that it
-    helps, and it may change. A mapping is filled up from its preset by :meth:`read`; the constructor takes values as
+    modulation that starts as identity, units that start apart, maps with contrast. Training has confirmed the first
+    alone, and it may change. A mapping is filled up from its preset by :meth:`read`; the constructor takes values as
     they are.
 
     Raises:

@@ -15,6 +15,7 @@ from segsr_arch.app.pictures import spread_picture
 from segsr_arch.app.visits import Visits
 from segsr_arch.cli.segsr import main
 from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.named_models.folders import find_models
 from tests.evaluation.test_trained_network import write_test_options
 from tests.scenes.rasters import PLACE, write_raster
 from tests.support import TINY_MSSD, make_image, write_image
@@ -45,12 +46,13 @@ def deep_raster(path):
     return write_raster(path, values, nodata=0, colours=colours, tags={"SENSOR": "drawn"})
 
 
-def test_bicubic_is_offered_whatever_was_named(offered):
-    assert list(offered) == ["bicubic:4", BICUBIC]
-    assert [network.scale for network in offered.values()] == [4, 2]
+def test_what_comes_with_the_package_and_bicubic_are_offered_whatever_was_named(offered):
+    shipped = [model.name for model in find_models()[0] if model.shipped]
+    assert list(offered) == [*shipped, "bicubic:4", BICUBIC] and "aerial_x4" in shipped
+    assert [network.scale for network in offered.values()][-2:] == [4, 2]
     assert not any(network.samples or network.reads_captions or network.guided for network in offered.values())
     assert offered[BICUBIC].description == "bicubic:2: enlarges 2 times."
-    assert list(load_offered([], [BICUBIC, "bicubic:3"])) == [BICUBIC, "bicubic:3", "bicubic:4"]
+    assert list(load_offered([], [BICUBIC, "bicubic:3"])) == [BICUBIC, "bicubic:3", *shipped, "bicubic:4"]
 
 
 def test_a_geotiff_becomes_what_segsr_upscale_makes_of_it(visits, offered, tmp_path):
