@@ -24,7 +24,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    networks = parser.add_argument_group("networks; those that come with the package and bicubic interpolation are there without")
+    networks = parser.add_argument_group("networks; what comes with the package and bicubic are there without")
     networks.add_argument(
         "-opt", dest="opt", nargs="+", type=Path, default=[], metavar="FILE", help="option files of tests"
     )
