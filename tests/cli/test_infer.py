@@ -128,7 +128,7 @@ def test_an_image_that_fails_keeps_no_other_from_being_done(here, capsys):
         ([*ONE, "up", *BICUBIC, "--steps", "2", "--seed", "1"], "--seed, --steps: bicubic:2 gives one image"),
         ([*ONE, "up", *BICUBIC, "--caption", "a", "--captions", "b"], "--caption and --captions both say"),
         ([*ONE, "up", *BICUBIC, "--captions", "b.jsonl"], "b.jsonl"),
-        ([*ONE, "up"], "either the option file of a test .* or a model"),
+        ([*ONE, "up", "--upscale", "8"], "either the option file of a test .* or a model"),
         ([*ONE, "images", *BICUBIC], "images/river.png: is its own destination; choose another"),
         (["infer", "--input_img", "images", "--output", "up", *BICUBIC], "is a folder; segsr infer-dir does folders"),
         (["infer", "--input_img", "images/rivr.png", "--output", "up", *BICUBIC], "rivr.png does not exist.*river.png"),
