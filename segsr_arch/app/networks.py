@@ -83,7 +83,7 @@ def load_offered(option_files: Sequence[str | Path], models: Sequence[str], **ho
     """
     loaded = [(str(path), resolve_model(opt=path, **how)) for path in dict.fromkeys(map(str, option_files))]
     loaded += [(name, resolve_model(model=name, **how)) for name in dict.fromkeys(models)]
-    shipped = [model.name for model in find_models()[0] if model.shipped]
+    shipped = [model.name for model in reversed(find_models()[0]) if model.shipped]  # x4 before x2
     loaded += [(name, resolve_model(model=name)) for name in (*shipped, *ALWAYS) if name not in models]
     names = [resolved.model.name for _, resolved in loaded]
     offered = {}
