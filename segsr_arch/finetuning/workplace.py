@@ -49,9 +49,10 @@ class TuneWorkplace:
             ConfigError: If the folder holds another run, or something else.
             DataError: If what it says cannot be read.
         """
-        if not self._path.exists():
-            found = self.folder.iterdir() if self.folder.is_dir() else ()
-            others = [path.name for path in found if not path.name.startswith(".")]
+        found = self.folder.iterdir() if self.folder.is_dir() else ()
+        others = [path.name for path in found if not path.name.startswith(".") and path != self._path]
+        # A run that was refused before it made anything binds nobody: its remedy is often another argument.
+        if not self._path.exists() or not (others or self.done):
             if others:
                 raise ConfigError(
                     f"--out: {self.folder} holds other things ({', '.join(sorted(others)[:3])}); choose another folder."

@@ -195,3 +195,13 @@ def test_a_network_is_trained_compared_and_named(here, capsys):
     assert finetune(*asked) == 0  # nothing is done again
     again = capsys.readouterr().out
     assert "== " not in again and "farms-x2 is +" in again
+
+
+def test_a_run_that_was_refused_does_not_stand_in_the_way_of_its_remedy(here, capsys):
+    (here / "farms/broken.tif").write_text("no raster")
+    asked = ["--model", "tiny", "--name", "farms-x2", "--iterations", 1]
+    assert finetune(*asked) == 2
+    assert "leave them out with --skip-unfit" in capsys.readouterr().err
+    (here / "farms/scene.tif").unlink()
+    assert finetune(*asked, "--skip-unfit", "--val", 0.9999) != 0
+    assert "holds another run" not in capsys.readouterr().err
