@@ -1,5 +1,6 @@
 """``segsr app``: what it refuses, where it listens, and that it leaves nothing behind and asks nobody."""
 
+import contextlib
 import json
 import signal
 import socket
@@ -56,6 +57,33 @@ def test_a_network_that_is_not_there_is_told_before_the_page_is_served(capsys, t
     assert segsr.main(["app", "--model", str(tmp_path / "missing.onnx")]) == 2
     printed = capsys.readouterr()
     assert "missing.onnx" in printed.err and "The page is at" not in printed.out
+
+
+@pytest.mark.parametrize(
+    ("host", "is_told"),
+    [
+        ("0.0.0.0", True),
+        ("::", True),
+        ("192.168.1.7", True),
+        ("127.0.0.1", False),
+        ("::1", False),
+        ("localhost", False),
+    ],
+)
+def test_an_address_that_others_reach_is_warned_of(host, is_told, monkeypatch, capsys):
+    @contextlib.contextmanager
+    def nothing_served(*_, host, port):
+        yield f"http://{host}:{port}/"
+
+    monkeypatch.setattr(app, "check_installed", lambda: None)
+    monkeypatch.setattr(app, "load_offered", lambda *_, **__: {"bicubic:2": None})
+    monkeypatch.setattr(app, "served", nothing_served)
+    monkeypatch.setattr(app.threading.Event, "wait", lambda _: None)
+    assert app.run(segsr.build_parser().parse_args(["app", "--host", host])) == 0
+    printed = capsys.readouterr()
+    assert f"The page is at http://{host}:" in printed.out
+    warning = f"warning: --host {host}: whoever reaches this machine can use the page; it asks for no password.\n"
+    assert printed.err == (warning if is_told else "")
 
 
 @pytest.mark.slow
