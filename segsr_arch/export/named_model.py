@@ -23,7 +23,8 @@ from segsr_arch.weights.digests import file_digest
 
 _LARGEST = torch.finfo(torch.float16).max
 _COMMENT = """\
-# Written by segsr export: {name}, a network with a name. In {folder}, or a folder that SEGSR_MODELS names:
+# Written by segsr export: {name}, a network with a name. Where commands know it from: ~/.config/segsr/models, or a folder
+# that SEGSR_MODELS names.
 #
 #   segsr models {name}
 #   segsr upscale SRC DST --model {name}
@@ -81,7 +82,7 @@ def export_named(
         "card": ModelCard.read({**card, "sha256": file_digest(weights)}).stated(),
     }
     text = yaml.safe_dump(adapted, sort_keys=False, width=110, allow_unicode=True)
-    write_text(options, f"{_COMMENT.format(name=name, folder=folder)}\n{text}")
+    write_text(options, f"{_COMMENT.format(name=name)}\n{text}")
     return ExportedCheckpoint(weights=weights, options=options, network=written)
 
 

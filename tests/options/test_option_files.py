@@ -140,7 +140,8 @@ def test_two_iterations_and_the_test_of_what_came_out(workplace, monkeypatch, ca
         assert run("test", file) == 0
         log = capfd.readouterr().err  # BasicSR opens one log file a process, and this is its second run here
         psnr = re.findall(r"# psnr: ([\d.]+)", log)
-        assert len(psnr) == 1 and 3 < float(psnr[0]) < 60
+        assert len(psnr) == len(read_options(OPTIONS / file)["datasets"])
+        assert all(3 < float(value) < 60 for value in psnr)
         assert list((workplace / "results" / name).rglob("visualization/*/*.png"))
 
 
