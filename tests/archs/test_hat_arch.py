@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from segsr_arch.archs.hat.blocks import Mlp
 from segsr_arch.archs.hat_arch import HAT
+from segsr_arch.archs.parts.perceptron import Mlp
 from segsr_arch.errors import ConfigError
 
 TINY = {

@@ -12,17 +12,9 @@ from torch import Tensor, nn
 
 from segsr_arch.archs.hat.fused_attention import relative_bias, window_attention
 from segsr_arch.archs.hat.geometry import WindowOrder, permute_rows
+from segsr_arch.archs.parts.perceptron import make_linear
 
 _HEAD_ALIGNMENT = 8
-
-
-def make_linear(inputs: int, outputs: int, *, bias: bool = True) -> nn.Linear:
-    """Make a linear layer with HAT's initialisation: truncated normal of deviation 0.02, zero bias."""
-    linear = nn.Linear(inputs, outputs, bias=bias)
-    nn.init.trunc_normal_(linear.weight, std=0.02)
-    if bias:
-        nn.init.zeros_(linear.bias)
-    return linear
 
 
 class _HeadProjections(nn.Module):

@@ -4,25 +4,15 @@ Convolutions see the same memory as a channels-last (B, C, H, W) view, so nothin
 convolution. Module names follow the public HAT, so that its weights load strictly.
 """
 
-from typing import Any
-
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from segsr_arch.archs.hat.attention import OverlappingAttention, WindowAttention, make_linear
+from segsr_arch.archs.hat.attention import OverlappingAttention, WindowAttention
 from segsr_arch.archs.hat.geometry import WindowPlan
-
-
-def to_nchw(x: Tensor) -> Tensor:
-    """View (B, H, W, C) as a channels-last (B, C, H, W)."""
-    return x.permute(0, 3, 1, 2)
-
-
-def to_nhwc(x: Tensor) -> Tensor:
-    """View a channels-last (B, C, H, W) as (B, H, W, C)."""
-    return x.permute(0, 2, 3, 1)
+from segsr_arch.archs.parts.channel_attention import ChannelAttentionBlock
+from segsr_arch.archs.parts.layouts import to_nchw, to_nhwc
+from segsr_arch.archs.parts.perceptron import Mlp
 
 
 class DropPath(nn.Module):
@@ -48,114 +38,6 @@ class DropPath(nn.Module):
     def extra_repr(self) -> str:
         """Show the rate in the printed network."""
         return f"rate={self.rate:g}"
-
-
-class _LinearOfGelu(torch.autograd.Function):
-    """A linear layer of the GELU of its input, which keeps the input alone: the GELU is computed again backward.
-
-    What a GELU gives is as large as what it gets, and no other tensor of HAT is larger.
-    """
-
-    @staticmethod
-    def forward(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        return F.linear(F.gelu(x), weight, bias)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        x, weight, bias = inputs
-        ctx.save_for_backward(x, weight)
-        ctx.bias_type = bias.dtype
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        x, weight = ctx.saved_tensors
-        rows = gradient.flatten(0, -2)
-        activated = F.gelu(x).flatten(0, -2)
-        weight_gradient = (rows.t() @ activated).to(weight.dtype)
-        x_gradient = torch.ops.aten.gelu_backward(gradient @ weight.to(gradient.dtype), x)
-        return x_gradient, weight_gradient, rows.sum(0).to(ctx.bias_type)
-
-
-class Mlp(nn.Module):
-    """Two linear layers with an exact GELU between them.
-
-    The GELU and the second layer are read, not called: hooks on them, or wrappers in their place, have no effect.
-
-    Args:
-        dim: channels.
-        hidden: hidden channels.
-    """
-
-    def __init__(self, *, dim: int, hidden: int) -> None:
-        super().__init__()
-        self.fc1 = make_linear(dim, hidden)
-        self.act = nn.GELU()
-        self.fc2 = make_linear(hidden, dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Transform (..., C)."""
-        hidden = self.fc1(x)
-        if torch.is_grad_enabled() and hidden.requires_grad:
-            transformed: Tensor = _LinearOfGelu.apply(hidden, self.fc2.weight, self.fc2.bias)
-            return transformed
-        return F.linear(F.gelu(hidden), self.fc2.weight, self.fc2.bias)
-
-
-class _ChannelGate(nn.Module):
-    """Weight of each channel from its mean over the image (RCAN's channel attention, without the product)."""
-
-    def __init__(self, *, dim: int, squeezed: int) -> None:
-        super().__init__()
-        self.attention = nn.Sequential(
-            nn.AdaptiveAvgPool2d(1), nn.Conv2d(dim, squeezed, 1), nn.ReLU(), nn.Conv2d(squeezed, dim, 1), nn.Sigmoid()
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return the weights (B, 1, 1, C) of (B, H, W, C).
-
-        The layers are read, not called. The pooling would give the gradient of x another layout, and adding that up
-        costs more than a convolution; the convolutions see one pixel, where a linear layer is faster.
-        """
-        _, squeeze, relu, excite, sigmoid = self.attention
-        weights: Tensor = sigmoid(_at_one_pixel(excite, relu(_at_one_pixel(squeeze, x.mean((1, 2), keepdim=True)))))
-        return weights
-
-
-def _at_one_pixel(convolution: Any, x: Tensor) -> Tensor:
-    """Apply a 1x1 convolution to (B, 1, 1, C)."""
-    return F.linear(x, convolution.weight.flatten(1), convolution.bias)
-
-
-class ChannelAttentionBlock(nn.Module):
-    """Two 3x3 convolutions with channel attention (HAT: CAB).
-
-    Args:
-        dim: channels C.
-        compressed: channels between the two convolutions.
-        squeezed: channels within the channel attention.
-    """
-
-    def __init__(self, *, dim: int, compressed: int, squeezed: int) -> None:
-        super().__init__()
-        self.cab = nn.Sequential(
-            nn.Conv2d(dim, compressed, 3, padding=1),
-            nn.GELU(),
-            nn.Conv2d(compressed, dim, 3, padding=1),
-            _ChannelGate(dim=dim, squeezed=squeezed),
-        )
-
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Return features and their weights apart, so that the caller multiplies and adds in one pass.
-
-        Args:
-            x: (B, H, W, C).
-
-        Returns:
-            Features (B, H, W, C) and channel weights (B, 1, 1, C) in (0, 1).
-        """
-        first, activation, second, gate = self.cab
-        features = to_nhwc(second(activation(first(to_nchw(x)))))
-        return features, gate(features)
 
 
 class HybridAttentionBlock(nn.Module):

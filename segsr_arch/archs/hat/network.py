@@ -12,8 +12,6 @@ from segsr_arch.archs.hat.blocks import (
     HybridAttentionBlock,
     OverlappingAttentionBlock,
     ResidualGroup,
-    to_nchw,
-    to_nhwc,
 )
 from segsr_arch.archs.hat.geometry import (
     WindowPlan,
@@ -23,12 +21,12 @@ from segsr_arch.archs.hat.geometry import (
     shift_mask,
 )
 from segsr_arch.archs.hat.options import HATOptions
+from segsr_arch.archs.parts.enlargement import image_mean, make_upsampler
+from segsr_arch.archs.parts.layouts import to_nchw, to_nhwc
 from segsr_arch.capabilities import Capabilities
 from segsr_arch.option_fields import takes_fields_of
 from segsr_arch.padding import crop, pad_to_multiple
 
-# Mean of DIV2K, which the public HAT subtracts from RGB.
-_RGB_MEAN = (0.4488, 0.4371, 0.4040)
 _UPSAMPLER_CHANNELS = 64
 
 
@@ -43,14 +41,6 @@ class _PatchEmbedding(nn.Module):
         """Normalise (B, H, W, C)."""
         normalised: Tensor = self.norm(x)
         return normalised
-
-
-def _make_upsampler(upscale: int, channels: int) -> nn.Sequential:
-    steps = [3] if upscale == 3 else [2] * (upscale.bit_length() - 1)
-    layers: list[nn.Module] = []
-    for step in steps:
-        layers += [nn.Conv2d(channels, step * step * channels, 3, padding=1), nn.PixelShuffle(step)]
-    return nn.Sequential(*layers)
 
 
 class HATNetwork(nn.Module):
@@ -83,8 +73,7 @@ class HATNetwork(nn.Module):
         self.window_size = window
         key_window = window + int(window * options.overlap_ratio)
         hidden = int(channels * options.mlp_ratio)
-        mean = torch.tensor(_RGB_MEAN) if options.in_chans == 3 else torch.zeros(1)
-        self.register_buffer("mean", mean.view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("mean", image_mean(options.in_chans), persistent=False)
         self.register_buffer("shift_mask", shift_mask(window), persistent=False)
         self.register_buffer("relative_position_index_SA", self_position_index(window))
         self.register_buffer("relative_position_index_OCA", cross_position_index(window, key_window))
@@ -131,7 +120,7 @@ class HATNetwork(nn.Module):
         self.conv_before_upsample = nn.Sequential(
             nn.Conv2d(channels, _UPSAMPLER_CHANNELS, 3, padding=1), nn.LeakyReLU(inplace=True)
         )
-        self.upsample = _make_upsampler(options.upscale, _UPSAMPLER_CHANNELS)
+        self.upsample = make_upsampler(options.upscale, _UPSAMPLER_CHANNELS)
         self.conv_last = nn.Conv2d(_UPSAMPLER_CHANNELS, options.in_chans, 3, padding=1)
 
     @staticmethod

@@ -1,23 +1,23 @@
 """The arguments of HAT: what each of them does, and what is checked before anything is built."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
-from segsr_arch.errors import ConfigError
+from segsr_arch.archs.parts.network_options import Demand, NetworkOptions, is_count
 from segsr_arch.option_fields import option
-from segsr_arch.option_keys import is_number, is_whole
-
-UPSCALES = (1, 2, 3, 4, 8)
+from segsr_arch.option_keys import is_number
 
 
 @dataclass(frozen=True, kw_only=True)
-class HATOptions:
+class HATOptions(NetworkOptions):
     """The arguments of HAT, those included that the public option files of HAT and SeG-SR carry.
 
     Raises:
         ConfigError: If some are wrong; all of them are named, each with a remedy.
     """
+
+    network: ClassVar[str] = "HAT"
 
     upscale: int = option(4, help="scale s: 1, 2, 3, 4 or 8")
     in_chans: int = option(3, help="channels of input and output; with 3, the mean of DIV2K is subtracted")
@@ -47,34 +47,13 @@ class HATOptions:
     )
     use_checkpoint: bool = option(False, help="compute each group again in the backward pass, to save memory")
 
-    def __post_init__(self) -> None:
-        problems = self._wrong_by_themselves() or self._wrong_together()
-        if problems:
-            raise ConfigError("HAT: " + " ".join(problems))
-
-    @classmethod
-    def among(cls, options: Mapping[str, Any]) -> "HATOptions":
-        """Take HAT's arguments from options that hold others, too; those that are missing have their defaults."""
-        names = {item.name for item in fields(cls)}
-        return cls(**{name: value for name, value in options.items() if name in names})
-
-    def _wrong_by_themselves(self) -> list[str]:
-        demands = [
-            (name, _is_count(getattr(self, name)), "give a whole number of at least 1.")
-            for name in ("in_chans", "embed_dim", "window_size")
-        ]
-        demands += [
-            (name, _is_list(getattr(self, name)), "give a list of whole numbers of at least 1, one for each group.")
-            for name in ("depths", "num_heads")
-        ]
-        demands += [
-            (name, is_number(getattr(self, name)) and getattr(self, name) > 0, "give a number above 0.")
-            for name in ("img_range", "mlp_ratio")
-        ]
+    def _demands(self) -> list[Demand]:
         dropped, overlap, ends = self.drop_path_rate, self.overlap_ratio, ("1conv", "identity")
-        upscales = f"give one of {', '.join(map(str, UPSCALES))}."
-        demands += [
-            ("upscale", _is_count(self.upscale) and self.upscale in UPSCALES, upscales),
+        return [
+            *self._counts("in_chans", "embed_dim", "window_size"),
+            *self._lists_of_counts("depths", "num_heads"),
+            *self._above_zero("img_range", "mlp_ratio"),
+            *self._scale("upscale"),
             (
                 "drop_path_rate",
                 is_number(dropped) and 0 <= dropped < 1,
@@ -84,7 +63,6 @@ class HATOptions:
             ("resi_connection", self.resi_connection in ends, f"give {' or '.join(ends)}."),
             ("overlap_ratio", is_number(overlap) and overlap >= 0, "give a number of at least 0."),
         ]
-        return [f"{name}: {getattr(self, name)!r}: {remedy}" for name, right, remedy in demands if not right]
 
     def _wrong_together(self) -> list[str]:
         count, channels, window = len(self.depths), self.embed_dim, self.window_size
@@ -106,17 +84,9 @@ class HATOptions:
                 f"overlap_ratio: {self.overlap_ratio!r}: window_size * overlap_ratio is {overlap}; make it even, so "
                 f"that it is the same on both sides."
             )
-        if not (_is_count(self.img_size) and self.img_size >= window):
+        if not (is_count(self.img_size) and self.img_size >= window):
             problems.append(
                 f"img_size: {self.img_size!r}: give at least window_size ({window}); images of any size work "
                 f"nevertheless."
             )
         return problems
-
-
-def _is_count(value: Any) -> bool:
-    return is_whole(value) and value >= 1
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0 and all(map(_is_count, value))

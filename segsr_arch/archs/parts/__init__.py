@@ -1,0 +1,1 @@
+"""What several of the networks are made of; plain torch, no BasicSR."""
