@@ -23,8 +23,8 @@ from segsr_arch.weights.digests import file_digest
 
 _LARGEST = torch.finfo(torch.float16).max
 _COMMENT = """\
-# Written by segsr export: {name}, a network with a name. Where commands know it from: ~/.config/segsr/models, or a folder
-# that SEGSR_MODELS names.
+# Written by segsr export: {name}, a network with a name. Where commands know it from: ~/.config/segsr/models, or a
+# folder that SEGSR_MODELS names.
 #
 #   segsr models {name}
 #   segsr upscale SRC DST --model {name}
