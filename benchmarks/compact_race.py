@@ -32,6 +32,8 @@ _RGB = {"num_in_ch": 3, "num_out_ch": 3}
 _MEAN = {"rgb_mean": [0.5, 0.5, 0.5]}
 NETWORKS = {
     "EDSR_32x8": {"type": "EDSR", **_RGB, "num_feat": 32, "num_block": 8, **_MEAN},
+    "EDSR_32x16": {"type": "EDSR", **_RGB, "num_feat": 32, "num_block": 16, **_MEAN},
+    "EDSR_48x8": {"type": "EDSR", **_RGB, "num_feat": 48, "num_block": 8, **_MEAN},
     "EDSR_64x16": {"type": "EDSR", **_RGB, "num_feat": 64, "num_block": 16, **_MEAN},
     "MSRResNet_64x16": {"type": "MSRResNet", **_RGB, "num_feat": 64, "num_block": 16},
     "SRVGG_64x16": {"type": "SRVGGNetCompact", **_RGB, "num_feat": 64, "num_conv": 16},
