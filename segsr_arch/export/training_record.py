@@ -3,14 +3,16 @@
 import contextlib
 import re
 from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from segsr_arch.config import read_options
 from segsr_arch.errors import SegsrError
 from segsr_arch.evaluation.saved_evaluations import find_records
+from segsr_arch.text import duration
 
-_END = re.compile(r"End of training\. Time consumed: (.+)")
+_STAMP = re.compile(r"^(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ ", re.MULTILINE)  # before each message of a log
 _ITERATION = re.compile(r"_(\d+)$")
 
 
@@ -55,8 +57,14 @@ def _training(opt: Mapping[str, Any], run: Path, checkpoint: Path) -> str:
     words.append(f"{train['optim_g']['type']}, learning rate {train['optim_g']['lr']}")
     words += [f"{name} {train[name]['type']}" for name in train if name.endswith("_opt")]
     words.append(f"seed {opt.get('manual_seed')}")
-    times = [match[1] for log in sorted(run.glob("train_*.log")) for match in _END.finditer(log.read_text("utf-8"))]
-    return ", ".join([*words, *(f"{time} hours" for time in times[-1:])])
+    seconds = sum(_seconds(log.read_text("utf-8")) for log in run.glob("train_*.log"))
+    return ", ".join([*words, *([f"{duration(seconds)} hours"] if seconds else [])])
+
+
+def _seconds(log: str) -> float:
+    """How long a log was written at; a training that was resumed has several, of which some may have no end."""
+    stamps = [datetime.fromisoformat(stamp) for stamp in _STAMP.findall(log)]
+    return (max(stamps) - min(stamps)).total_seconds() if stamps else 0.0
 
 
 def _figures(run: Path, checkpoint: Path) -> dict[str, str]:

@@ -126,7 +126,10 @@ def test_the_card_says_what_the_training_left(tmp_path):
         "manual_seed": 3,
     }
     (run / "train.yml").write_text(yaml.safe_dump(train))
-    (run / "train_run_1.log").write_text("INFO: End of training. Time consumed: 0:12:34\n")
+    sittings = (("11:59:00", "12:10:00"), ("23:59:40", "23:59:59"), ("10:00:00", "10:01:15"))  # one of them was cut
+    for number, (first, last) in enumerate(sittings):
+        lines = [f"2026-11-2{number} {stamp},012 INFO: iteration" for stamp in (first, last)]
+        (run / f"train_run_{number}.log").write_text("  head\n" + "\n  # psnr: 30\n".join(lines) + "\n")
     for iteration, sigma in ((50, 3.0), (100, 1.0), (200, 0.5)):
         write_evaluation(tmp_path / "experiments", "run", sigma, iteration=iteration)
     record = training_record(run / "models/net_g_100.pth")
