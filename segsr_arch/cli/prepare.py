@@ -7,10 +7,11 @@ from typing import Any
 
 from segsr_arch.cli.arguments.kinds import conversion_of
 from segsr_arch.cli.degradations import degradation_of
-from segsr_arch.errors import DataError
+from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.preparation.options import Outcome, PreparationOptions
 from segsr_arch.preparation.run import prepare
 from segsr_arch.preparation.splits import SPLITS, published_lists
+from segsr_arch.preparation.tiling import Tiling
 
 
 def _rule(args: argparse.Namespace) -> dict[str, Any]:
@@ -18,6 +19,16 @@ def _rule(args: argparse.Namespace) -> dict[str, Any]:
     defaults = {"val": args.known.split.val, "test": args.known.split.test, "seed": 0}
     given = {name: getattr(args, name) for name in defaults if getattr(args, name) is not None}
     return {**defaults, **given, "rule_is_asked": bool(given), "own_split": not args.no_split}
+
+
+def _tiling(args: argparse.Namespace) -> Tiling | None:
+    """How images are cut."""
+    size = args.tile or args.known.tile
+    if size is None:
+        if args.margin is not None:
+            raise ConfigError("--margin: is what neighbouring tiles share; say with --tile how large those are")
+        return None
+    return Tiling.of(size, args.margin)
 
 
 def _options(args: argparse.Namespace) -> PreparationOptions:
@@ -38,6 +49,7 @@ def _options(args: argparse.Namespace) -> PreparationOptions:
         root=args.root,
         scales=tuple(args.scale),
         split_files=split_files,
+        tiling=_tiling(args),
         patch=args.patch,
         conversion=conversion_of(args),
         degradation=degradation_of(args, scales=args.scale),
@@ -69,6 +81,13 @@ def _report(outcome: Outcome, root: Path) -> None:
     if outcome.removed:
         print(f"removed {outcome.removed} pairs of an earlier run that no longer belong to the data set")
     counts = outcome.manifest["counts"]
+    tiles = outcome.manifest["settings"]["tiles"]
+    if tiles:
+        sources = ", ".join(f"{split} {counts[split]['sources']}" for split in SPLITS)
+        print(
+            f"tiles of {tiles['size']} x {tiles['size']}, neighbours share at least {tiles['margin']} pixels, "
+            f"from so many images: {sources}"
+        )
     for scale in outcome.manifest["scales"]:
         here = ", ".join(f"{split} {counts[split]['by_scale'][f'x{scale}']}" for split in SPLITS)
         print(

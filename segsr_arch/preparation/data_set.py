@@ -1,6 +1,7 @@
 """What ``segsr prepare`` knows of a data set; help, checks, messages and documentation are made from it."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from segsr_arch.errors import ConfigError
 
@@ -20,13 +21,13 @@ class SeededSplit:
     val: float
     test: float = 0.2
 
-    def __str__(self) -> str:
+    def words(self, *, by_class: bool) -> str:
+        """Say the rule; it goes class by class where there are classes."""
         if self.test >= EVERY_IMAGE:
             return "all images are for test"
-        return (
-            f"in each class {_amount(self.test)} for test, then {_amount(self.val)} for validation, by a seeded rule "
-            f"over the sorted names"
-        )
+        where = "in each class " if by_class else ""
+        first, then = _amount(self.test), _amount(self.val)
+        return f"{where}{first} for test, then {then} for validation, by a seeded rule over the sorted names"
 
 
 def amount_in_options(amount: float) -> str:
@@ -50,8 +51,12 @@ class DataSet:
         layout: Where the images lie in it, for people.
         split: The rule that splits it; ``None`` where this package brings lists (``datasets/splits``).
         listed: How many images these lists have for training, validation and test.
-        innermost_class: Whether an image's class is the one folder that it lies in, and images without are none of it;
-            otherwise the class is the whole path, and may be empty.
+        classes: What an image's class is: the one folder that it lies in (``innermost``; images without are none of the
+            data set), the whole path, which may be empty (``path``), or nothing (``none``; folders tell the split
+            alone, wherever in the path they stand).
+        beside: Endings of files, in lower case, that lie beside the images and are of no use here.
+        parts: Whether it comes as several archives, which are read where they lie in a folder.
+        tile: Side of the tiles into which images are cut unless another is asked for; ``None`` for whole images.
         resolution: Side of a pixel on the ground.
         page: Address of the page where it can be had.
         licence: Under which terms.
@@ -65,7 +70,10 @@ class DataSet:
     layout: str
     split: SeededSplit | None
     listed: tuple[int, int, int] | None = None
-    innermost_class: bool = True
+    classes: Literal["innermost", "path", "none"] = "innermost"
+    beside: tuple[str, ...] = ()
+    parts: bool = False
+    tile: int | None = None
     resolution: str = ""
     page: str = ""
     licence: str = ""
@@ -79,18 +87,32 @@ class DataSet:
     @property
     def description(self) -> str:
         """What the command takes, and how the images are split."""
-        source = f"{self.archive} or its folder" if self.archive else "a folder or a .zip"
         if self.split is None:
             split = "the lists of this project"
             split += f", {' / '.join(map(str, self.listed))} images" if self.listed else ""
         else:
-            split = f"its folders train, val and test (usual spellings); without them, {self.split}"
-        return f"{self.help}. SRC is {source}. Split: {split}."
+            rule = self.split.words(by_class=self.classes != "none")
+            split = f"its folders train, val and test (usual spellings); without them, {rule}"
+        tiles = f" Images are cut into tiles of {self.tile} x {self.tile}." if self.tile else ""
+        return f"{self.help}. SRC is {self.source}. Split: {split}.{tiles}"
+
+    @property
+    def source(self) -> str:
+        """What the command takes, for people."""
+        if self.archive is None:
+            return "a folder or a .zip"
+        if self.parts:
+            return f"the folder with {self.archive}, extracted or as they are"
+        if not self.archive.endswith(".zip"):
+            return f"the folder that {self.archive} was extracted to, or a .zip of it"
+        return f"{self.archive} or its folder"
 
     @property
     def expected(self) -> str:
         """What the source is to hold, for messages."""
-        return f"{self.archive}, or its folder with {self.layout}" if self.archive else self.layout
+        if self.archive is None:
+            return self.layout
+        return f"{self.source}, with {self.layout}"
 
     @property
     def origin(self) -> str:

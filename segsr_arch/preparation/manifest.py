@@ -9,10 +9,10 @@ from typing import Any
 from segsr_arch.files.atomic import atomic_write
 from segsr_arch.preparation.fixed_degradation import FixedDegradation
 from segsr_arch.preparation.journal import Key
+from segsr_arch.preparation.pieces import Piece
 from segsr_arch.preparation.problems import Problem
-from segsr_arch.preparation.source_images import SourceImage
 from segsr_arch.preparation.splits import SPLITS
-from segsr_arch.preparation.worker import SIDECAR, SIDES, Inspection, digest_bytes, made_key
+from segsr_arch.preparation.worker import SIDECAR, SIDES, digest_bytes
 from segsr_arch.version import __version__
 
 FORMAT = 1
@@ -37,15 +37,17 @@ def _protocol(degradation: FixedDegradation | None, scales: Sequence[int]) -> st
     return f"{_HR}LR, from that HR: {chains} {drawn}{_DIGESTS[:-1]}; of those files, of their bytes."
 
 
-def _image_record(image: SourceImage, inspection: Inspection, outputs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def _image_record(piece: Piece, outputs: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    image, window = piece.image, piece.window
     return {
-        "name": image.name,
+        "name": piece.name,
         "listed": image.listed,
         "class": image.group,
         "split": image.split,
         "source": image.path,
-        "size": list(inspection.size),
-        "sha256": inspection.pixel_digest,
+        **({} if window is None else {"tile": [window.top, window.left]}),
+        "size": list(piece.size),
+        "sha256": piece.pixel_digest,
         "outputs": {
             scale: {
                 **{side: {"size": made[side]["size"], "sha256": made[side]["output_digest"]} for side in SIDES},
@@ -56,9 +58,10 @@ def _image_record(image: SourceImage, inspection: Inspection, outputs: dict[str,
     }
 
 
-def _counts(members: list[dict[str, Any]], scales: list[str]) -> dict[str, Any]:
+def _counts(members: list[dict[str, Any]], scales: list[str], *, tiled: bool) -> dict[str, Any]:
     return {
         "images": len(members),
+        **({"sources": len({image["source"] for image in members})} if tiled else {}),
         "by_scale": {scale: sum(scale in image["outputs"] for image in members) for scale in scales},
         "by_class": dict(sorted(Counter(image["class"] for image in members).items())),
     }
@@ -76,8 +79,7 @@ def _split_digest(members: list[dict[str, Any]], scale: str) -> str:
 
 
 def build_manifest(
-    kept: Sequence[SourceImage],
-    found: Mapping[str, Inspection],
+    kept: Sequence[Piece],
     records: Mapping[Key, dict[str, Any]],
     *,
     settings: dict[str, Any],
@@ -90,9 +92,8 @@ def build_manifest(
     """Describe a prepared data set. The description holds no time and no path of this machine.
 
     Args:
-        kept: The images of the source that were to be used.
-        found: What each of them is, by path.
-        records: What was made of them, by journal key; an image of which nothing was made is left out.
+        kept: The images of the source, or their tiles, that were to be used.
+        records: What was made of them, by journal key; one of which nothing was made is left out.
         settings: What they were prepared with.
         scales: All scales.
         degradation: That of the LR images, if they have one.
@@ -101,11 +102,11 @@ def build_manifest(
         problems: What was found in the source and what was done.
     """
     images = []
-    for image in kept:
-        made = {f"x{scale}": records.get(made_key(image, scale)) for scale in sorted(scales)}
+    for piece in kept:
+        made = {f"x{scale}": records.get(piece.key(scale)) for scale in sorted(scales)}
         outputs = {scale: each for scale, each in made.items() if each is not None}
         if outputs:
-            images.append(_image_record(image, found[image.path], outputs))
+            images.append(_image_record(piece, outputs))
     members = {split: [image for image in images if image["split"] == split] for split in SPLITS}
     named = [f"x{scale}" for scale in scales]
     digests = {split: {scale: _split_digest(members[split], scale) for scale in named} for split in SPLITS}
@@ -117,7 +118,7 @@ def build_manifest(
         "protocol": _protocol(degradation, scales),
         "settings": settings,
         "scales": scales,
-        "counts": {split: _counts(members[split], named) for split in SPLITS},
+        "counts": {split: _counts(members[split], named, tiled=settings["tiles"] is not None) for split in SPLITS},
         "split_digests": digests,
         "missing": {"count": len(missing), "names": missing},
         "identical": identical,
@@ -143,8 +144,8 @@ def write_manifest(root: Path, manifest: dict[str, Any]) -> None:
 
 
 def write_split_lists(root: Path, images: Sequence[Mapping[str, Any]]) -> None:
-    """Write ``splits/{train,val,test}.txt``: the images of a manifest, as ``class/stem``."""
+    """Write ``splits/{train,val,test}.txt``: the source images of a manifest, as ``class/stem``."""
     for split in SPLITS:
-        names = [image["listed"] for image in images if image["split"] == split]
+        names = dict.fromkeys(image["listed"] for image in images if image["split"] == split)  # once for all tiles
         lines = "".join(f"./{name}\n" if name.startswith("#") else f"{name}\n" for name in names)  # # is a comment
         _write_if_different(root / "splits" / f"{split}.txt", lines.encode())

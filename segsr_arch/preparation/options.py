@@ -8,6 +8,7 @@ from segsr_arch.images.conversion import AS_STORED, Conversion
 from segsr_arch.preparation.data_set import DataSet
 from segsr_arch.preparation.fixed_degradation import FixedDegradation
 from segsr_arch.preparation.problems import ProblemList
+from segsr_arch.preparation.tiling import Tiling
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class PreparationOptions:
     seed: int = field(default=0, metadata={"help": "rule: its seed"})
     own_split: bool = field(default=True, metadata={"help": "folders called train, val, test are the split"})
     rule_is_asked: bool = field(default=False, metadata={"help": "val, test or seed were given, so the rule is meant"})
+    tiling: Tiling | None = field(default=None, metadata={"help": "how images are cut into tiles; None: whole"})
     patch: int = field(default=64, metadata={"help": "side of the LR training patch in pixels"})
     conversion: Conversion = field(default=AS_STORED, metadata={"help": "values and bands that are used"})
     degradation: FixedDegradation | None = field(default=None, metadata={"help": "of LR images; None: bicubic alone"})

@@ -17,6 +17,7 @@ class Kind(str, Enum):
     RENAMED = "name changed"
     DUPLICATE = "identical image in two splits"
     SMALL = "smaller than the patch"
+    FLAT = "tiles of one colour"
 
 
 @dataclass(frozen=True)

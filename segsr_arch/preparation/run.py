@@ -12,25 +12,19 @@ from segsr_arch.errors import DataError
 from segsr_arch.files.atomic import is_partial
 from segsr_arch.images.errors import Finding
 from segsr_arch.preparation.databases import update_databases
+from segsr_arch.preparation.inspection import Inspection
 from segsr_arch.preparation.journal import Journal, Key
 from segsr_arch.preparation.manifest import build_manifest, write_manifest, write_split_lists
 from segsr_arch.preparation.options import Outcome, PreparationOptions
+from segsr_arch.preparation.pieces import Piece, keep_identical_together, pieces_of, scales_of
 from segsr_arch.preparation.plan import Plan, plan_images
-from segsr_arch.preparation.problems import Kind, ProblemList
+from segsr_arch.preparation.problems import ProblemList
 from segsr_arch.preparation.source_images import SourceImage
-from segsr_arch.preparation.splits import PRECEDENCE, SPLITS, read_splits
-from segsr_arch.preparation.worker import (
-    SIDECAR,
-    SIDES,
-    Inspection,
-    Job,
-    Workshop,
-    digest_bytes,
-    made_key,
-    output_path,
-)
+from segsr_arch.preparation.splits import SPLITS, read_splits
+from segsr_arch.preparation.tiling import Tiling
+from segsr_arch.preparation.worker import SIDECAR, SIDES, Job, Workshop, digest_bytes, output_path
 from segsr_arch.running.progress import progress
-from segsr_arch.running.worker_pool import WorkerPool
+from segsr_arch.running.worker_pool import WorkerPool, lock_for_workers
 from segsr_arch.sources.image_sources import ImageSource
 
 
@@ -46,8 +40,9 @@ def _settings(options: PreparationOptions, listed: dict[str, str] | None, plan: 
         rule = {"rule": "lists", "digest": digest_bytes(lines.encode())}
     used = {"range": options.conversion.value_range, "bands": options.conversion.bands}
     degradation = None if options.degradation is None else options.degradation.as_record()
+    tiles = None if options.tiling is None else {"size": options.tiling.size, "margin": options.tiling.margin}
     named = {"data_set": options.data_set.name, "split": rule, "patch": options.patch, **used}
-    return {**named, "degradation": degradation}
+    return {**named, "degradation": degradation, "tiles": tiles}
 
 
 @dataclass(frozen=True)
@@ -60,6 +55,7 @@ class _Steps:
         problems: Gets what is found on the way.
         scales: All scales of the data set.
         patch: Side of the LR training patch in pixels.
+        tiling: How images are cut; ``None`` for whole ones.
     """
 
     pool: WorkerPool[Workshop]
@@ -67,6 +63,7 @@ class _Steps:
     problems: ProblemList
     scales: Sequence[int]
     patch: int
+    tiling: Tiling | None
 
     def inspect_all(self, planned: Sequence[SourceImage]) -> tuple[dict[str, Inspection], list[str]]:
         """Look at every source image; give what was found, by path, and which changed since an earlier run."""
@@ -90,52 +87,21 @@ class _Steps:
                 self.journal.note(None, *key)
         return found, changed
 
-    def keep_identical_together(
-        self, usable: Sequence[SourceImage], found: dict[str, Inspection]
-    ) -> tuple[list[SourceImage], list[list[str]]]:
-        """Drop images whose twin is in another split that has precedence; list the twins that stay in one split."""
-        twins = defaultdict(list)
-        for image in usable:
-            twins[found[image.path].pixel_digest].append(image)
-        dropped, together = set(), []
-        for same in twins.values():
-            keeper = min(same, key=lambda image: PRECEDENCE.index(image.split))
-            staying = [image.listed for image in same if image.split == keeper.split]
-            if len(staying) > 1:
-                together.append(staying)
-            for image in same:
-                if image.split != keeper.split:
-                    dropped.add(image.path)
-                    done = f"the same pixels as {keeper.path}, which stays in {keeper.split}; left out of {image.split}"
-                    self.problems.add(image.path, Kind.DUPLICATE, done)
-        return [image for image in usable if image.path not in dropped], together
+    def cut(self, planned: Sequence[SourceImage], found: dict[str, Inspection]) -> list[Piece]:
+        """Give the pieces of all images that can be used."""
+        cut = (pieces_of(image, found[image.path], self.tiling, self.problems) for image in planned)
+        return [piece for pieces in cut for piece in pieces]
 
-    def plan_jobs(self, kept: Sequence[SourceImage], found: dict[str, Inspection]) -> list[tuple[Job, ...]]:
-        """List what has to be there in the end, the jobs of one image together."""
-        jobs = []
-        for image in kept:
-            digest = found[image.path].pixel_digest
-            group = [
-                Job(image, digest, scale, made=self.journal.get(*made_key(image, scale)))
-                for scale in self._scales_of(image, found[image.path].size)
-            ]
-            if group:
-                jobs.append(tuple(group))
-        if not jobs:
+    def plan_jobs(self, kept: Sequence[Piece]) -> list[tuple[Job, ...]]:
+        """List what has to be there in the end, the jobs of one source image together."""
+        usable = scales_of(kept, self.scales, patch=self.patch, tiling=self.tiling, problems=self.problems)
+        groups: dict[str, list[Job]] = defaultdict(list)
+        for piece, scales in zip(kept, usable, strict=True):
+            for scale in scales:
+                groups[piece.image.path].append(Job(piece, scale, made=self.journal.get(*piece.key(scale))))
+        if not groups:
             raise DataError("no image can be used at any of the scales:\n  " + "\n  ".join(self.problems.summary()))
-        return jobs
-
-    def _scales_of(self, image: SourceImage, size: tuple[int, int]) -> list[int]:
-        """The scales at which an image is large enough: for one patch in training, for one LR pixel elsewhere."""
-        needed = self.patch if image.split == "train" else 1
-        too_large = [scale for scale in self.scales if min(size) // scale < needed]
-        if too_large:
-            done = (
-                f"{size[0]} x {size[1]} pixels, and {image.split} at x{max(too_large)} needs "
-                f"{needed * max(too_large)}; left out of {image.split} at {', '.join(f'x{s}' for s in too_large)}"
-            )
-            self.problems.add(image.path, Kind.SMALL, done)
-        return [scale for scale in self.scales if scale not in too_large]
+        return [tuple(group) for group in groups.values()]
 
     def refuse_foreign_files(self, wanted: set[Key]) -> None:
         """Training from folders would read any image that lies there."""
@@ -169,15 +135,22 @@ class _Steps:
         written: dict[int, int] = defaultdict(int)
         intact: dict[int, int] = defaultdict(int)
         made = self.pool.run(Workshop.make, [(group,) for group in jobs])
-        for results in progress(made, total=len(jobs), what="writing", unit="image", keep=False):
-            for job, result, is_new in results:
-                key = made_key(job.image, job.scale)
-                records[key] = result
-                (written if is_new else intact)[job.scale] += 1
-                if is_new:
-                    self.journal.begin_changing()
-                    self.journal.note(result, *key)
+        total, unit = sum(map(_pieces_in, jobs)), "image" if self.tiling is None else "tile"
+        with progress(total=total, what="writing", unit=unit, keep=False) as bar:
+            for group, results in zip(jobs, made, strict=True):
+                for job, result, is_new in results:
+                    key = job.piece.key(job.scale)
+                    records[key] = result
+                    (written if is_new else intact)[job.scale] += 1
+                    if is_new:
+                        self.journal.begin_changing()
+                        self.journal.note(result, *key)
+                bar.update(_pieces_in(group))
         return records, dict(written), dict(intact)
+
+
+def _pieces_in(group: tuple[Job, ...]) -> int:
+    return len({job.piece.name for job in group})
 
 
 def _refuse_overlap(source: Path, root: Path, planned: Sequence[SourceImage]) -> None:
@@ -212,7 +185,7 @@ def prepare(options: PreparationOptions) -> Outcome:
         raise DataError(f"{options.root} lies in the source {options.source}: choose a folder outside of it")
     problems = ProblemList(strict=options.strict)
     listed = None if options.split_files is None else read_splits(options.split_files)
-    with closing(ImageSource(source_path)) as source:
+    with closing(ImageSource(source_path, parts=options.data_set.parts)) as source:
         plan = plan_images(options, source, listed, problems)
     _refuse_overlap(source_path, root, plan.images)
     if plan.split_folders and options.rule_is_asked:
@@ -223,22 +196,35 @@ def prepare(options: PreparationOptions) -> Outcome:
     settings = _settings(options, listed, plan)
     with Journal(root) as journal:
         scales = journal.agree_on(settings, list(options.scales))
-        given = partial(Workshop, conversion=options.conversion, degradation=options.degradation)
-        make = partial(given, source=source_path, root=root)
+        make = partial(
+            Workshop,
+            source=source_path,
+            root=root,
+            conversion=options.conversion,
+            degradation=options.degradation,
+            tiling=options.tiling,
+            parts=options.data_set.parts,
+            turn=lock_for_workers() if options.jobs > 1 else None,
+        )
         with closing(WorkerPool(make, jobs=options.jobs)) as pool:
-            steps = _Steps(pool=pool, journal=journal, problems=problems, scales=scales, patch=options.patch)
+            steps = _Steps(
+                pool=pool,
+                journal=journal,
+                problems=problems,
+                scales=scales,
+                patch=options.patch,
+                tiling=options.tiling,
+            )
             found, changed = steps.inspect_all(plan.images)
-            usable = [image for image in plan.images if found[image.path].pixel_digest]
-            kept, together = steps.keep_identical_together(usable, found)
-            jobs = steps.plan_jobs(kept, found)
-            wanted = {made_key(job.image, job.scale) for group in jobs for job in group}
+            kept, together = keep_identical_together(steps.cut(plan.images, found), problems)
+            jobs = steps.plan_jobs(kept)
+            wanted = {job.piece.key(job.scale) for group in jobs for job in group}
             steps.refuse_foreign_files(wanted)
             removed = steps.remove_stale(wanted)
             records, written, intact = steps.make_all(jobs)
             databases = update_databases(records, pool, journal, wanted=options.lmdb)
         manifest = build_manifest(
             kept,
-            found,
             records,
             settings=settings,
             scales=scales,

@@ -12,8 +12,11 @@ from segsr_arch.known_names import difference
 from segsr_arch.preparation.data_set import DataSet
 from segsr_arch.preparation.problems import Kind, ProblemList
 from segsr_arch.preparation.splits import split_of_folder
+from segsr_arch.sources.archives import OTHER_ARCHIVES
 from segsr_arch.sources.image_sources import ImageSource, is_image_path
 from segsr_arch.text import composed, listed_name
+
+_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,15 @@ def common_depth(paths: Sequence[str]) -> int:
     return sum(1 for _ in takewhile(lambda folders: len(set(folders)) == 1, levels))
 
 
+def _split_folder(data_set: DataSet, path: str, depth: int) -> str:
+    """Name the folder of a path that may tell its split, perhaps empty."""
+    folders = PurePosixPath(path).parts[:-1]
+    if data_set.classes != "none":
+        return "".join(folders[depth : depth + 1])
+    named = (folder for folder in folders if split_of_folder(folder))
+    return next(named, "")
+
+
 def _describe(data_set: DataSet, source: ImageSource, paths: list[str], *, own_split: bool) -> list[SourceImage]:
     """Split the paths of images into split, class and name.
 
@@ -73,10 +85,10 @@ def _describe(data_set: DataSet, source: ImageSource, paths: list[str], *, own_s
         DataError: If some folders look like a split and others beside them do not.
     """
     depth = common_depth(paths)
-    tops = {path: "".join(PurePosixPath(path).parts[:-1][depth : depth + 1]) for path in paths}
+    tops = {path: _split_folder(data_set, path, depth) for path in paths}
     splits = {top: split_of_folder(top) for top in tops.values()}
     if not own_split or len(set(splits.values()) - {None}) < 2:
-        return [describe_image(path, None if data_set.innermost_class else depth) for path in paths]
+        return [describe_image(path, _class_depth(data_set, path, depth)) for path in paths]
     images = []
     for path, top in tops.items():
         split = splits[top]
@@ -89,9 +101,18 @@ def _describe(data_set: DataSet, source: ImageSource, paths: list[str], *, own_s
         # directly in the folder of the split there is no class
         inside = len(PurePosixPath(path).parts) > depth + 2
         images.append(
-            describe_image(path, None if data_set.innermost_class and inside else depth + 1, split=split, above=top)
+            describe_image(
+                path, _class_depth(data_set, path, depth + 1) if inside else depth + 1, split=split, above=top
+            )
         )
     return images
+
+
+def _class_depth(data_set: DataSet, path: str, depth: int) -> int | None:
+    """How many leading folders of a path do not belong to the class, where so many tell something else."""
+    if data_set.classes == "none":
+        return len(PurePosixPath(path).parts)
+    return None if data_set.classes == "innermost" else depth
 
 
 def find_images(
@@ -114,17 +135,28 @@ def find_images(
     paths = [path for path in files if is_image_path(path)]
     images = _describe(data_set, source, paths, own_split=own_split)
     roots = {PurePosixPath(".")}
-    if data_set.innermost_class:
+    if data_set.classes == "innermost":
         images = [image for image in images if image.group]
         roots = {PurePosixPath(image.path).parent.parent for image in images}
     if not images:
         found = f" ({'; '.join(problems.summary())})" if source.left_out else ""
-        raise DataError(f"{source.path}: no images found; expected {data_set.expected}{found}")
+        raise DataError(f"{source.path}: no images found; expected {data_set.expected}{found}{_packed(files)}")
     kept = {image.path for image in images}
     for path in files:
+        if path.lower().endswith(data_set.beside):
+            continue
         if path not in kept and roots.intersection(PurePosixPath(path).parents):
             problems.add(path, Kind.STRAY, "not an image in its place; ignored")
     return images
+
+
+def _packed(files: Sequence[str]) -> str:
+    """A clause on archives among files that are not looked into, perhaps empty."""
+    archives = [path for path in files if path.lower().endswith((".zip", *OTHER_ARCHIVES))]
+    if not archives:
+        return ""
+    more = ", ..." if len(archives) > _SHOWN else ""
+    return f"; it holds archives ({', '.join(archives[:_SHOWN])}{more}): extract them, and give the folder"
 
 
 def one_image_a_name(images: list[SourceImage], problems: ProblemList) -> list[SourceImage]:

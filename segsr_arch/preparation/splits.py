@@ -15,7 +15,7 @@ PRECEDENCE = ("test", "val", "train")
 _FOLDERS = {
     "train": ("train", "training"),
     "val": ("val", "valid", "validation", "dev"),
-    "test": ("test", "testing"),
+    "test": ("test", "testing", "test-dev", "test-challenge"),
 }
 
 # As installed from a wheel, and in a checkout.

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Lock
 from typing import Any, Generic, TypeVar
 
 import cv2
@@ -15,7 +16,14 @@ from segsr_arch.running.processes import serve_parent
 
 Worker = TypeVar("Worker")
 Result = TypeVar("Result")
+# A forked worker starts at once; elsewhere than on Linux forking is not safe.
+_CONTEXT = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
 _worker: Any = None  # what the tasks of this process are given
+
+
+def lock_for_workers() -> Lock:
+    """Make a lock that the workers of a pool share: what makes a worker may hold it."""
+    return _CONTEXT.Lock()
 
 
 def _set_up(make: Callable[[], Any]) -> None:
@@ -48,11 +56,9 @@ class WorkerPool(Generic[Worker]):
         # so the number is set here, before.
         self._threads = cv2.getNumThreads()
         cv2.setNumThreads(0)
-        # A forked worker starts at once; elsewhere than on Linux forking is not safe.
-        context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
         before = set(multiprocessing.active_children())
         try:
-            pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_set_up, initargs=(make,))
+            pool = ProcessPoolExecutor(jobs, mp_context=_CONTEXT, initializer=_set_up, initargs=(make,))
             pool.submit(int)  # starts them, or shows now that they cannot be started
         except (OSError, RuntimeError) as error:  # RuntimeError: "can't start new thread"
             # Those that have started wait for work, and Python would wait for them at its end.

@@ -19,6 +19,17 @@ _CHUNK = 2**20
 _ENCRYPTED = 0x1
 _UTF8 = 0x800
 
+_OTHERS = {  # how archives begin that Python does not open, and programs that do
+    b"Rar!": ("a .rar archive", "unrar x FILE, 7z x FILE or bsdtar -xf FILE"),
+    b"7z\xbc\xaf\x27\x1c": ("a .7z archive", "7z x FILE or bsdtar -xf FILE"),
+    b"\x1f\x8b": ("packed with gzip, as .tar.gz archives are", "tar -xf FILE"),
+    b"BZh": ("packed with bzip2, as .tar.bz2 archives are", "tar -xf FILE"),
+    b"\xfd7zXZ": ("packed with xz, as .tar.xz archives are", "tar -xf FILE"),
+}
+_TAR = (257, b"ustar")
+OTHER_ARCHIVES = (".rar", ".7z", ".tar", ".gz", ".tgz", ".bz2", ".xz")
+"""Endings of archives that are not read here."""
+
 BROKEN = (OSError, EOFError, RuntimeError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error)
 """What Python raises for damaged archives and members, for encrypted ones, and for methods that it does not know."""
 
@@ -39,6 +50,7 @@ class Archive:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        _refuse_other_kind(path)
         try:
             self._file = zipfile.ZipFile(path)
         except BROKEN as error:
@@ -85,6 +97,24 @@ class Archive:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+def _refuse_other_kind(path: Path) -> None:
+    """Say of archives of another kind with what they can be unpacked."""
+    try:
+        with open(path, "rb") as file:
+            start = file.read(_TAR[0] + len(_TAR[1]))
+    except OSError:
+        return  # which is said where it is opened
+    kind = next((found for signature, found in _OTHERS.items() if start.startswith(signature)), None)
+    if kind is None and start[_TAR[0] :] == _TAR[1]:
+        kind = ("a .tar archive", "tar -xf FILE")
+    if kind is not None:
+        what, programs = kind
+        raise DataError(
+            f"{path}: is {what}, and .zip archives alone are read as they are; extract it "
+            f"({programs.replace('FILE', path.name)}), and give the folder"
+        )
 
 
 def _name_of(member: zipfile.ZipInfo) -> str:

@@ -1,4 +1,4 @@
-"""Where a data set's images come from: a folder or a .zip archive, read without unpacking it."""
+"""Where a data set's images come from: a folder, a .zip archive, or a folder of them, read without unpacking."""
 
 import os
 from collections.abc import Iterable
@@ -17,6 +17,7 @@ class ImageSource:
 
     Args:
         path: Folder or archive.
+        parts: Whether a .zip archive in a folder stands for a folder of its name, which holds what is in it.
 
     Attributes:
         left_out: What :meth:`files` did not list although it might hold images: path and what is wrong.
@@ -26,8 +27,10 @@ class ImageSource:
         DataError: If there is nothing of that name, or it is neither a folder nor a readable .zip archive.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, parts: bool = False) -> None:
         self.path = Path(path)
+        self._reads_parts = parts
+        self._parts: dict[str, Archive] = {}
         self.left_out: list[tuple[str, str]] = []
         self.empty_folders: list[str] = []
         self._stored: dict[str, str] | None = None
@@ -52,7 +55,18 @@ class ImageSource:
         folders = list(walk(self.path, self.left_out))
         parents = {str(PurePosixPath(folder).parent) for folder, _ in folders if folder != "."}
         self.empty_folders = sorted(folder for folder, names in folders if not names and folder not in parents)
-        return [name if folder == "." else f"{folder}/{name}" for folder, names in folders for name in names]
+        found = [name if folder == "." else f"{folder}/{name}" for folder, names in folders for name in names]
+        if self._reads_parts:
+            self._parts = {name: Archive(self.path / name) for name in found if _is_part(name)}
+        return [inside for name in found for inside in self._inside(name)]
+
+    def _inside(self, name: str) -> list[str]:
+        """Name what is in a part, or the file itself if it is none."""
+        part = self._parts.get(name)
+        if part is None:
+            return [name]
+        self.left_out += [(f"{name}/{member}", problem) for member, problem in part.left_out]
+        return [f"{name}/{member}" for member in part.members]
 
     def _places(self, names: Iterable[str]) -> dict[str, str]:
         """Find the path of each stored name in the source; gives the names by their paths."""
@@ -84,15 +98,24 @@ class ImageSource:
         stored = self.stored_name(path)
         if self._archive is not None:
             return self._archive.read(stored)
+        for name, part in self._parts.items():
+            if stored.startswith(f"{name}/"):
+                return part.read(stored[len(name) + 1 :])
         try:
             return (self.path / stored).read_bytes()
         except OSError as error:
             raise DataError(f"{path} in {self.path}: cannot be read ({error})") from error
 
     def close(self) -> None:
-        """Close the archive, if it is one."""
-        if self._archive is not None:
-            self._archive.close()
+        """Close the archives."""
+        for archive in (self._archive, *self._parts.values()):
+            if archive is not None:
+                archive.close()
+
+
+def _is_part(path: str) -> bool:
+    pure = PurePosixPath(path)
+    return pure.suffix.lower() == ".zip" and not pure.name.startswith(".")
 
 
 def is_image_path(path: str) -> bool:

@@ -37,11 +37,11 @@ def workplace(tmp_path_factory):
         ("ucmerced", "ucm", "datasets/UCMerced", "2", "4"),
         ("aid", "aid", "datasets/AID", "2", "4"),
         ("folder", "scenes", "data", "4"),
-        ("folder", "scenes", "datasets/DOTA", "4"),
-        ("folder", "scenes", "datasets/NWPU", "4"),
+        ("dota", "scenes", "datasets/DOTA", "4", "--tile", "64"),
+        ("nwpu_resisc45", "scenes", "datasets/NWPU", "4", "--val", "2"),
     )
-    for kind, source, destination, *scales in commands:
-        arguments = ["prepare", kind, str(root / source), str(root / destination), "--scale", *scales]
+    for kind, source, destination, *rest in commands:
+        arguments = ["prepare", kind, str(root / source), str(root / destination), "--scale", *rest]
         assert segsr.main([*arguments, "--patch", "16", "--jobs", "1"]) == 0
     for listed in (root / "datasets").glob("*/*/HR_x4.lmdb/meta_info.txt"):
         names = [line.partition(".png ")[0] for line in listed.read_text().splitlines()]

@@ -65,7 +65,7 @@ def test_a_data_set_is_added_by_one_file(tmp_path, capsys, toy):
     assert {image["class"] for image in manifest["images"]} == {"a", "b"}
     assert "wrapped/note.txt: not an image in its place; ignored" in capsys.readouterr().out
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DataError, match=r"no images found; expected toy\.zip, or its folder with <class>/NN\.png"):
+    with pytest.raises(DataError, match=r"no images found; expected toy\.zip or its folder, with <class>/NN\.png"):
         run("toy", tmp_path / "empty", tmp_path / "third")
 
 

@@ -36,9 +36,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     kinds = parser.add_subparsers(dest="data_set", required=True, metavar="DATA_SET")
     for name, data_set in DATA_SETS.items():
         kind = kinds.add_parser(name, help=data_set.help, description=data_set.description)
-        kind.add_argument(
-            "source", metavar="SRC", type=Path, help="the official .zip, or the folder it was unpacked to"
-        )
+        kind.add_argument("source", metavar="SRC", type=Path, help=data_set.source)
         kind.add_argument("root", metavar="DST", type=Path, help="folder of the prepared data set")
         kind.add_argument(
             "--scale",
@@ -56,13 +54,28 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             help="another split: train=FILE val=FILE test=FILE, one class/name a line",
         )
         if data_set.split is not None:
-            _add_rule(kind, data_set.split)
+            _add_rule(kind, data_set.split, by_class=data_set.classes != "none")
         kind.add_argument(
             "--patch",
             type=whole_number(least=1),
             default=64,
             metavar="N",
             help="side of the LR training patch; smaller images are left out of training (default: 64)",
+        )
+        whole = "images as they are" if data_set.tile is None else f"{data_set.tile}"
+        kind.add_argument(
+            "--tile",
+            type=whole_number(least=16),
+            metavar="N",
+            help="cut images into tiles of N x N pixels, all of one image in one split; what is smaller is left out of "
+            f"training (default: {whole})",
+        )
+        kind.add_argument(
+            "--margin",
+            type=whole_number(least=0),
+            metavar="N",
+            help="pixels that neighbouring tiles share at least; the last ones are moved back to the edge, so that "
+            "nothing is lost (default: a tenth of a tile)",
         )
         add_conversion(kind, deep="they are left out", banded="are left out")
         add_degradation(kind, default="bicubic reduction alone")
@@ -80,20 +93,21 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         )
 
 
-def _add_rule(kind: argparse.ArgumentParser, rule: SeededSplit) -> None:
+def _add_rule(kind: argparse.ArgumentParser, rule: SeededSplit, *, by_class: bool) -> None:
+    meaning, images = ("are classes", "images a class") if by_class else ("are folders as others", "images")
     kind.add_argument(
-        "--no-split", action="store_true", help="folders of SRC that are called train, val and test are classes"
+        "--no-split", action="store_true", help=f"folders of SRC that are called train, val and test {meaning}"
     )
     kind.add_argument(
         "--val",
         type=_amount,
         metavar="N",
-        help=f"images a class for validation, a fraction if below 1 (default: {amount_in_options(rule.val)})",
+        help=f"{images} for validation, a fraction if below 1 (default: {amount_in_options(rule.val)})",
     )
     kind.add_argument(
         "--test",
         type=_amount,
         metavar="N",
-        help=f"images a class for test, a fraction if below 1 (default: {amount_in_options(rule.test)})",
+        help=f"{images} for test, a fraction if below 1 (default: {amount_in_options(rule.test)})",
     )
     kind.add_argument("--seed", type=whole_number(), metavar="N", help="seed of the split rule (default: 0)")

@@ -10,6 +10,6 @@ register(
         archive=None,
         layout="a folder or .zip with images, in one folder for each class if there are classes",
         split=SeededSplit(val=0.1),
-        innermost_class=False,
+        classes="path",
     )
 )

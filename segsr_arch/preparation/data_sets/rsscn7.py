@@ -10,6 +10,7 @@ register(
         resolution="four scales",
         archive="RSSCN7-master.zip",
         layout="<class>/<image>.jpg",
+        beside=(".md",),
         split=SeededSplit(val=0, test=EVERY_IMAGE),
         page="https://github.com/palewithout/RSSCN7",
         licence="the terms on its page",
