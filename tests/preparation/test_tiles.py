@@ -272,7 +272,7 @@ def test_the_command(tmp_path, capsys):
     assert "split: the folders test-dev, train, val of the source" in out
     assert (
         "tiles of 48 x 48, neighbours share at least 8 pixels, from so many images: train 3, val 2, test 1\n"
-        "x4: train 9, val 8, test 9; written now 26, done before 0\n"
+        "x4: train 9, val 10, test 9; written now 28, done before 0\n"
     ) in out
     settings = json.loads((tmp_path / "dst/manifest.json").read_text())["settings"]
     assert settings["tiles"] == {"size": 48, "margin": 8}
