@@ -1,4 +1,4 @@
-"""What one pass of a network costs: parameters, multiply-accumulates, time."""
+"""What one pass of a network costs: parameters, multiply-accumulates, time, memory."""
 
 import contextlib
 import statistics
@@ -13,6 +13,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from segsr_arch.capabilities import size_rule_of
 from segsr_arch.guiding.guided_network import GuidedNetwork
+from segsr_arch.inference.pass_memory import pass_memory
 from segsr_arch.results.record import Cost
 
 LR_SIZE = (64, 64)
@@ -55,6 +56,7 @@ def measure_cost(network: nn.Module, *, lr_size: tuple[int, int] = LR_SIZE, repe
         image = _input(network, lr_size)
         # Copies: some networks change what they get.
         _, *seconds = [seconds_of(partial(_run, network, image.clone()), image.device) for _ in range(repeats + 1)]
+        memory = pass_memory(network, partial(_run, network), image)
     finally:
         network.train(was_training)
     return Cost(
@@ -62,6 +64,7 @@ def measure_cost(network: nn.Module, *, lr_size: tuple[int, int] = LR_SIZE, repe
         trainable=sum(p.numel() for p in parameters if p.requires_grad),
         macs=macs,
         seconds=statistics.median(seconds),
+        memory=memory,
         lr_size=lr_size,
         device=_describe(image.device),
     )

@@ -9,6 +9,7 @@ from tqdm import tqdm
 
 from segsr_arch.errors import DataError, SaveError, SegsrError
 from segsr_arch.evaluation.figures.style import save_figure
+from segsr_arch.reproduction.class_figure import draw_classes
 from segsr_arch.reproduction.execution import Executor, Slot
 from segsr_arch.reproduction.outcome import PSNR, SSIM, Measured, Outcome, collect
 from segsr_arch.reproduction.plan import Plan, Run
@@ -105,7 +106,8 @@ def write_table(outcome: Outcome, place: Workplace, data: PreparedData) -> list:
     """
     paths = write_outcome(place.folder, outcome, data)
     if any(row.values for row in outcome.rows):
-        paths += save_figure(draw_outcome(outcome), place.folder / table_name(outcome.plan))
+        draw = draw_classes if outcome.plan.table.by_class else draw_outcome
+        paths += save_figure(draw(outcome), place.folder / table_name(outcome.plan))
     return paths
 
 

@@ -1,11 +1,12 @@
-"""The paper's tables I, II and IV to VII, row by row, with the paper's values; and one of ours."""
+"""The paper's tables, row by row, with the paper's values; and one of ours."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.reproduction.extra_rows import extra_rows
+from segsr_arch.reproduction.paper_classes import METHODS, paper_classes
 from segsr_arch.reproduction.rows import PaperValues, Row
 from segsr_arch.reproduction.variants import RECOMMENDED_UNITS, Variant, guided, plain
 
@@ -24,6 +25,7 @@ class Table:
         rows: Its rows. Each is compared with the plain base of its own variant, if that is a row, too.
         paper_base: The base of the paper's values, where another may be chosen; ``None`` if the rows name theirs.
         tells_of_maps: Whether it says how alike the maps of units are.
+        by_class: Whether it has the values of each class beside those of all images.
     """
 
     key: str
@@ -33,6 +35,7 @@ class Table:
     rows: tuple[Row, ...]
     paper_base: str | None = None
     tells_of_maps: bool = False
+    by_class: bool = False
 
     @property
     def base(self) -> str | None:
@@ -93,6 +96,11 @@ def _table2(base: str) -> list[Row]:
     return [_row(label, variant, *values) for label, (variant, _, values) in _METHODS.items()]
 
 
+def _table3(base: str) -> list[Row]:
+    rows = {row.label: row for row in _table1(base)}
+    return [replace(rows[name], paper={4: rows[name].paper[4]}, paper_classes=paper_classes(name)) for name in METHODS]
+
+
 def _table4(base: str) -> list[Row]:
     return [
         _row("no guide", plain(base), 0.7884, 29.1013),
@@ -142,6 +150,7 @@ _ABLATION = {**_OF_HAT, "scales": (4,)}
 _TABLES: Mapping[str, tuple[Callable[[str], list[Row]], str, dict[str, Any]]] = {
     "table1": (_table1, "Methods on UC Merced (table I)", _UCM),
     "table2": (_table2, "Methods on AID (table II)", {**_UCM, "dataset": "AID"}),
+    "table3": (_table3, "Methods on each class of UC Merced (table III)", {**_UCM, "scales": (4,), "by_class": True}),
     "table4": (_table4, "The guide's modules (table IV)", _ABLATION),
     "table5": (_table5, "Adaptation of the vision-language model (table V; the paper's rank is 32)", _ABLATION),
     "table6": (_table6, "The vectors of the localization (table VI)", _ABLATION),

@@ -27,6 +27,7 @@ class Row:
         label: What the paper, or we, call it.
         variant: The network; ``None`` if it can be had neither from BasicSR nor from spandrel.
         paper: The paper's values by scale.
+        paper_classes: Its values at x4 by class, in its order; none where it does not tell them.
         study: Whether it is for the study of the guide in small (``docs/guide.md``), so that ``options/ablation`` has
             no file of it.
     """
@@ -34,4 +35,5 @@ class Row:
     label: str
     variant: Variant | None
     paper: Mapping[int, PaperValues] = field(default_factory=dict)
+    paper_classes: Mapping[str, PaperValues] = field(default_factory=dict)
     study: bool = False

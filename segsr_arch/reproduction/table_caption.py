@@ -2,11 +2,12 @@
 
 import shlex
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from segsr_arch.capabilities import PRECISIONS
 from segsr_arch.metrics.protocols import PROTOCOLS
+from segsr_arch.reproduction.class_values import class_lines
 from segsr_arch.reproduction.outcome import Measured, Outcome
 from segsr_arch.reproduction.prepared_data import PreparedData
 from segsr_arch.results.provenance import is_random_vlm
@@ -106,14 +107,23 @@ def caption(outcome: Outcome, data: PreparedData | None) -> list[str]:
         lines.append(_ABOUT_MAPS)
     if any(row.paper for row in outcome.rows):
         lines.append(_about_the_paper(outcome))
+    if outcome.plan.table.by_class:
+        lines += class_lines(outcome)
     if outcome.measured:
-        lines.append(_about_time(outcome.measured))
+        lines += [*_about_cost(outcome.measured), _about_time(outcome.measured)]
     if data is not None:
         kind = "" if data.kind != "folder" else " (prepared as a folder of images, not as that data set)"
         lines.append(f"Data: manifest digest {data.manifest_digest}{kind}.")
     lines += _about_versions(outcome.measured)
     lines.append(f"Command: {command_line()}")
     return lines
+
+
+def figure_caption(outcome: Outcome) -> str:
+    """What stands below a table's figure: the least that it must not be read without."""
+    loud = random_line(outcome)
+    sentences = [f"{title(outcome)}.", *([loud] if loud else []), measured_on(outcome), conditions(outcome)]
+    return " ".join([*sentences, *(["Incomplete: see the table."] if missing_lines(outcome) else [])])
 
 
 def missing_lines(outcome: Outcome) -> list[str]:
@@ -143,6 +153,19 @@ def _about_the_paper(outcome: Outcome) -> str:
     table = outcome.plan.table
     whose = f"with {table.paper_base} as the base, " if table.paper_base else ""
     return f"The paper's figures: {whose}full size, measured on its own test split, not here."
+
+
+def _about_cost(measured: Sequence[Measured]) -> list[str]:
+    costs = [one.record.cost for one in measured if one.record.cost is not None]
+    if not costs:
+        return []
+    sizes = _distinct(" x ".join(map(str, cost.lr_size)) for cost in costs)
+    devices = _distinct(cost.device for cost in costs)
+    return [
+        f"MACs, forward and memory: one LR image of {_listed(sizes)}, of each network's first seed; forward is the "
+        f"median of a few passes on {_listed(devices)}, beside whatever else ran there; memory is what a pass holds at "
+        f"most beyond the weights."
+    ]
 
 
 def _about_time(measured: Iterable[Measured]) -> str:

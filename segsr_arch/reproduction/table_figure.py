@@ -19,7 +19,7 @@ from segsr_arch.evaluation.figures.style import (
     wrap,
 )
 from segsr_arch.reproduction.outcome import PSNR, Outcome, RowOutcome, Spread
-from segsr_arch.reproduction.table_caption import conditions, measured_on, missing_lines, random_line, title
+from segsr_arch.reproduction.table_caption import figure_caption, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -136,7 +136,7 @@ def _draw(outcome: Outcome, dots: Sequence[_Dots], differences: bool) -> "Figure
     width = WIDTH - left - sum(widths) - 2 * _PAD - MARGIN
     top, height = MARGIN + 2 * LINE, pitch * len(dots)
     figure = new_figure(top + height)
-    below = add_below(figure, entries=_legend(outcome, dots), caption=" ".join(_sentences(outcome)))
+    below = add_below(figure, entries=_legend(outcome, dots), caption=figure_caption(outcome))
     figure.set_figheight(top + height + _BELOW + below)
     plots = _plots(dots, differences)
     span = max(_room(plot)[1] for plot in plots)
@@ -210,9 +210,3 @@ def _legend(outcome: Outcome, dots: Sequence[_Dots]) -> list[Entry]:
     if any(each.noise for each in dots):
         entries.append(("plain base: its seeds about their mean", _BASE))
     return entries
-
-
-def _sentences(outcome: Outcome) -> list[str]:
-    loud = random_line(outcome)
-    sentences = [f"{title(outcome)}.", *([loud] if loud else []), measured_on(outcome), conditions(outcome)]
-    return [*sentences, "Incomplete: see the table."] if missing_lines(outcome) else sentences

@@ -7,6 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from segsr_arch.files.text_files import make_folder, write_csv, write_json, write_text
+from segsr_arch.reproduction.class_values import (
+    CLASS_COLUMNS,
+    class_json,
+    class_table,
+    image_counts,
+    of_class,
+    of_paper,
+)
 from segsr_arch.reproduction.outcome import PSNR, SSIM, Measured, Outcome, RowOutcome, Spread
 from segsr_arch.reproduction.plan import Plan
 from segsr_arch.reproduction.prepared_data import PreparedData
@@ -45,8 +53,17 @@ def _cost(row: RowOutcome) -> Cost | None:
     return next((one.record.cost for one in row.measured if one.record.cost is not None), None)
 
 
-def _millions(count: int | None) -> Cell:
-    return Cell() if count is None else Cell(value=count, written=f"{count / 1e6:.2f} M")
+def _scaled(value: float | None, factor: float, text: str) -> Cell:
+    return Cell() if value is None else Cell(value=value, written=text.format(value * factor))
+
+
+def _cost_cells(cost: Cost | None) -> list[Cell]:
+    return [
+        *(_scaled(count, 1e-6, "{:.2f} M") for count in (cost and cost.trainable, cost and cost.parameters)),
+        _scaled(cost and cost.macs, 1e-9, "{:.2f} G"),
+        _scaled(cost and cost.seconds, 1e3, "{:.0f} ms"),
+        _scaled(cost and cost.memory, 1e-6, "{:.1f} MB"),
+    ]
 
 
 def table_cells(outcome: Outcome) -> Table:
@@ -60,10 +77,9 @@ def table_cells(outcome: Outcome) -> Table:
     header += ["SSIM", "PSNR, dB"]
     header += ["diff. over seeds", "diff. over images"] if with_differences else []
     header += ["corr. of maps", "dev. of maps"] if table.tells_of_maps else []
-    header += ["trainable", "all param.", "time", "seeds"]
+    header += ["trainable", "all param.", "MACs", "forward", "memory", "training", "seeds"]
     rows = []
     for row in outcome.rows:
-        cost = _cost(row)
         cells = [Cell(value=row.planned.number), Cell(value=row.planned.row.label)]
         if with_paper:
             cells += [
@@ -76,11 +92,17 @@ def table_cells(outcome: Outcome) -> Table:
             cells += [_spread(found and found.over_seeds, signed=True), over_images]
         if table.tells_of_maps:
             cells += [_spread(row.map_correlation, decimals=3), _spread(row.map_deviation, decimals=3)]
-        cells += [_millions(cost and cost.trainable), _millions(cost and cost.parameters)]
+        cells += _cost_cells(_cost(row))
         time = Cell() if row.seconds is None else Cell(value=row.seconds, written=duration(row.seconds))
         cells += [time, Cell(value=len(row.measured))]
         rows.append(tuple(cells))
     return Table(headers=tuple(header), rows=tuple(rows), left=(1,))
+
+
+def _class_tables(outcome: Outcome) -> list[tuple[str, Table]]:
+    """The tables of a table by class, each with its title; none of any other table."""
+    titles = {PSNR: "PSNR by class, dB", SSIM: "SSIM by class"} if outcome.plan.table.by_class else {}
+    return [(title, class_table(outcome, column)) for column, title in titles.items()]
 
 
 def printed(outcome: Outcome, data: PreparedData | None) -> str:
@@ -88,13 +110,17 @@ def printed(outcome: Outcome, data: PreparedData | None) -> str:
     table = table_cells(outcome)
     rows = tuple((Cell(value=f"{number.value:>2} {label.value}"), *cells) for number, label, *cells in table.rows)
     text = to_text(Table(headers=table.headers[1:], rows=rows))
-    return "\n".join([title(outcome), "", text, "", *caption(outcome, data), *missing_lines(outcome)])
+    by_class = [line for name, each in _class_tables(outcome) for line in (name, "", to_text(each), "")]
+    return "\n".join([title(outcome), "", text, "", *by_class, *caption(outcome, data), *missing_lines(outcome)])
 
 
 def _markdown(outcome: Outcome, data: PreparedData | None, name: str) -> str:
     notes = [f"- {line}" for line in (*missing_lines(outcome), *caption(outcome, data))]
     picture = f"![{title(outcome)}]({name}.png)"
-    return "\n".join([f"# {title(outcome)}", "", to_markdown(table_cells(outcome)), "", picture, "", *notes, ""])
+    by_class = [line for head, each in _class_tables(outcome) for line in (f"## {head}", "", to_markdown(each), "")]
+    return "\n".join(
+        [f"# {title(outcome)}", "", to_markdown(table_cells(outcome)), "", *by_class, picture, "", *notes, ""]
+    )
 
 
 def _csv(outcome: Outcome) -> tuple[list[str], list[list[Any]]]:
@@ -105,7 +131,8 @@ def _csv(outcome: Outcome) -> tuple[list[str], list[list[Any]]]:
     tells_of_maps = outcome.plan.table.tells_of_maps
     if tells_of_maps:
         header += [f"map_{name}{end}" for name in ("correlation", "deviation") for end in ("", "_std", "_by_seed")]
-    header += ["trainable", "parameters", "train_seconds", "device", "vlm", "missing"]
+    header += ["trainable", "parameters", "macs", "forward_seconds", "forward_memory", "train_seconds"]
+    header += ["device", "vlm", "missing"]
     rows = []
     for row in outcome.rows:
         cost, variant, own = _cost(row), row.planned.row.variant, row.measured
@@ -121,10 +148,27 @@ def _csv(outcome: Outcome) -> tuple[list[str], list[list[Any]]]:
         cells += [found and found.over_images.won, found and found.over_images.lost]
         if tells_of_maps:
             cells += _spread_cells(row.map_correlation) + _spread_cells(row.map_deviation)
-        cells += [cost and cost.trainable, cost and cost.parameters, row.seconds]
+        cells += [cost and cost.trainable, cost and cost.parameters, cost and cost.macs, cost and cost.seconds]
+        cells += [cost and cost.memory, row.seconds]
         cells += [_joined(dict.fromkeys(map(device_of, own)), "; "), _joined(_vlms(own), "; "), "; ".join(row.missing)]
         rows.append(cells)
     return header, rows
+
+
+def _class_csv(outcome: Outcome) -> tuple[list[str], list[list[Any]]]:
+    """Header, and a line for each method and class."""
+    header = ["row", "network", "class", "images"]
+    header += [f"{column}{end}" for column in CLASS_COLUMNS for end in ("", "_std", "_by_seed", "_paper")]
+    counts, lines = image_counts(outcome), []
+    for row in outcome.rows:
+        paper = row.planned.row.paper_classes
+        values = {column: of_class(row, column) for column in CLASS_COLUMNS}
+        for name, count in counts.items():
+            line: list[Any] = [row.planned.number, row.planned.row.label, name, count]
+            for column, found in values.items():
+                line += [*_spread_cells(found.get(name)), of_paper(paper.get(name), column)]
+            lines.append(line)
+    return header, lines
 
 
 def _joined(values: Any, by: str = " ") -> str:
@@ -159,13 +203,13 @@ def _json(outcome: Outcome, data: PreparedData | None) -> dict[str, Any]:
         "data": None if data is None else {**asdict(data), "folder": str(data.folder)},
         "command": command_line(),
         "created": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "rows": [_row_json(row, tells_of_maps=plan.table.tells_of_maps) for row in outcome.rows],
+        "rows": [_row_json(row, plan) for row in outcome.rows],
     }
 
 
-def _row_json(row: RowOutcome, *, tells_of_maps: bool) -> dict[str, Any]:
+def _row_json(row: RowOutcome, plan: Plan) -> dict[str, Any]:
     variant, cost = row.planned.row.variant, _cost(row)
-    maps = {"correlation": row.map_correlation, "deviation": row.map_deviation} if tells_of_maps else {}
+    maps = {"correlation": row.map_correlation, "deviation": row.map_deviation} if plan.table.tells_of_maps else {}
     return {
         "row": row.planned.number,
         "network": row.planned.row.label,
@@ -175,6 +219,7 @@ def _row_json(row: RowOutcome, *, tells_of_maps: bool) -> dict[str, Any]:
         "figures": {column: asdict(spread) for column, spread in row.values.items()},
         "difference": row.difference and asdict(row.difference),
         "maps": {name: spread and asdict(spread) for name, spread in maps.items()},
+        **({"classes": class_json(row)} if plan.table.by_class else {}),
         "cost": cost and asdict(cost),
         "train_seconds": row.seconds,
         "missing": list(row.missing),
@@ -197,7 +242,7 @@ def _row_json(row: RowOutcome, *, tells_of_maps: bool) -> dict[str, Any]:
 
 
 def write_outcome(folder: Path, outcome: Outcome, data: PreparedData | None) -> list[Path]:
-    """Write a table, whole or not, as ``.md``, ``.csv`` and ``.json``.
+    """Write a table, whole or not, as ``.md``, ``.csv`` and ``.json``; one by class has ``_classes.csv``, too.
 
     Args:
         folder: Made if it is not there.
@@ -213,8 +258,10 @@ def write_outcome(folder: Path, outcome: Outcome, data: PreparedData | None) -> 
     name = table_name(outcome.plan)
     stem = make_folder(folder) / name
     header, rows = _csv(outcome)
+    by_class = [write_csv(Path(f"{stem}_classes.csv"), *_class_csv(outcome))] if outcome.plan.table.by_class else []
     return [
         write_text(Path(f"{stem}.md"), _markdown(outcome, data, name)),
         write_csv(Path(f"{stem}.csv"), header, rows),
+        *by_class,
         write_json(Path(f"{stem}.json"), _json(outcome, data)),
     ]

@@ -106,6 +106,8 @@ def _cost(content: Any) -> Cost:
         seconds=_take(content, "seconds", _or_none(_number)),
         lr_size=size,
         device=_take(content, "device", _text),
+        # Earlier versions did not measure it.
+        memory=_take(content, "memory", _or_none(_whole)) if "memory" in content else None,
     )
 
 

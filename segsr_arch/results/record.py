@@ -104,6 +104,8 @@ class Cost:
         seconds: Median time of one such image; ``None`` if not measured.
         lr_size: Height and width of that image, in pixels.
         device: On what ``seconds`` was measured.
+        memory: Bytes that such a pass holds at most beyond weights and image; ``None`` if not measured. See
+            :func:`~segsr_arch.inference.pass_memory.pass_memory`.
     """
 
     parameters: int
@@ -112,6 +114,7 @@ class Cost:
     seconds: float | None
     lr_size: tuple[int, int]
     device: str
+    memory: int | None = None
 
 
 def column_name(metric: str, protocol: str | None) -> str:

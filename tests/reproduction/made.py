@@ -26,13 +26,16 @@ def make_settings(**changes):
     return Settings(**given | changes)
 
 
-def leave_run(place, run, psnr, *, vlm=None, digest="d", seconds=100.0, parameters=2_000_000, **progress):
+def leave_run(
+    place, run, psnr, *, classes=("farm",), vlm=None, digest="d", seconds=100.0, parameters=2_000_000, **progress
+):
     """Leave what a finished run leaves: options, record and progress.
 
     Args:
         place: The workplace.
         run: The run.
         psnr: PSNR (y-crop) by image, a list of them, or their mean.
+        classes: Of the images in turn.
     """
     if isinstance(psnr, float):
         psnr = psnr + np.linspace(-2, 2, 5)
@@ -41,7 +44,7 @@ def leave_run(place, run, psnr, *, vlm=None, digest="d", seconds=100.0, paramete
     rows = tuple(
         ImageRow(
             name=name,
-            class_name="farm",
+            class_name=classes[index % len(classes)],
             gt_digest=digest,
             values={
                 "psnr_y-crop": value,
@@ -50,7 +53,7 @@ def leave_run(place, run, psnr, *, vlm=None, digest="d", seconds=100.0, paramete
                 "ssim_rgb-crop": value / 41,
             },
         )
-        for name, value in sorted(psnr.items())
+        for index, (name, value) in enumerate(sorted(psnr.items()))
     )
     guided = run.train["network_g"]["type"] == "SemanticSR"
     record = EvaluationRecord(
@@ -64,6 +67,7 @@ def leave_run(place, run, psnr, *, vlm=None, digest="d", seconds=100.0, paramete
             trainable=parameters // 2,
             macs=10**9,
             seconds=0.1,
+            memory=20_000_000,
             lr_size=(64, 64),
             device="CPU, 1 thread",
         ),

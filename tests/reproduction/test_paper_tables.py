@@ -2,6 +2,7 @@ import pytest
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.reproduction.paper_tables import TABLE_KEYS, make_table
+from segsr_arch.reproduction.plan import check_scale
 from segsr_arch.semantics import SemanticsConfig
 
 
@@ -13,6 +14,7 @@ def test_rows_and_the_papers_figures():
     assert {key: len(make_table(key).rows) for key in TABLE_KEYS} == {
         "table1": 12,
         "table2": 12,
+        "table3": 6,
         "table4": 4,
         "table5": 5,
         "table6": 5,
@@ -105,7 +107,7 @@ def test_another_base_keeps_the_papers_figures_and_has_its_own_recommended_units
 @pytest.mark.parametrize(
     ("key", "base", "message"),
     [
-        ("table3", None, "'table3' is no table; use one of table1"),
+        ("table8", None, "'table8' is no table; use one of table1"),
         ("table4", "SwinIR", "--base: 'SwinIR' is not known; use one of EDSR, RCAN, HAT"),
         ("table7", "EDSR", "--base: table7 names its networks itself"),
     ],
@@ -122,6 +124,7 @@ def test_what_cannot_be_made_is_refused(key, base, message):
         ("table1", 4, 12, 349.0560, 9.4592),
         ("table2", 2, 12, 437.6172, 11.3220),
         ("table2", 4, 12, 366.7028, 9.7081),
+        ("table3", 4, 6, 175.0226, 4.7486),
         ("table4", 4, 4, 116.9678, 3.1742),
         ("table5", 4, 5, 146.4099, 3.9760),
         ("table6", 4, 5, 146.4839, 3.9772),
@@ -135,3 +138,18 @@ def test_no_figure_of_the_paper_is_mistyped(key, scale, rows, psnr, ssim):
     assert len(figures) == rows
     assert sum(figure.psnr for figure in figures) == pytest.approx(psnr, abs=2e-5)
     assert sum(figure.ssim for figure in figures) == pytest.approx(ssim, abs=2e-5)
+
+
+def test_table_3_is_of_runs_of_table_1_and_its_classes_have_the_papers_means():
+    rows, of_all = make_table("table3").rows, labelled("table1")
+    assert [row.label for row in rows] == ["HAT", "HAUNet", "SPT", "TTST", "MFG-HMoE", "SeG-SR"]
+    for row in rows:
+        assert row.variant == of_all[row.label].variant and row.paper == {4: of_all[row.label].paper[4]}
+        classes = row.paper_classes
+        assert len(classes) == 21 and list(classes)[::20] == ["agricultural", "tenniscourt"]
+        # UC Merced has as many test images of each class, so that the mean over classes is that over images.
+        assert sum(each.psnr for each in classes.values()) / 21 == pytest.approx(row.paper[4].psnr, abs=1e-4)
+        assert sum(each.ssim for each in classes.values()) / 21 == pytest.approx(row.paper[4].ssim, abs=1e-4)
+    assert rows[-1].paper_classes["parkinglot"].psnr == 24.6582
+    with pytest.raises(ConfigError, match="--scale: table3 has x4, not x2"):
+        check_scale(make_table("table3"), 2)

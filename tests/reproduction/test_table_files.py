@@ -59,10 +59,11 @@ def test_cells(place):
     assert cells[3]["diff. over seeds"] == "+0.4050 ± 0.0071"
     assert cells[3]["diff. over images"] == "+0.4050 [+0.4050, +0.4050]"
     assert (cells[3]["trainable"], cells[3]["all param."]) == ("1.00 M", "2.00 M")
-    assert (cells[3]["time"], cells[3]["seeds"]) == ("1:01:00", "2")
+    assert (cells[3]["MACs"], cells[3]["forward"], cells[3]["memory"]) == ("1.00 G", "100 ms", "20.0 MB")
+    assert (cells[3]["training"], cells[3]["seeds"]) == ("1:01:00", "2")
     assert (cells[1]["diff. over seeds"], cells[1]["seeds"]) == ("+0.2000", "1")  # one seed, so no deviation
     empty = table_cells(collect(make("table4"), Workplace(place.folder / "empty")))
-    assert empty.plain()[0] == ["1", "no guide", "0.7884", "29.1013", *["-"] * 7, "0"]
+    assert empty.plain()[0] == ["1", "no guide", "0.7884", "29.1013", *["-"] * 10, "0"]
     assert "SSIM, paper" in empty.headers
     assert "SSIM, paper" not in table_cells(collect(make("extra"), place)).headers
 
@@ -114,6 +115,8 @@ def test_what_a_reader_must_know_is_said(place, data):
         "95 % bootstrap interval; this covers the choice of images for these seeds",
         "The paper's figures: with HAT as the base, full size, measured on its own test split, not here.",
         "validations, up to a minute short where an attempt was killed; on CPU, 1 thread (A",
+        "MACs, forward and memory: one LR image of 64 x 64, of each network's first seed; forward is the median of a",
+        "on CPU, 1 thread, beside whatever else ran there; memory is what a pass holds at most beyond the weights.",
         "Data: manifest digest abc123 (prepared as a folder of images, not as that data set).",
         "Versions: segsr 0.1.0, torch 2.15.0.",
         "Command: ",
@@ -158,6 +161,7 @@ def test_files(place, data):
     assert float(rows[3]["paper_difference"]) == pytest.approx(0.2029)
     assert (rows[1]["seeds"], rows[1]["difference_seeds"], rows[1]["psnr_y-crop_std"]) == ("0", "0", "")
     assert rows[1]["missing"] == "seed 1: not finished" and rows[0]["difference"] == ""
+    assert (rows[3]["macs"], rows[3]["forward_seconds"], rows[3]["forward_memory"]) == ("1000000000", "0.1", "20000000")
     assert rows[0]["images"] == "5" and rows[2]["images_won"] == "1.0" and rows[2]["device"] == "CPU, 1 thread"
     found = json.loads(paths[2].read_text())
     assert (found["table"], found["base"], found["paper_base"], found["preset"]) == ("table4", "EDSR", "HAT", "small")
