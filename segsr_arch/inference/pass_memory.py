@@ -11,13 +11,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class _Held(TorchDispatchMode):
+class _Held(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Follows the storages that operations make, for as long as anything holds them."""
 
     def __init__(self, known: Iterable[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._ids = {id(tensor.untyped_storage()) for tensor in known}
-        self._now = self.most = 0
+        self._now = 0
+        self.most: int = 0
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = func(*args, **(kwargs or {}))
@@ -59,4 +60,4 @@ def pass_memory(network: nn.Module, run: Callable[[Tensor], object], image: Tens
     known = [image, *itertools.chain(network.parameters(), network.buffers())]
     with _Held(known) as held:
         run(image)
-    return held.most
+    return int(held.most)
