@@ -4,13 +4,14 @@ Convolutions see the same memory as a channels-last (B, C, H, W) view, so nothin
 convolution. Module names follow the public HAT, so that its weights load strictly.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from segsr_arch.archs.hat.attention import OverlappingAttention, WindowAttention
 from segsr_arch.archs.hat.geometry import WindowPlan
-from segsr_arch.archs.parts.channel_attention import ChannelAttentionBlock
 from segsr_arch.archs.parts.layouts import to_nchw, to_nhwc
 from segsr_arch.archs.parts.perceptron import Mlp
 
@@ -41,19 +42,19 @@ class DropPath(nn.Module):
 
 
 class HybridAttentionBlock(nn.Module):
-    """Window attention and channel attention side by side, then an MLP (HAT: HAB).
+    """Window attention and another block side by side, then a feed-forward layer (HAT: HAB).
 
     Args:
         dim: channels C.
         window: window side in tokens.
         heads: attention heads.
         shifted: whether the windows are shifted by half their side.
-        compressed: channels between the convolutions of the channel attention block.
-        squeezed: channels within its channel attention.
-        conv_scale: weight of the channel attention block.
-        hidden: hidden channels of the MLP.
+        make_conv_block: makes what stands beside the window attention; of (B, H, W, C) it gives features of that shape
+            and weights to be multiplied with them, or ``None``.
+        conv_scale: weight of its features.
+        make_mlp: makes the feed-forward layer.
         qkv_bias: whether query, key and value have a bias.
-        drop_path: stochastic depth rate of the attention and MLP branches.
+        drop_path: stochastic depth rate of the attention and feed-forward branches.
     """
 
     def __init__(
@@ -63,10 +64,9 @@ class HybridAttentionBlock(nn.Module):
         window: int,
         heads: int,
         shifted: bool,
-        compressed: int,
-        squeezed: int,
+        make_conv_block: Callable[[], nn.Module],
         conv_scale: float,
-        hidden: int,
+        make_mlp: Callable[[], nn.Module],
         qkv_bias: bool,
         drop_path: float,
     ) -> None:
@@ -75,10 +75,10 @@ class HybridAttentionBlock(nn.Module):
         self.conv_scale = conv_scale
         self.norm1 = nn.LayerNorm(dim)
         self.attn = WindowAttention(dim=dim, window=window, heads=heads, qkv_bias=qkv_bias)
-        self.conv_block = ChannelAttentionBlock(dim=dim, compressed=compressed, squeezed=squeezed)
+        self.conv_block = make_conv_block()
         self.drop_path = DropPath(rate=drop_path)
         self.norm2 = nn.LayerNorm(dim)
-        self.mlp = Mlp(dim=dim, hidden=hidden)
+        self.mlp = make_mlp()
 
     def forward(self, x: Tensor, plan: WindowPlan) -> Tensor:
         """Transform (B, H, W, C)."""
@@ -88,7 +88,11 @@ class HybridAttentionBlock(nn.Module):
             attended = self.attn(normed, plan.shifted, plan.self_index, plan.mask)
         else:
             attended = self.attn(normed, plan.plain, plan.self_index, None)
-        x = torch.addcmul(self.drop_path(x, attended), features, gate, value=self.conv_scale)
+        x = self.drop_path(x, attended)
+        if gate is None:
+            x = torch.add(x, features, alpha=self.conv_scale)
+        else:
+            x = torch.addcmul(x, features, gate, value=self.conv_scale)
         transformed: Tensor = self.drop_path(x, self.mlp(self.norm2(x)))
         return transformed
 
