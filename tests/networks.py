@@ -14,6 +14,7 @@ from tests.support import TINY_HAT, TINY_MSSD, TINY_PIXEL_DIFFUSION, TINY_SEMANT
 SCALE = 2
 _RGB = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8}
 _SWIN = {"embed_dim": 12, "depths": [1, 1], "num_heads": [2, 2], "window_size": 8, "upsampler": "pixelshuffle"}
+_TTST = {"embed_dim": 12, "depths": [2, 1], "num_heads": [2, 2]}
 NETWORKS = {
     "Bicubic": {"upscale": SCALE},
     "ECBSR": {"num_in_ch": 3, "num_out_ch": 3, "num_block": 1, "num_channel": 8, "with_idt": False, "act_type": "relu",
@@ -21,6 +22,7 @@ NETWORKS = {
     "EDSR": {**_RGB, "num_block": 2, "upscale": SCALE},
     "HAT": {**TINY_HAT, "upscale": SCALE},
     "InferenceForm": {"precision": "fp32", "network": {"type": "EDSR", **_RGB, "num_block": 2, "upscale": SCALE}},
+    "MFGHMOE": {**TINY_HAT, "upscale": SCALE},
     "MSRResNet": {**_RGB, "num_block": 2, "upscale": SCALE},
     "MSSD": {**TINY_MSSD, "scale": SCALE},
     "PixelDiffusion": {**TINY_PIXEL_DIFFUSION, "scale": SCALE},
@@ -30,6 +32,7 @@ NETWORKS = {
     "SeGSR": {**TINY_HAT, "upscale": SCALE, "semantics": TINY_SEMANTICS},
     "SemanticSR": {"base": {"type": "EDSR", **_RGB, "num_block": 2, "upscale": SCALE}, "semantics": TINY_SEMANTICS},
     "SwinIR": {**_SWIN, "mlp_ratio": 2, "upscale": SCALE},
+    "TTST": {**_TTST, "upscale": SCALE},
     "VLDM": {**TINY_VLDM, "scale": SCALE},
     "spandrel/DAT": {"embed_dim": 32, "depth": [1, 1], "num_heads": [2, 2], "split_size": [8, 8], "upscale": SCALE},
     "spandrel/HAT": {**_SWIN, "squeeze_factor": 6, "upscale": SCALE},

@@ -18,6 +18,9 @@ from segsr_arch.inference.super_resolution import super_resolve
 from tests.inference.test_size_trial import LargeKernel
 from tests.networks import NETWORKS, SCALE, make
 
+# Share of values that may be others in half precision: a pixel for which two experts count alike may change to the other.
+CHOOSING = {"MFGHMOE": 0.02}
+
 
 def images(height, width, count=1):
     return torch.rand(count, 3, height, width, generator=torch.Generator().manual_seed(0))
@@ -74,7 +77,8 @@ def test_a_network_runs_in_the_precisions_that_are_declared_and_in_no_other(name
     if precision in capabilities_of(network).precisions:
         with torch.no_grad():
             wanted, given = network(lq.clone()), to_inference_form(copy.deepcopy(network), precision=precision)(lq)
-        torch.testing.assert_close(given, wanted, atol=0.05, rtol=0.05)
+        differ = ~torch.isclose(given, wanted, atol=0.05, rtol=0.05)
+        assert given.dtype == wanted.dtype and differ.float().mean() <= CHOOSING.get(name, 0)
         return
     with pytest.raises(ConfigError, match=f"cannot be run in {precision} .*use precision: fp32"):
         to_inference_form(copy.deepcopy(network), precision=precision)

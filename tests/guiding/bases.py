@@ -58,6 +58,8 @@ BASES: dict[str, Base] = {
     ),
     "SwinIR": Base(options={**_SWIN, "upsampler": "pixelshuffle"}, stack="layers"),
     "HAT": Base(options=_HAT, stack="layers", idle=(".attention.",)),
+    "TTST": Base(options={name: value for name, value in _SWIN.items() if name != "mlp_ratio"}, stack="layers"),
+    "MFGHMOE": Base(options=_HAT, stack="layers", idle=(".attention.",)),
     "spandrel/HAT": Base(options={**_HAT, "upsampler": "pixelshuffle"}, stack="layers", idle=(".attention.",)),
     "spandrel/SRFormer": Base(options={**_SWIN, "upsampler": "pixelshuffle"}, stack="layers"),
 }

@@ -29,7 +29,7 @@ class MFGHMoENetwork(HATNetwork):
     so that no distributed training waits for one; :meth:`idle` names them.
 
     127.9 GMACs are known of it at x4, which computes all experts everywhere. Here only the chosen ones are computed,
-    108 of it; all of them only in the backward pass of a learned gate and in programs (``torch.export``,
+    110 of it; all of them only in the backward pass of a learned gate and in programs (``torch.export``,
     ``torch.compile``), which must not depend on how many pixels an expert gets.
 
     Args:
