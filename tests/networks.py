@@ -41,6 +41,9 @@ NETWORKS = {
     "spandrel/SwinIR": {**_SWIN, "upscale": SCALE},
 }  # fmt: skip
 
+# Share of values that may be others in half precision: an LR pixel for which two experts count alike may get the other.
+CHOOSING = {"MFGHMOE": 0.1}
+
 
 def make(name, **changes):
     """Build one, the same at every call, in evaluation mode; the test is skipped where its package is missing."""

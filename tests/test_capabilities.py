@@ -16,10 +16,7 @@ from segsr_arch.guiding.units import entries
 from segsr_arch.inference.form import to_inference_form
 from segsr_arch.inference.super_resolution import super_resolve
 from tests.inference.test_size_trial import LargeKernel
-from tests.networks import NETWORKS, SCALE, make
-
-# Share of values that may be others in half precision: a pixel for which two experts count alike may change to the other.
-CHOOSING = {"MFGHMOE": 0.02}
+from tests.networks import CHOOSING, NETWORKS, SCALE, make
 
 
 def images(height, width, count=1):

