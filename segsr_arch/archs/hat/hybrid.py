@@ -135,7 +135,9 @@ class HybridTransformer(nn.Module):
         """Make the feed-forward layer of a block."""
         return Mlp(dim=self.options.embed_dim, hidden=int(self.options.embed_dim * self.options.mlp_ratio))
 
-    def make_group(self, blocks: list[HybridAttentionBlock], overlap_attn: OverlappingAttentionBlock) -> nn.Module:
+    def make_group(
+        self, blocks: list[HybridAttentionBlock], overlap_attn: OverlappingAttentionBlock
+    ) -> AttentionBlocks:
         """Make what is within a group of its blocks."""
         return AttentionBlocks(blocks=blocks, overlap_attn=overlap_attn)
 

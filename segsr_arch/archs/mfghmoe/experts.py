@@ -65,7 +65,7 @@ class _LearnedChoice(torch.autograd.Function):
                 seen = {kernel: neighbourhoods(x.to(gradient.dtype), kernel, pixels)}
             rows = weight.permute(0, 2, 3, 1).flatten(1).to(gradient.dtype)
             given = F.linear(seen[kernel], rows, bias.to(gradient.dtype))
-            shares.append((given * gradient).sum(1, dtype=torch.float32))
+            shares.append((given * gradient).sum(1, dtype=torch.promote_types(gradient.dtype, torch.float32)))
         return gradient, torch.stack(shares, 1), None, *[None] * len(parameters)
 
 
@@ -105,7 +105,7 @@ class ExpertConvolution(nn.Module):
             return self._all(x, choice, probabilities)
         routed = self._chosen(x, choice)
         if self.learned and probabilities.requires_grad:
-            parameters = [each.detach() for expert in self.experts for each in (expert.weight, expert.bias)]
+            parameters = [each.detach() for each in self.experts.parameters()]
             routed = _LearnedChoice.apply(routed, probabilities, x.detach(), *parameters)
         return routed.view(*x.shape[:3], -1)
 
@@ -116,9 +116,10 @@ class ExpertConvolution(nn.Module):
         counts = torch.bincount(choice, minlength=len(self.experts)).tolist()
         parts, start = [], 0
         for first in range(0, len(self.experts), self.in_group):
-            group, of_group = self.experts[first : first + self.in_group], counts[first : first + self.in_group]
+            group: Any = self.experts[first : first + self.in_group]
+            of_group = counts[first : first + self.in_group]
             pixels = order[start : start + sum(of_group)]
-            seen = neighbourhoods(x, group[0].kernel_size[0], pixels).split(of_group)
+            seen = torch.split(neighbourhoods(x, group[0].kernel_size[0], pixels), of_group)
             parts += [F.linear(rows, rows_of(expert), expert.bias) for rows, expert in zip(seen, group, strict=True)]
             start += len(pixels)
         return permute_rows(torch.cat(parts), inverse, order)

@@ -28,13 +28,14 @@ class DualGate(nn.Module):
             levels: (R, C), features of R pixels.
 
         Returns:
-            The chosen expert of each pixel (R,) int64, and the probabilities of all experts (R, groups * experts)
-            float32, group by group: that of the group times that within the group.
+            The chosen expert of each pixel (R,) int64, and the probabilities of all experts (R, groups * experts),
+            never in half precision, group by group: that of the group times that within the group.
         """
-        of_groups = self.w_group_gate(levels).softmax(1, dtype=torch.float32)
+        dtype = torch.promote_types(levels.dtype, torch.float32)
+        of_groups = self.w_group_gate(levels).softmax(1, dtype=dtype)
         told = levels.unsqueeze(1) + self.group_embedding.weight
         within = torch.stack([gate(told[:, place]) for place, gate in enumerate(self.w_expert_gates)], 1)
-        within = within.softmax(2, dtype=torch.float32)
+        within = within.softmax(2, dtype=dtype)
         group = of_groups.argmax(1, keepdim=True)
         expert = within.argmax(2).gather(1, group)
         return (group * within.shape[2] + expert).squeeze(1), (of_groups.unsqueeze(2) * within).flatten(1)

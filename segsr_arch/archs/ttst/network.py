@@ -77,7 +77,9 @@ class TTSTNetwork(HybridTransformer):
             return super().make_mlp()
         return MultiScaleFeedForward(dim=self.options.embed_dim, hidden=self.options.multiscale_channels)
 
-    def make_group(self, blocks: list[HybridAttentionBlock], overlap_attn: OverlappingAttentionBlock) -> nn.Module:
+    def make_group(
+        self, blocks: list[HybridAttentionBlock], overlap_attn: OverlappingAttentionBlock
+    ) -> AttentionBlocks:
         """Make what is within a group of its blocks."""
         if not self.options.global_context:
             return super().make_group(blocks, overlap_attn)

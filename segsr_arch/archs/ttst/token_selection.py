@@ -61,17 +61,18 @@ class TokenSelectiveAttention(nn.Module):
         return projected.view(x.shape), None
 
     def _weights(self, query: Tensor, key: Tensor) -> Tensor:
-        """What each value counts for each query, (B, heads, d, d) float32, of queries and keys (B, HW, C)."""
+        """What each value counts for each query, (B, heads, d, d) in float32 or more, from queries and keys (B, HW, C)."""
+        dtype = torch.promote_types(query.dtype, torch.float32)
         # Only the keys are made unit vectors, so that float16 holds the products; the queries' norms come afterwards.
         query_norm, key_norm = (
-            torch.linalg.vector_norm(each, dim=1, dtype=torch.float32).clamp_min(_LEAST_NORM) for each in (query, key)
+            torch.linalg.vector_norm(each, dim=1, dtype=dtype).clamp_min(_LEAST_NORM) for each in (query, key)
         )
         key = key / key_norm.to(key.dtype).unsqueeze(1)
         query, key = (torch.unflatten(each, 2, (self.heads, -1)).transpose(1, 2) for each in (query, key))
-        cosines = (query.transpose(2, 3) @ key).float() / torch.unflatten(query_norm, 1, (self.heads, -1, 1))
-        scores, places = torch.topk(cosines * self.temperature.float(), max(self._kept), dim=3)
+        cosines = (query.transpose(2, 3) @ key).to(dtype) / torch.unflatten(query_norm, 1, (self.heads, -1, 1))
+        scores, places = torch.topk(cosines * self.temperature.to(dtype), max(self._kept), dim=3)
         exponentials = (scores - scores[..., :1]).exp()
         sums = exponentials.cumsum(3)
-        shares = torch.cat([self.attn1, self.attn2, self.attn3, self.attn4]).float()
+        shares = torch.cat([self.attn1, self.attn2, self.attn3, self.attn4]).to(dtype)
         factors = torch.cat([shares[i] / sums[..., kept - 1 : kept] for i, kept in enumerate(self._kept)], 3)
-        return torch.zeros_like(cosines).scatter(3, places, exponentials * (factors @ self.steps.float()))
+        return torch.zeros_like(cosines).scatter(3, places, exponentials * (factors @ self.steps.to(dtype)))
