@@ -61,7 +61,7 @@ class TokenSelectiveAttention(nn.Module):
         return projected.view(x.shape), None
 
     def _weights(self, query: Tensor, key: Tensor) -> Tensor:
-        """What each value counts for each query, (B, heads, d, d) in float32 or more, from queries and keys (B, HW, C)."""
+        """What each value counts for each query, (B, heads, d, d) in float32 or more; queries and keys (B, HW, C)."""
         dtype = torch.promote_types(query.dtype, torch.float32)
         # Only the keys are made unit vectors, so that float16 holds the products; the queries' norms come afterwards.
         query_norm, key_norm = (
