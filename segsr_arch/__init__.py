@@ -18,11 +18,13 @@ with importing_from(find_installation()):
     from segsr_arch.archs import (
         bicubic_arch,  # noqa: F401
         hat_arch,  # noqa: F401
+        haunet_arch,  # noqa: F401
         mfghmoe_arch,  # noqa: F401
         mssd_arch,  # noqa: F401
         pixel_diffusion_arch,  # noqa: F401
         segsr_arch,  # noqa: F401
         semantic_sr_arch,  # noqa: F401
+        spt_arch,  # noqa: F401
         ttst_arch,  # noqa: F401
         vldm_arch,  # noqa: F401
     )

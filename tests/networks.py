@@ -9,7 +9,15 @@ from basicsr.archs import build_network
 import segsr_arch  # noqa: F401
 from segsr_arch.zoo import spandrel_networks
 from segsr_arch.zoo.named_networks import build_base
-from tests.support import TINY_HAT, TINY_MSSD, TINY_PIXEL_DIFFUSION, TINY_SEMANTICS, TINY_VLDM
+from tests.support import (
+    TINY_HAT,
+    TINY_HAUNET,
+    TINY_MSSD,
+    TINY_PIXEL_DIFFUSION,
+    TINY_SEMANTICS,
+    TINY_SPT,
+    TINY_VLDM,
+)
 
 SCALE = 2
 _RGB = {"num_in_ch": 3, "num_out_ch": 3, "num_feat": 8}
@@ -21,6 +29,7 @@ NETWORKS = {
               "scale": SCALE},
     "EDSR": {**_RGB, "num_block": 2, "upscale": SCALE},
     "HAT": {**TINY_HAT, "upscale": SCALE},
+    "HAUNet": {**TINY_HAUNET, "upscale": SCALE},
     "InferenceForm": {"precision": "fp32", "network": {"type": "EDSR", **_RGB, "num_block": 2, "upscale": SCALE}},
     "MFGHMOE": {**TINY_HAT, "upscale": SCALE},
     "MSRResNet": {**_RGB, "num_block": 2, "upscale": SCALE},
@@ -28,6 +37,7 @@ NETWORKS = {
     "PixelDiffusion": {**TINY_PIXEL_DIFFUSION, "scale": SCALE},
     "RCAN": {**_RGB, "num_group": 2, "num_block": 1, "squeeze_factor": 2, "upscale": SCALE},
     "RRDBNet": {**_RGB, "num_block": 2, "num_grow_ch": 4, "scale": SCALE},
+    "SPT": {**TINY_SPT, "upscale": SCALE},
     "SRVGGNetCompact": {**_RGB, "num_conv": 2, "upscale": SCALE},
     "SeGSR": {**TINY_HAT, "upscale": SCALE, "semantics": TINY_SEMANTICS},
     "SemanticSR": {"base": {"type": "EDSR", **_RGB, "num_block": 2, "upscale": SCALE}, "semantics": TINY_SEMANTICS},

@@ -136,6 +136,8 @@ TINY_HAT = {
     "compress_ratio": 3,
     "squeeze_factor": 6,
 }
+TINY_HAUNET = {"width": 8, "encoders": [1, 1], "middle": 2, "decoders": [1, 1]}
+TINY_SPT = {"embed_dim": 12, "depths": [1, 1], "num_heads": 3, "inner_dim": 8}
 # A diffusion model that builds in a second, in the space of pixels; the UNet is to be trained.
 TINY_DIFFUSION = {
     "autoencoder": {"type": "pixels", "factor": 4},

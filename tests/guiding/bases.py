@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from segsr_arch.archs.semantic_sr_arch import SemanticSR
-from tests.support import TINY_SEMANTICS
+from tests.support import TINY_SEMANTICS, TINY_SPT
 
 _SWIN = {
     "embed_dim": 12,
@@ -62,6 +62,7 @@ BASES: dict[str, Base] = {
     "HAT": Base(options=_HAT, stack="layers", idle=(".attention.",)),
     "TTST": Base(options={name: value for name, value in _SWIN.items() if name != "mlp_ratio"}, stack="layers"),
     "MFGHMOE": Base(options=_HAT, stack="layers", idle=(".attention.", ".experts."), normalises=True),
+    "SPT": Base(options=TINY_SPT, stack="layers", idle=(".attention.",)),
     "spandrel/HAT": Base(options={**_HAT, "upsampler": "pixelshuffle"}, stack="layers", idle=(".attention.",)),
     "spandrel/SRFormer": Base(options={**_SWIN, "upsampler": "pixelshuffle"}, stack="layers"),
 }
