@@ -10,17 +10,18 @@ _SHORTEST = 1e-6
 def unit_vectors(x: Tensor, dim: int) -> Tensor:
     """Scale the vectors along a dimension to length one; their lengths are computed in float32."""
     lengths = torch.linalg.vector_norm(x, dim=dim, keepdim=True, dtype=torch.promote_types(x.dtype, torch.float32))
-    return x / lengths.clamp_min(_SHORTEST).to(x.dtype)
+    units: Tensor = x / lengths.clamp_min(_SHORTEST).to(x.dtype)
+    return units
 
 
 def to_heads(x: Tensor, heads: int) -> Tensor:
     """View (B, H, W, heads * c) as (B, heads, HW, c)."""
-    return x.flatten(1, 2).unflatten(2, (heads, -1)).transpose(1, 2)
+    return torch.unflatten(x.flatten(1, 2), 2, (heads, -1)).transpose(1, 2)
 
 
 def from_heads(x: Tensor, height: int, width: int) -> Tensor:
     """Bring (B, heads, HW, c) back to (B, H, W, heads * c)."""
-    return x.transpose(1, 2).flatten(2).unflatten(1, (height, width))
+    return torch.unflatten(x.transpose(1, 2).flatten(2), 1, (height, width))
 
 
 def channel_weights(query: Tensor, key: Tensor, temperature: Tensor) -> Tensor:

@@ -86,7 +86,7 @@ class SingleScaleBlock(nn.Module):
         if self.between_pixels:
             query = unit_vectors(query, 3) * self.pixel_temperature.to(query.dtype)
             parts = (part.flatten(0, 1) for part in (query, unit_vectors(key, 3), value))
-            attended = rectified_attention(*parts).unflatten(0, (-1, self.heads))
+            attended = torch.unflatten(rectified_attention(*parts), 0, (-1, self.heads))
             x = self.pixel_sum(x, self.pixel_project(from_heads(attended, height, width)))
         transformed: Tensor = self.perceptron(x)
         return transformed

@@ -1,6 +1,7 @@
 """The skip connection of HAUNet: every scale attends to the channels of all scales."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -63,12 +64,13 @@ class CrossScaleInteraction(nn.Module):
         Returns:
             The same shapes.
         """
+        scales = cast("list[_Scale]", list(self.scales))
         inputs = [to_nhwc(each.contiguous(memory_format=torch.channels_last)) for each in features]
-        normed = [scale.norm(x) for scale, x in zip(self.scales, inputs, strict=True)]
-        key, value = self._keys_and_values(normed)
+        normed = [scale.norm(x) for scale, x in zip(scales, inputs, strict=True)]
+        key, value = self._keys_and_values(scales, normed)
         key_heads = to_heads(key, self.heads)
         outputs = []
-        for scale, x, norm in zip(self.scales, inputs, normed, strict=True):
+        for scale, x, norm in zip(scales, inputs, normed, strict=True):
             query = to_nhwc(scale.local(to_nchw(_resized(scale.query(norm), like=key))))
             weights = channel_weights(to_heads(query, self.heads), key_heads, scale.temperature)
             attended = to_heads(_resized(value, like=x), self.heads) @ weights
@@ -76,10 +78,10 @@ class CrossScaleInteraction(nn.Module):
             outputs.append(to_nchw(scale.perceptron(x)))
         return outputs
 
-    def _keys_and_values(self, normed: list[Tensor]) -> tuple[Tensor, Tensor]:
+    def _keys_and_values(self, scales: list[_Scale], normed: list[Tensor]) -> tuple[Tensor, Tensor]:
         """Keys and values (B, H, W, scales * C) at the finest resolution."""
-        total = self.scales[-1].key_value(normed[-1])
-        for scale, norm in zip(reversed(self.scales[:-1]), reversed(normed[:-1]), strict=True):
+        total: Tensor = scales[-1].key_value(normed[-1])
+        for scale, norm in zip(reversed(scales[:-1]), reversed(normed[:-1]), strict=True):
             total = _resized(total, like=norm) + scale.key_value(norm)
         key, value = to_nhwc(self.local(to_nchw(total))).chunk(2, dim=3)
         return key, value

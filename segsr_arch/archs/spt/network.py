@@ -124,6 +124,7 @@ class SPTNetwork(nn.Module):
         x = self.conv_after_body(to_nchw(self._transform(to_nhwc(x)))) + x
         x = self.conv_last(self.upsample(self.conv_before_upsample(x))) + self._enlarged(image)
         error = image - F.interpolate(x, size=image.shape[2:], mode="bilinear")
+        error = error.to(self.conv_last.weight.dtype)  # a cast network reads and writes images in float32
         x = (x + self._enlarged(self.correction(error))) / self.img_range + self.mean
         return crop(x, height * self.upscale, width * self.upscale).contiguous()
 
