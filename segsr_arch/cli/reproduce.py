@@ -48,7 +48,7 @@ def run(args: argparse.Namespace) -> int:
         print_estimate(plan, place, slots=slots, data=data)
         return 0
     args.after_interruption = _GOES_ON
-    return MISSING if _lacks(carry_out(plan, place, slots=slots, data=data), args.rows) else 0
+    return MISSING if _lacks(carry_out(plan, place, slots=slots, data=data)) else 0
 
 
 def _check_arguments(args: argparse.Namespace) -> None:
@@ -147,13 +147,9 @@ def _print_start(plan: Plan, place: Workplace, slots: Sequence[Slot]) -> None:
         )
 
 
-def _lacks(outcome: Outcome, asked: Sequence[int] | None) -> bool:
-    """Whether a row is missing or incomplete that could be run, or was asked for."""
-    return any(
-        len(row.measured) < len(outcome.plan.seeds)
-        for row in outcome.rows
-        if row.planned.row.variant is not None or asked is not None
-    )
+def _lacks(outcome: Outcome) -> bool:
+    """Whether a row is missing or incomplete."""
+    return any(len(row.measured) < len(outcome.plan.seeds) for row in outcome.rows)
 
 
 def _print_list() -> None:
@@ -162,9 +158,7 @@ def _print_list() -> None:
         scales = ", ".join(f"x{scale}" for scale in table.scales)
         print(f"{key}: {table.title}; {table.dataset}, {scales}")
         for number, row in enumerate(table.rows, 1):
-            key, weights = "(neither in BasicSR nor in spandrel)", ""
-            if row.variant is not None:
-                key, weights = row.variant.key, row.variant.weights
+            key, weights = row.variant.key, row.variant.weights
             print(f"  {number:>2}  {row.label:<28}{key}{f', weights {weights}' if weights in _FIXED else ''}")
     print("\npresets:")
     for preset in PRESETS.values():

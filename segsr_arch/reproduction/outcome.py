@@ -132,8 +132,7 @@ class RowOutcome:
     @property
     def is_plain(self) -> bool:
         """Whether it is a base alone."""
-        variant = self.planned.row.variant
-        return variant is not None and variant.is_base
+        return self.planned.row.variant.is_base
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +150,7 @@ class Outcome:
     @property
     def is_about_differences(self) -> bool:
         """Whether each network of the table is guided or widened, or is the base of one that is."""
-        variants = [row.variant for row in self.plan.table.rows if row.variant is not None]
+        variants = [row.variant for row in self.plan.table.rows]
         bases = {variant.base for variant in variants if not variant.is_base}
         return all(not variant.is_base or variant.base in bases for variant in variants)
 
@@ -274,7 +273,7 @@ def _difference(own: Sequence[Measured], bases: Sequence[Measured]) -> Differenc
 def _find_row(table: Table, key: str) -> tuple[int, Row] | None:
     """A row of a table by the key of its network, with its number."""
     for number, row in enumerate(table.rows, 1):
-        if row.variant is not None and row.variant.key == key:
+        if row.variant.key == key:
             return number, row
     return None
 
@@ -291,7 +290,7 @@ def _without_base(table: Table, row: Row, seeds: Sequence[int]) -> str:
 def _paper_difference(table: Table, row: Row, scale: int) -> float | None:
     """The paper's own difference: its plain base is that of the table, or else that of table VII."""
     own = row.paper.get(scale)
-    if own is None or row.variant is None or row.variant.units is None:
+    if own is None or row.variant.units is None:
         return None
     base = plain(row.variant.base).key
     found = _find_row(table, base) or _find_row(make_table("table7"), table.paper_base or base)

@@ -43,14 +43,14 @@ class Table:
         return None if self.paper_base is None else self.rows[0].variant.base
 
 
-def _row(label: str, variant: Variant | None, *values: float) -> Row:
+def _row(label: str, variant: Variant, *values: float) -> Row:
     """A row with what the paper reports: SSIM and PSNR at x4, or at x2 and x4; or nothing."""
     pairs = [PaperValues(ssim=ssim, psnr=psnr) for ssim, psnr in zip(values[::2], values[1::2], strict=True)]
     return Row(label=label, variant=variant, paper=dict(zip((4,) if len(pairs) == 1 else (2, 4), pairs, strict=False)))
 
 
 # Each method with what the paper reports of it on UC Merced (table I) and on AID (table II).
-_METHODS: Mapping[str, tuple[Variant | None, tuple[float, ...], tuple[float, ...]]] = {
+_METHODS: Mapping[str, tuple[Variant, tuple[float, ...], tuple[float, ...]]] = {
     "SRResNet": (plain("SRResNet"), (0.9367, 35.3248, 0.7802, 28.8762), (0.9427, 36.3866, 0.8044, 30.4003)),
     "EDSR-L": (plain("EDSR"), (0.9383, 35.5104, 0.7840, 28.9274), (0.9438, 36.4926, 0.8091, 30.5434)),
     "RRDBNet": (plain("RRDBNet"), (0.9335, 35.0327, 0.7839, 28.9929), (0.9407, 36.2417, 0.8063, 30.4646)),
@@ -58,10 +58,10 @@ _METHODS: Mapping[str, tuple[Variant | None, tuple[float, ...], tuple[float, ...
     "SwinIR": (plain("SwinIR"), (0.9390, 35.5463, 0.7877, 29.0573), (0.9434, 36.4428, 0.8089, 30.5357)),
     "SRFormer": (plain("SRFormer"), (0.9391, 35.5784, 0.7888, 29.1128), (0.9439, 36.5017, 0.8091, 30.5562)),
     "HAT": (plain("HAT"), (0.9398, 35.6829, 0.7893, 29.0985), (0.9439, 36.4975, 0.8104, 30.5920)),
-    "HAUNet": (None, (0.9389, 35.6016, 0.7894, 29.0804), (0.9436, 36.4883, 0.8079, 30.5571)),
-    "SPT": (None, (0.9394, 35.6318, 0.7889, 29.1108), (0.9431, 36.4542, 0.8094, 30.5847)),
-    "TTST": (None, (0.9400, 35.7058, 0.7895, 29.1405), (0.9441, 36.5142, 0.8108, 30.6108)),
-    "MFG-HMoE": (None, (0.9409, 35.8110, 0.7954, 29.2882), (0.9443, 36.5399, 0.8110, 30.6167)),
+    "HAUNet": (plain("HAUNet"), (0.9389, 35.6016, 0.7894, 29.0804), (0.9436, 36.4883, 0.8079, 30.5571)),
+    "SPT": (plain("SPT"), (0.9394, 35.6318, 0.7889, 29.1108), (0.9431, 36.4542, 0.8094, 30.5847)),
+    "TTST": (plain("TTST"), (0.9400, 35.7058, 0.7895, 29.1405), (0.9441, 36.5142, 0.8108, 30.6108)),
+    "MFG-HMoE": (plain("MFG-HMoE"), (0.9409, 35.8110, 0.7954, 29.2882), (0.9443, 36.5399, 0.8110, 30.6167)),
     "SeG-SR": (guided("HAT"), (0.9415, 35.8757, 0.7961, 29.3042), (0.9444, 36.5316, 0.8110, 30.6533)),
 }
 

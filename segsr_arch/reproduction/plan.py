@@ -121,8 +121,6 @@ def make_plan(table: Table, settings: Settings, *, seeds: Sequence[int], rows: S
 
 
 def _plan_row(number: int, row: Row, settings: Settings, seeds: Sequence[int]) -> PlannedRow:
-    if row.variant is None:
-        return PlannedRow(number=number, row=row, runs=(), unavailable="neither in BasicSR nor in spandrel")
     try:
         runs = _runs(row.variant, settings, seeds)
     except ConfigError as error:

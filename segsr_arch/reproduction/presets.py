@@ -103,6 +103,10 @@ FULL = Preset(
         "SwinIR": {"type": "SwinIR", **_SWIN_FULL, "window_size": 8},
         "SRFormer": {"type": "spandrel/SRFormer", **_SWIN_FULL, "window_size": 24},
         "HAT": _hat(features=180, depth=6, heads=6, window=16, squeeze=30),
+        "HAUNet": {"type": "HAUNet", "width": 96, "encoders": [5, 5], "middle": 10, "decoders": [5, 5]},
+        "SPT": {"type": "SPT", "embed_dim": 96, "depths": [3] * 6, "num_heads": 6, "mlp_ratio": 2},
+        "TTST": {"type": "TTST", "embed_dim": 180, "depths": [6] * 6, "num_heads": [6] * 6, "window_size": 8},
+        "MFG-HMoE": {"type": "MFGHMOE", "embed_dim": 180, "depths": [6] * 6, "num_heads": [6] * 6, "window_size": 16},
     },
     semantics={
         "vlm": "ViT-B-16-quickgelu",
@@ -137,6 +141,19 @@ SMALL = Preset(
         "SwinIR": {"type": "SwinIR", **_SWIN_SMALL},
         "SRFormer": {"type": "spandrel/SRFormer", **_SWIN_SMALL},
         "HAT": _hat(features=36, depth=1, heads=3, window=8, squeeze=9, drop_path_rate=0.0),
+        "HAUNet": {"type": "HAUNet", "width": 48, "encoders": [1, 2], "middle": 4, "decoders": [2, 1]},
+        "SPT": {"type": "SPT", "embed_dim": 36, "depths": [1] * 6, "num_heads": 3, "inner_dim": 24},
+        "TTST": {"type": "TTST", "embed_dim": 48, "depths": [2] * 2, "num_heads": [4] * 2, "drop_path_rate": 0.0},
+        "MFG-HMoE": {
+            "type": "MFGHMOE",
+            "embed_dim": 36,
+            "depths": [2] * 2,
+            "num_heads": [3] * 2,
+            "window_size": 8,
+            "squeeze_factor": 6,
+            "num_experts": 2,
+            "drop_path_rate": 0.0,
+        },
     },
     semantics={
         "vlm": {

@@ -25,7 +25,7 @@ class Row:
 
     Attributes:
         label: What the paper, or we, call it.
-        variant: The network; ``None`` if it can be had neither from BasicSR nor from spandrel.
+        variant: The network.
         paper: The paper's values by scale.
         paper_classes: Its values at x4 by class, in its order; none where it does not tell them.
         study: Whether it is for the study of the guide in small (``docs/guide.md``), so that ``options/ablation`` has
@@ -33,7 +33,7 @@ class Row:
     """
 
     label: str
-    variant: Variant | None
+    variant: Variant
     paper: Mapping[int, PaperValues] = field(default_factory=dict)
     paper_classes: Mapping[str, PaperValues] = field(default_factory=dict)
     study: bool = False

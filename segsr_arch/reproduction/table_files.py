@@ -136,7 +136,7 @@ def _csv(outcome: Outcome) -> tuple[list[str], list[list[Any]]]:
     rows = []
     for row in outcome.rows:
         cost, variant, own = _cost(row), row.planned.row.variant, row.measured
-        cells = [row.planned.number, row.planned.row.label, variant and variant.key]
+        cells = [row.planned.number, row.planned.row.label, variant.key]
         cells += [row.paper and row.paper.psnr, row.paper and row.paper.ssim, row.paper_difference]
         cells += [_joined(one.run.seed for one in own), _joined(dict.fromkeys(len(one.record.images) for one in own))]
         for column in COLUMNS:
@@ -213,7 +213,7 @@ def _row_json(row: RowOutcome, plan: Plan) -> dict[str, Any]:
     return {
         "row": row.planned.number,
         "network": row.planned.row.label,
-        "key": variant and variant.key,
+        "key": variant.key,
         "paper": row.paper and asdict(row.paper),
         "paper_difference": row.paper_difference,
         "figures": {column: asdict(spread) for column, spread in row.values.items()},

@@ -113,19 +113,6 @@ def test_one_damaged_record_keeps_no_other_figure_from_the_table(work, data, cap
     assert [len(row["runs"]) for row in found["rows"]] == [1, 2]
 
 
-@pytest.mark.parametrize(("rows", "code"), [((), 0), (("--rows", 1, 8), 1)], ids=["all rows", "asked for by number"])
-def test_what_nobody_can_run_counts_as_missing_only_if_it_is_asked_for(work, data, capsys, monkeypatch, rows, code):
-    monkeypatch.setattr(subprocess, "Popen", nobody_runs)
-    monkeypatch.setattr(reproduce, "check_plan", lambda plan, **_: plan)
-    leave_all(data, key="table1", rows=rows[1:] or None, seeds=[0])
-    assert run("table1", "--data", data, *rows) == code
-    shown = capsys.readouterr()
-    assert "8 HAUNet" in shown.err and "neither in BasicSR nor in spandrel" in shown.err
-    assert "neither in BasicSR nor in spandrel" in (work / "reproduction").joinpath(
-        "table1_x4_rows1-8.md" if rows else "table1_x4.md"
-    ).read_text(encoding="utf-8")
-
-
 def test_a_dry_run_writes_nothing_and_estimates_what_is_left(work, data, capsys):
     leave_all(data, rows=[1], seeds=[0])
     before = sorted(work.rglob("*"))

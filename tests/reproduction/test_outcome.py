@@ -110,7 +110,7 @@ def test_what_failed_and_what_is_not_finished_is_told(place):
     rows = collect(plan, place, failed=failed).rows
     assert rows[0].missing == ("seed 1: failed: no space left.",)
     assert rows[1].missing == ("seed 0: not finished", "seed 1: not finished")
-    assert rows[2].missing == ("neither in BasicSR nor in spandrel",)
+    assert rows[2].missing == ("seed 0: not finished", "seed 1: not finished")
     assert rows[1].seconds is None and rows[1].values == {}
 
 

@@ -43,9 +43,7 @@ def test_the_plain_base_of_a_row_is_known_whether_it_is_run_or_not():
 
 def test_rows_that_cannot_be_run_say_why():
     plan = make_plan(make_table("table1"), make_settings(), seeds=[0])
-    assert [row.number for row in plan.rows if row.unavailable] == [8, 9, 10, 11]
-    assert plan.rows[7].unavailable == "neither in BasicSR nor in spandrel"
-    assert len(plan.runs) == 8
+    assert not any(row.unavailable for row in plan.rows) and len(plan.runs) == 12
     pretrained = make_plan(make_table("extra"), make_settings(), seeds=[0]).rows[1]
     assert pretrained.runs == () and "--vlm-pretrained" in pretrained.unavailable
 

@@ -17,8 +17,8 @@ _EPILOG = """examples:
   segsr reproduce table4 --data datasets/UCMerced --base EDSR --rows 1 4 --iters 500
   segsr reproduce --list
 
-exit code: 0 if the table is whole, but for networks that neither BasicSR nor spandrel has; 1 if a row could not be run
-or a run failed; 2 after an error such as wrong arguments; 130 after Ctrl-C or SIGTERM.
+exit code: 0 if the table is whole; 1 if a row could not be run or a run failed; 2 after an error such as wrong
+arguments; 130 after Ctrl-C or SIGTERM.
 """
 
 
