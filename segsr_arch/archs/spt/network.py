@@ -26,7 +26,7 @@ class SPTNetwork(nn.Module):
     Blocks (SPTB) of layers (SPAL), in which every pixel attends to what mean and maximum pooling at three scales leave
     of the image, and in which the error between deep and shallow features is fed back; the result is added to the
     bilinearly enlarged image, reduced again, and what it lacks of the LR image is enlarged and added (PRM).
-    Written from the paper; where it is silent, the numbers are those of the authors' program:
+    Written anew after the paper's abstract; where it is silent, numbers are those of the authors' program:
 
     - Attention has 64 of the 96 channels. The six heads of the paper are 16 channels wide, and four of them fit in.
     - One 3x3 convolution of single channels for each pooled scale serves all layers as position encoding.
