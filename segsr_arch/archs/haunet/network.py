@@ -22,8 +22,9 @@ class HAUNetNetwork(nn.Module):
     A U of three scales with as many channels each: blocks with attention between channels (CEM; at the finest scale
     between all pixels, too: S-CEM), strided convolutions between them, and one interaction of all scales (CIM) before
     the way up. The result is added to the bilinearly enlarged image. Written anew after the paper's abstract and
-    figures; where they are silent, numbers are those of the authors' program: a rectifier on the scores before the softmax, two
-    heads where the scales interact, and half of the middle blocks on either side of that. Decided here:
+    figures; where they are silent, numbers are those of the authors' program: a rectifier on the scores before
+    the softmax, two heads where the scales interact, and half of the middle blocks on either side of that. Decided
+    here:
 
     - Sizes that are no multiple of the coarsest grid (4) are padded by reflection, and cut afterwards.
     - The output of each scale in the interaction has a projection of its own. The authors' third one is never used, the
