@@ -1,6 +1,5 @@
 """What HAT and its relatives are alike in: the way from an LR image to an SR image through groups of blocks."""
 
-from collections.abc import Mapping
 from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -24,6 +23,7 @@ from segsr_arch.archs.hat.geometry import (
 from segsr_arch.archs.hat.options import HybridOptions
 from segsr_arch.archs.parts.enlargement import image_mean, make_upsampler
 from segsr_arch.archs.parts.layouts import to_nchw, to_nhwc
+from segsr_arch.archs.parts.network_options import ChecksOptions
 from segsr_arch.archs.parts.perceptron import Mlp
 from segsr_arch.capabilities import Capabilities
 from segsr_arch.padding import crop, pad_to_multiple
@@ -44,7 +44,7 @@ class _PatchEmbedding(nn.Module):
         return normalised
 
 
-class HybridTransformer(nn.Module):
+class HybridTransformer(ChecksOptions, nn.Module):
     """Groups of blocks of window attention beside something else, then an enlargement.
 
     Features are (B, H, W, C) throughout. The groups ``layers[i]`` get and return (B, Hp, Wp, C), where Hp and Wp are
@@ -144,18 +144,6 @@ class HybridTransformer(nn.Module):
     def make_upsampler(self) -> nn.Sequential:
         """Make what enlarges (B, 64, H, W)."""
         return make_upsampler(self.upscale, UPSAMPLER_CHANNELS)
-
-    @classmethod
-    def check_options(cls, options: Mapping[str, Any]) -> None:
-        """Check constructor arguments before anything is built; those that are missing have their defaults.
-
-        Args:
-            options: Arguments by name; other entries are not looked at.
-
-        Raises:
-            ConfigError: If some are wrong; all of them are named.
-        """
-        cls.options_type.among(options)
 
     def forward(self, lq: Tensor) -> Tensor:
         """Super-resolve.

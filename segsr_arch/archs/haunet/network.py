@@ -1,6 +1,5 @@
 """The whole HAUNet, from an LR image to an SR image."""
 
-from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -11,12 +10,13 @@ from torch import Tensor, nn
 from segsr_arch.archs.haunet.blocks import SingleScaleBlock, Stage
 from segsr_arch.archs.haunet.interaction import CrossScaleInteraction
 from segsr_arch.archs.haunet.options import HAUNetOptions
+from segsr_arch.archs.parts.network_options import ChecksOptions
 from segsr_arch.capabilities import Capabilities
 from segsr_arch.option_fields import takes_fields_of
 from segsr_arch.padding import crop, pad_to_multiple
 
 
-class HAUNetNetwork(nn.Module):
+class HAUNetNetwork(ChecksOptions, nn.Module):
     """Hybrid Attention-Based U-Shaped Network (Wang et al., IEEE TGRS 2023), 2.66 M parameters at x4.
 
     A U of three scales with as many channels each: blocks with attention between channels (CEM; at the finest scale
@@ -46,6 +46,7 @@ class HAUNetNetwork(nn.Module):
         ConfigError: If an argument is wrong.
     """
 
+    options_type = HAUNetOptions
     capabilities = Capabilities(
         takes_any_size=True,
         size_multiple=attrgetter("size_multiple"),
@@ -79,18 +80,6 @@ class HAUNetNetwork(nn.Module):
         self.upsample = nn.Sequential(
             nn.Conv2d(width, options.in_chans * options.upscale**2, 3, padding=1), nn.PixelShuffle(options.upscale)
         )
-
-    @staticmethod
-    def check_options(options: Mapping[str, Any]) -> None:
-        """Check constructor arguments before anything is built; those that are missing have their defaults.
-
-        Args:
-            options: Arguments by name; other entries are not looked at.
-
-        Raises:
-            ConfigError: If some are wrong; all of them are named.
-        """
-        HAUNetOptions.among(options)
 
     def forward(self, lq: Tensor) -> Tensor:
         """Super-resolve.

@@ -73,3 +73,25 @@ def is_count(value: Any) -> bool:
 def is_list_of_counts(value: Any) -> bool:
     """Whether a value is a list, not empty, of whole numbers of at least 1."""
     return isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0 and all(map(is_count, value))
+
+
+class ChecksOptions:
+    """What a network has whose arguments are those of a :class:`NetworkOptions`.
+
+    Attributes:
+        options_type: Their dataclass.
+    """
+
+    options_type: ClassVar[type[NetworkOptions]]
+
+    @classmethod
+    def check_options(cls, options: Mapping[str, Any]) -> None:
+        """Check constructor arguments before anything is built; those that are missing have their defaults.
+
+        Args:
+            options: Arguments by name; other entries are not looked at.
+
+        Raises:
+            ConfigError: If some are wrong; all of them are named.
+        """
+        cls.options_type.among(options)

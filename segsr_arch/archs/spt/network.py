@@ -1,6 +1,5 @@
 """The whole SPT, from an LR image to an SR image."""
 
-from collections.abc import Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import Tensor, nn
 
 from segsr_arch.archs.parts.enlargement import image_mean, make_upsampler
 from segsr_arch.archs.parts.layouts import to_nchw, to_nhwc
+from segsr_arch.archs.parts.network_options import ChecksOptions
 from segsr_arch.archs.spt.attention import POOLED_SIDES
 from segsr_arch.archs.spt.blocks import ScaleAwareBlock, ScaleAwareLayer
 from segsr_arch.archs.spt.options import SPTOptions
@@ -20,7 +20,7 @@ from segsr_arch.padding import crop, pad_to_multiple
 _UPSAMPLER_CHANNELS = 64
 
 
-class SPTNetwork(nn.Module):
+class SPTNetwork(ChecksOptions, nn.Module):
     """Scale-Aware Back-Projection Transformer (Hao et al., IEEE TGRS 2024).
 
     Blocks (SPTB) of layers (SPAL), in which every pixel attends to what mean and maximum pooling at three scales leave
@@ -50,6 +50,7 @@ class SPTNetwork(nn.Module):
         ConfigError: If an argument is wrong.
     """
 
+    options_type = SPTOptions
     capabilities = Capabilities(takes_any_size=True, size_multiple=attrgetter("size_multiple"), units=("layers",))
     mean: Tensor
 
@@ -96,18 +97,6 @@ class SPTNetwork(nn.Module):
             nn.Conv2d(options.in_chans, _UPSAMPLER_CHANNELS, 3, padding=1),
             nn.Conv2d(_UPSAMPLER_CHANNELS, options.in_chans, 1),
         )
-
-    @staticmethod
-    def check_options(options: Mapping[str, Any]) -> None:
-        """Check constructor arguments before anything is built; those that are missing have their defaults.
-
-        Args:
-            options: Arguments by name; other entries are not looked at.
-
-        Raises:
-            ConfigError: If some are wrong; all of them are named.
-        """
-        SPTOptions.among(options)
 
     def forward(self, lq: Tensor) -> Tensor:
         """Super-resolve.
