@@ -1,5 +1,6 @@
 """The package comes first: it repairs basicsr, which test modules import by themselves."""
 
+import collections
 import faulthandler
 import os
 import shutil
@@ -21,6 +22,7 @@ hypothesis.settings.load_profile("any_machine")
 
 
 _crashed = []  # what is known of processes of tests that have crashed
+_latest = collections.defaultdict(lambda: collections.deque(maxlen=3))  # of each process, the tests that it ended last
 _begun_again = set()  # tests at which they did
 
 
@@ -43,7 +45,8 @@ def pytest_testnodedown(node, error):
     if error:
         code = node.gateway._io.wait()
         _crashed.append(
-            f"{node.gateway.id} ended with exit code {code}; {_memory()}\n{stacks.read_text(errors='replace')}"
+            f"{node.gateway.id} ended with exit code {code} after {', '.join(_latest[node.gateway.id])}; {_memory()}\n"
+            f"{stacks.read_text(errors='replace') or 'no stack: its handler was not called'}"
         )
     shutil.rmtree(stacks.parent)
 
@@ -57,6 +60,11 @@ def pytest_handlecrashitem(crashitem, report, sched):
         report.outcome = "crashed"  # no failure yet, and told below
 
 
+def pytest_runtest_logreport(report):
+    if report.when == "teardown" and hasattr(report, "node"):
+        _latest[report.node.gateway.id].append(report.nodeid)
+
+
 def _memory():
     """What is known of memory: whether it was lacking cannot be seen from an exit code alone."""
     if sys.platform != "linux":
@@ -67,10 +75,10 @@ def _memory():
     return f"no process that has ended had more than {most} MB; {Path('/proc/meminfo').read_text().splitlines()[:3]}"
 
 
-def pytest_terminal_summary(terminalreporter):
+def pytest_unconfigure():
+    """Say it after all else: it is what somebody looks for who sees the end alone."""
     for how in _crashed:
-        terminalreporter.section("a process of tests crashed; its test was run again", red=True)
-        terminalreporter.write_line(how)
+        print(f"\nA process of tests crashed; its test was run again.\n{how}")
 
 
 @pytest.fixture(autouse=True)
