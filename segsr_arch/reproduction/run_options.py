@@ -11,7 +11,7 @@ from segsr_arch.reproduction.variants import Variant
 from segsr_arch.reproduction.widening import Widened, widen
 from segsr_arch.training.option_files import paired_images, psnr_and_ssim
 
-_DATASET_NAMES = {"UCM": "UCMerced", "AID": "AID"}
+DATASET_NAMES = {"UCM": "UCMerced", "AID": "AID"}
 _PRINT_FREQ = 100
 
 
@@ -56,7 +56,7 @@ class Settings:
 
     def dataset_name(self, split: str) -> str:
         """Name of a split in option files and results."""
-        return f"{_DATASET_NAMES[self.dataset]}_{split}"
+        return f"{DATASET_NAMES[self.dataset]}_{split}"
 
     def folder(self, split: str, side: Literal["HR", "LR"]) -> str:
         """LMDB of a split."""

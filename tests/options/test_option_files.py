@@ -14,7 +14,8 @@ from segsr_arch.config import check_options, read_options
 from tests.support import TINY_DIFFUSION, TINY_DIFFUSION_XL, TINY_PIXEL_DIFFUSION, TINY_VLM, make_image, write_image
 
 OPTIONS = Path(__file__).parents[2] / "options"
-FILES = sorted(path.name for path in OPTIONS.glob("*.yml"))
+ZOO = [f"zoo/{command}_{key}.yml" for key in ("HAUNet_UCM_x4", "SPT_AID_x2") for command in ("train", "test")]
+FILES = [*sorted(path.name for path in OPTIONS.glob("*.yml")), *ZOO]  # of the written folders, two of their networks
 TRAINED = [name for name in FILES if "train_" in name]
 DISTILLED = [name for name in FILES if "distill_" in name]
 
@@ -34,7 +35,7 @@ def workplace(tmp_path_factory):
     for number in range(20):
         write_image(root / "scenes/roads" / f"roads{number:02d}.png", make_image(number, 64, 64))
     commands = (
-        ("ucmerced", "ucm", "datasets/UCMerced", "2", "4"),
+        ("ucmerced", "ucm", "datasets/UCMerced", "2", "3", "4"),
         ("aid", "aid", "datasets/AID", "2", "4"),
         ("folder", "scenes", "data", "4"),
         ("dota", "scenes", "datasets/DOTA", "4", "--tile", "64"),
