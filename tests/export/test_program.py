@@ -4,6 +4,7 @@ import torch
 from segsr_arch.export.program import SIZES, TOLERANCE, export_program
 from tests.guiding.bases import build, images
 from tests.guiding.test_guided_network import shake
+from tests.networks import make
 
 # All that a guide can be told which the paper's is not, with statistics of some images.
 STUDIED = {
@@ -32,3 +33,13 @@ def test_guided_networks_become_programs_for_any_size(tmp_path, name, semantics)
     with torch.no_grad():
         torch.testing.assert_close(program(lq), network(lq), atol=1e-5, rtol=1e-5)
     assert any(parameter.requires_grad for parameter in network.parameters())  # the network itself stayed as it was
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["HAUNet", "SPT", "TTST", "MFGHMOE"])
+def test_networks_that_the_paper_compares_with_become_programs_of_onnx(tmp_path, name):
+    """Before it is written, onnxruntime has given what the network gives, at three sizes."""
+    pytest.importorskip("onnxruntime")
+    network = shake(make(name)).eval()
+    exported = export_program(network, stem=tmp_path / name, kind="onnx", description={"scale": 2})
+    assert exported.largest_difference <= TOLERANCE and exported.path.stat().st_size > 10_000
