@@ -8,6 +8,7 @@ from typing import Any
 from segsr_arch.cli.arguments.kinds import conversion_of
 from segsr_arch.cli.degradations import degradation_of
 from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.preparation.data_set import DataSet
 from segsr_arch.preparation.options import Outcome, PreparationOptions
 from segsr_arch.preparation.run import prepare
 from segsr_arch.preparation.splits import SPLITS, published_lists
@@ -60,7 +61,7 @@ def _options(args: argparse.Namespace) -> PreparationOptions:
     )
 
 
-def _report(outcome: Outcome, root: Path) -> None:
+def _report(outcome: Outcome, root: Path, data_set: DataSet) -> None:
     """Say what was done, what was found, and what is there now."""
     if outcome.missing:
         some = ", ".join(outcome.missing[:3])
@@ -71,7 +72,10 @@ def _report(outcome: Outcome, root: Path) -> None:
         )
     split = outcome.manifest["settings"]["split"]
     if split["rule"] == "folders":
-        print(f"split: the folders {', '.join(split['folders'])} of the source (--no-split makes them classes)")
+        print(
+            f"split: the folders {', '.join(split['folders'])} of the source "
+            f"(--no-split makes them {data_set.other_folders})"
+        )
     lines = outcome.problems.summary(all_in="manifest.json")
     if lines:
         print("found in the source:")
@@ -110,5 +114,5 @@ def run(args: argparse.Namespace) -> int:
         SegsrError: See :func:`~segsr_arch.preparation.run.prepare`.
     """
     outcome = prepare(_options(args))
-    _report(outcome, args.root)
+    _report(outcome, args.root, args.known)
     return 0

@@ -85,6 +85,11 @@ class DataSet:
         return f"{self.title} ({self.content})" if self.archive else self.content
 
     @property
+    def other_folders(self) -> str:
+        """What its folders are that tell no split."""
+        return "folders without a meaning" if self.classes == "none" else "classes"
+
+    @property
     def description(self) -> str:
         """What the command takes, and how the images are split."""
         if self.split is None:

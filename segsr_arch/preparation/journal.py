@@ -156,15 +156,23 @@ class Journal:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        refused = kind is not None and issubclass(kind, DataError)
         try:
-            self.close()
+            self.close(forget=refused and not (self.keys("made") or self.keys("lmdb")))
         except OSError:
             if kind is None:  # or what failed first is to be told: a full disk refuses the journal, too
                 raise
 
-    def close(self) -> None:
-        """Write the journal in order, and let other processes in."""
+    def close(self, *, forget: bool = False) -> None:
+        """Write the journal in order, and let other processes in.
+
+        Args:
+            forget: Leave nothing of it: of a run that was refused before it made anything, whose settings would only
+                stand in the way of other ones.
+        """
         with self._held:
             self._journal.close()
             self._compact()
             shutil.rmtree(self.scratch, ignore_errors=True)
+            if forget:
+                self._journal_path.unlink()

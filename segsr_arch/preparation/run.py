@@ -191,7 +191,8 @@ def prepare(options: PreparationOptions) -> Outcome:
     if plan.split_folders and options.rule_is_asked:
         raise DataError(
             f"{options.source}: the folders {', '.join(plan.split_folders)} are the split, so there is no place for "
-            f"the rule of --val, --test and --seed; leave them out or give --no-split, which makes them classes"
+            "the rule of --val, --test and --seed; leave them out or give --no-split, which makes them "
+            f"{options.data_set.other_folders}"
         )
     settings = _settings(options, listed, plan)
     with Journal(root) as journal:

@@ -96,7 +96,7 @@ def _describe(data_set: DataSet, source: ImageSource, paths: list[str], *, own_s
             split_folders = " and ".join(sorted(top for top, split in splits.items() if split))
             raise DataError(
                 f"{source.path}: the folders {split_folders} look like a split, but {path} lies in none of them: move "
-                f"it, or give --no-split, which makes all folders classes"
+                f"it, or give --no-split, which makes all of them {data_set.other_folders}"
             )
         # directly in the folder of the split there is no class
         inside = len(PurePosixPath(path).parts) > depth + 2

@@ -222,6 +222,19 @@ def test_a_foreign_image_in_the_folder_is_refused(tmp_path):
         prepare(options(source, tmp_path / "dst"))
 
 
+def test_a_run_that_is_refused_at_first_leaves_nothing_that_stands_in_the_way_of_another(tmp_path):
+    source = make_source(tmp_path / "src")
+    mine = tmp_path / "dst/train/HR_x4/mine.png"
+    write_image(mine, make_image(1))
+    with pytest.raises(DataError, match=r"mine\.png: was not written by this command"):
+        prepare(options(source, tmp_path / "dst"))
+    assert [path for path in (tmp_path / "dst").rglob("*") if path.is_file()] == [mine]
+    mine.unlink()
+    assert prepare(options(source, tmp_path / "dst", val=0, test=0)).written  # with other settings
+    with pytest.raises(DataError, match="was prepared with other settings"):  # and now they are those of the folder
+        prepare(options(source, tmp_path / "dst"))
+
+
 def test_preparing_into_the_source_is_refused(tmp_path):
     source = make_source(tmp_path / "src")
     with pytest.raises(DataError, match="outside"):

@@ -178,6 +178,17 @@ def test_tiles_of_one_colour_and_tiles_that_another_split_has_are_left_out(tmp_p
     assert names == ["P1_y00000_x00000", "P0_y00000_x00040", "P2_y00000_x00000"]
 
 
+def test_where_there_are_no_classes_nothing_promises_any(tmp_path, capsys):
+    source = extracted(tmp_path / "src")
+    with pytest.raises(DataError, match="give --no-split, which makes them folders without a meaning"):
+        run("dota", source, tmp_path / "dst", "--val", 0.2)
+    assert run("dota", source, tmp_path / "dst", "--tile", TILE, "--patch", 4, "--no-lmdb") == 0
+    assert "of the source (--no-split makes them folders without a meaning)" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        run("dota", "--help")
+    assert "train, val and test are folders without a meaning" in " ".join(capsys.readouterr().out.split())
+
+
 def test_one_folder_alone_is_divided_by_whole_images_and_lists_say_it_again(tmp_path):
     for number in range(10):
         write_image(tmp_path / f"src/train/images/P{number:04d}.png", make_image(number, 60, 60))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from segsr_arch.cli.arguments.kinds import add_conversion, add_degradation, number, whole_number
 from segsr_arch.degradations.bicubic import MAX_SCALE
-from segsr_arch.preparation.data_set import SeededSplit, amount_in_options
+from segsr_arch.preparation.data_set import DataSet, SeededSplit, amount_in_options
 from segsr_arch.preparation.data_sets import DATA_SETS
 from segsr_arch.preparation.splits import SPLITS
 from segsr_arch.running.processes import available_cores
@@ -54,7 +54,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
             help="another split: train=FILE val=FILE test=FILE, one class/name a line",
         )
         if data_set.split is not None:
-            _add_rule(kind, data_set.split, by_class=data_set.classes != "none")
+            _add_rule(kind, data_set, data_set.split)
         kind.add_argument(
             "--patch",
             type=whole_number(least=1),
@@ -93,10 +93,12 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
         )
 
 
-def _add_rule(kind: argparse.ArgumentParser, rule: SeededSplit, *, by_class: bool) -> None:
-    meaning, images = ("are classes", "images a class") if by_class else ("are folders as others", "images")
+def _add_rule(kind: argparse.ArgumentParser, data_set: DataSet, rule: SeededSplit) -> None:
+    images = "images a class" if data_set.classes != "none" else "images"
     kind.add_argument(
-        "--no-split", action="store_true", help=f"folders of SRC that are called train, val and test {meaning}"
+        "--no-split",
+        action="store_true",
+        help=f"folders of SRC that are called train, val and test are {data_set.other_folders}",
     )
     kind.add_argument(
         "--val",
