@@ -94,7 +94,7 @@ def test_it_listens_on_this_machine_alone_asks_nobody_and_leaves_nothing(tmp_pat
     (tmp_path / "tmp").mkdir()
     command = [sys.executable, "-c", NOTED, notes, "app", "--model", "bicubic:3", "--port", port]
     with started(command, cwd=tmp_path, TMPDIR=str(tmp_path / "tmp"), HTTP_PROXY="http://proxy.invalid:1") as process:
-        shipped = "aerial_x4, aerial_x2, aerial_real_x4"
+        shipped = "aerial_x4, aerial_x3, aerial_x2, aerial_real_x4"
         assert process.stdout.readline() == f"Networks: bicubic:3, {shipped}, bicubic:4, bicubic:2\n"
         assert process.stdout.readline() == f"The page is at http://127.0.0.1:{port}/ (Ctrl-C ends it).\n"
         assert listening(port) == {"0100007F"}
