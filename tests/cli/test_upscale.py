@@ -76,7 +76,7 @@ def test_tiles_of_the_option_file_hold_unless_the_command_says_others(here, caps
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["up.tif", "--scale", "3"], "either the option file of a test .* or a model"),
+        (["up.tif", "--scale", "8"], "either the option file of a test .* or a model"),
         (["up.tif", *MODEL, "--overlap", "64"], "--overlap 64: must be smaller than --tile, which is 64"),
         (["up.tif", *MODEL, "--window", "0", "0", "9", "9", "--bounds", "0", "0", "1", "1"], "give one of them"),
         (["up.tif", *MODEL, "--window", "60", "0", "11", "9"], "window"),
