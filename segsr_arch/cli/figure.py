@@ -91,13 +91,16 @@ def _renamed(records: list[EvaluationRecord], names: Sequence[str] | None) -> li
 
 def _run_maps(args: argparse.Namespace) -> int:
     records = _renamed(find_methods(args.runs, dataset=args.dataset), args.names)
-    if len(records) > 1:
-        if args.overlay is not None:
-            raise ConfigError("--overlay, --no-overlay: are for the maps of one network; leave it out.")
-        return _write(compare_maps(records, images=args.image), _stem(args.out, args.kind, records[0].dataset))
-    (record,) = records
-    figure = show_maps(record, images=args.image, overlay=args.overlay is not False)
-    return _write(figure, _stem(args.out, args.kind, f"{record.method}_{record.dataset}"))
+    first = records[0]
+    several = len(records) > 1
+    stem = _stem(args.out, args.kind, first.dataset if several else f"{first.method}_{first.dataset}")
+    has_images = any(row.sr is not None for row in first.images)  # segsr reproduce keeps none
+    if not several and has_images:
+        return _write(show_maps(first, images=args.image, overlay=args.overlay is not False), stem)
+    if args.overlay is not None:
+        alone = "of one network" if has_images else "of one network whose SR images were kept"
+        raise ConfigError(f"--overlay, --no-overlay: are for the maps {alone}; leave it out.")
+    return _write(compare_maps(records, images=args.image), stem)
 
 
 def _run_curves(args: argparse.Namespace) -> int:

@@ -15,6 +15,7 @@ def work(tmp_path, monkeypatch):
     write_evaluation(tmp_path / "results", "A", 2.0, cost=a_cost(), names=["farm01", "river01"])
     write_evaluation(tmp_path / "results", "SeG", 1.0, cost=a_cost(parameters=7), units=2, names=["farm01", "river01"])
     write_evaluation(tmp_path / "guided", "G2", 1.0, units=3, names=["farm01", "river01"])
+    write_evaluation(tmp_path / "bare", "G3", 1.0, units=3, with_sr=False)
     for iteration in (100, 200):
         write_evaluation(tmp_path / "experiments", "run", 1.0, iteration=iteration, names=["farm01"])
     return tmp_path
@@ -30,6 +31,7 @@ def run(*arguments):
         (["compare", "results"], "figures/compare_Set"),
         (["compare", "results/A", "results/SeG", "--image", "farm01", "--out", "my.fig.pdf"], "my.fig"),
         (["maps", "results/SeG", "--no-overlay"], "figures/maps_SeG_Set"),
+        (["maps", "bare"], "figures/maps_G3_Set"),  # the LR image and the maps alone
         (["maps", "results/SeG", "--out", "out/maps"], "out/maps"),
         (["maps", "results/SeG", "guided", "--names", "paper", "improved"], "figures/maps_Set"),
         (["curves", "experiments/run", "--group", "g=experiments/run,experiments/run"], "figures/curves_Set"),
@@ -62,6 +64,7 @@ def test_regions_are_read(work):
         (["curves", "--group", "g=experiments/run", "--group", "g=experiments/run"], "given twice"),
         (["maps", "results/SeG", "guided", "--names", "paper"], r"as many names as there are .*\(SeG, G2\), got 1"),
         (["maps", "results/SeG", "guided", "--no-overlay"], "--no-overlay: are for the maps of one network"),
+        (["maps", "bare", "--overlay"], "for the maps of one network whose SR images were kept; leave it out"),
         (["compare", "results", "--dataset", "Other"], "--dataset Other"),
     ],
 )

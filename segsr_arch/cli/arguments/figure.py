@@ -64,9 +64,9 @@ def _add_maps(kinds: argparse._SubParsersAction) -> None:
         kinds,
         "maps",
         "guidance maps of every unit on one colour scale, alone and over the image",
-        "RUN is a folder of the evaluation of a guided network (results/METHOD). Of several RUNs, or of one above "
-        "several evaluations, the maps stand under one another, each minus its mean, beside them how alike those of "
-        "two units are.",
+        "RUN is a folder of the evaluation of a guided network (results/METHOD). Of several RUNs, of one above several "
+        "evaluations, and of one whose SR images were not kept, the maps stand under one another, each minus its mean, "
+        "beside them how alike those of two units are.",
     )
     kind.add_argument("runs", nargs="+", metavar="RUN")
     kind.add_argument(

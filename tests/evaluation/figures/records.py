@@ -33,6 +33,7 @@ def write_evaluation(
     vlm=None,
     units=0,
     with_lq=True,
+    with_sr=True,
     change=lambda image: image,
 ):
     """Write images and the evaluation of a method that blurs; ``change`` is applied to SR and GT as they are stored."""
@@ -55,6 +56,8 @@ def write_evaluation(
             np.savez(paths["maps"], maps=ramp, cells_per_pixel=np.float64(0.25))
         places = {key: ImageReference(path=str(path)) for key, path in paths.items()}
         values = {PSNR.name: psnr(sr, gt, scale=SCALE)}
+        if not with_sr:
+            paths.pop("sr").unlink()
         rows.append(ImageRow(name=name, class_name=name[:-2], values=values, **places))
     record = EvaluationRecord(
         method=method,
