@@ -45,8 +45,11 @@ def write_evaluation(
         gt = make_image(seed, *size)
         sr = blurred(gt, sigma + 0.1 * seed)
         paths = {"sr": folder / f"sr/{name}.png", "gt": root / f"gt_{dataset}/{name}.png"}
-        write_image(paths["sr"], change(sr))
         write_image(paths["gt"], change(gt))
+        if with_sr:
+            write_image(paths["sr"], change(sr))
+        else:
+            del paths["sr"]
         if with_lq:
             paths["lq"] = write_image(root / f"lq_{dataset}/{name}.png", make_lr(gt, SCALE))
         if units:
@@ -56,8 +59,6 @@ def write_evaluation(
             np.savez(paths["maps"], maps=ramp, cells_per_pixel=np.float64(0.25))
         places = {key: ImageReference(path=str(path)) for key, path in paths.items()}
         values = {PSNR.name: psnr(sr, gt, scale=SCALE)}
-        if not with_sr:
-            paths.pop("sr").unlink()
         rows.append(ImageRow(name=name, class_name=name[:-2], values=values, **places))
     record = EvaluationRecord(
         method=method,
