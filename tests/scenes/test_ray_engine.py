@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from segsr_arch.errors import ConfigError, DependencyError, WeightsError
+from segsr_arch.errors import ConfigError, DependencyError, SegsrError, WeightsError
 from segsr_arch.scenes.many.ray_engine import run_with_ray
 from segsr_arch.scenes.many.running import run_tasks, summary_lines
 from tests.scenes.stand_ins import noted, recipe, text_tasks, upscale_text, written
@@ -52,6 +52,19 @@ def test_a_network_that_cannot_be_made_ends_it(tmp_path, deadline):
             text_tasks(tmp_path, 3), recipe(tmp_path, refuses=True), engine="ray", workers=1, run_one=upscale_text
         )
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind", [Exception, RuntimeError, ConnectionError])  # Ray has had all three
+def test_ray_that_does_not_start_is_told(monkeypatch, kind):
+    ray = pytest.importorskip("ray")
+
+    def fail(**_):
+        raise kind("The current node timed out during startup.\nMore of it.")
+
+    monkeypatch.setattr(ray, "init", fail)
+    message = r"^Ray cannot be started here \(.*node timed out during startup\.\); --workers does without it\.$"
+    with pytest.raises(SegsrError, match=message):
+        list(run_with_ray(os.getpid, abs, [1], workers=1, retries=0))
 
 
 def test_ray_that_is_missing_is_told(monkeypatch):

@@ -146,27 +146,32 @@ def _ray(workers: int | None) -> Iterator[tuple[Any, bool]]:
         _check_answers(named)
     try:
         with _kept_signals():
-            if is_named:
-                ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
-            else:
-                ray.init(
-                    address="local",
-                    num_cpus=max(available_cores(), workers or 1),
-                    object_store_memory=_STORE_BYTES,
-                    include_dashboard=False,
-                    log_to_driver=False,
-                    logging_level=logging.ERROR,
-                )
-        with _deaths_unsaid():
-            yield ray, not is_named
-    except (ConnectionError, RuntimeError) as error:
-        if ray.is_initialized():
-            raise
+            _start(ray, workers, is_named=is_named)
+    except Exception as error:  # that is what Ray raises where one of its processes does not answer in time
+        ray.shutdown()
         if is_named:
             raise ConfigError(_unreachable(named, error)) from error
         raise SegsrError(f"Ray cannot be started here ({first_line(error)}); --workers does without it.") from error
+    try:
+        with _deaths_unsaid():
+            yield ray, not is_named
     finally:
         ray.shutdown()
+
+
+def _start(ray: Any, workers: int | None, *, is_named: bool) -> None:
+    """Connect to the cluster that is named, or start one."""
+    if is_named:
+        ray.init(address="auto", log_to_driver=False, logging_level=logging.ERROR)
+        return
+    ray.init(
+        address="local",
+        num_cpus=max(available_cores(), workers or 1),
+        object_store_memory=_STORE_BYTES,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
 
 
 def _check_answers(address: str) -> None:
