@@ -3,6 +3,7 @@
 import collections
 import faulthandler
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -15,12 +16,14 @@ import pytest
 
 import segsr_arch  # noqa: F401
 from tests.cli.runs import forget_logger
+from tests.support import run_command
 
 # How long an example takes says how busy the machine is.
 hypothesis.settings.register_profile("any_machine", deadline=None)
 hypothesis.settings.load_profile("any_machine")
 
 
+_ALONE = "SEGSR_TEST_ALONE"  # set where a test runs in a process of its own
 _crashed = []  # what is known of processes of tests that have crashed
 _latest = collections.defaultdict(lambda: collections.deque(maxlen=3))  # of each process, the tests that it ended last
 _begun_again = set()  # tests at which they did
@@ -79,6 +82,20 @@ def pytest_unconfigure():
     """Say it after all else: it is what somebody looks for who sees the end alone."""
     for how in _crashed:
         print(f"\nA process of tests crashed; its test was run again.\n{how}")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    """Run a test that is marked ``alone`` in a process of its own, which nothing that it leaves outlives."""
+    if pyfuncitem.get_closest_marker("alone") is None or _ALONE in os.environ:
+        return None
+    signal.alarm(0)  # of the fixture ``deadline``, which the other process has, too
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", pyfuncitem.nodeid]
+    done = run_command(command, cwd=pyfuncitem.config.rootpath, seconds=600, **{_ALONE: "1"})
+    if re.search(r"^1 skipped", done.stdout, re.MULTILINE):
+        pytest.skip(done.stdout)
+    assert re.search(r"^1 passed", done.stdout, re.MULTILINE), done.stdout + done.stderr
+    return True
 
 
 @pytest.fixture(autouse=True)

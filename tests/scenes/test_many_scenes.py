@@ -65,7 +65,7 @@ def upscale_or_die(task, resolved, *, notes):
     return report
 
 
-@pytest.mark.parametrize("engine", ["processes", "ray"])
+@pytest.mark.parametrize("engine", ["processes", pytest.param("ray", marks=pytest.mark.alone)])
 def test_every_output_is_that_of_the_serial_run_though_a_worker_is_killed(serial, engine, deadline):
     if engine == "ray":
         pytest.importorskip("ray")

@@ -1,4 +1,7 @@
-"""Scenes as tasks of Ray, which is started for them; one cluster for all tests, since it takes seconds to start."""
+"""Scenes as tasks of Ray, which is started for them.
+
+Ray leaves its threads in a process, and takes from it what it does at a segmentation fault; so each test has its own.
+"""
 
 import os
 import signal
@@ -24,6 +27,7 @@ def run(folder, tasks, **options):
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.skipif(sys.platform != "linux", reason="kills processes as Linux does")
 def test_a_worker_of_ray_that_is_killed_loses_one_scene(tmp_path, capfd, deadline):
     pytest.importorskip("ray")
@@ -45,6 +49,7 @@ def test_a_worker_of_ray_that_is_killed_loses_one_scene(tmp_path, capfd, deadlin
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_a_network_that_cannot_be_made_ends_it(tmp_path, deadline):
     pytest.importorskip("ray")
     with pytest.raises(WeightsError, match=r"^net\.pth: is no file of weights$"):
