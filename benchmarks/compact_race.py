@@ -35,6 +35,7 @@ NETWORKS = {
     "EDSR_32x16": {"type": "EDSR", **_RGB, "num_feat": 32, "num_block": 16, **_MEAN},
     "EDSR_48x8": {"type": "EDSR", **_RGB, "num_feat": 48, "num_block": 8, **_MEAN},
     "EDSR_64x16": {"type": "EDSR", **_RGB, "num_feat": 64, "num_block": 16, **_MEAN},
+    "MSRResNet_32x8": {"type": "MSRResNet", **_RGB, "num_feat": 32, "num_block": 8},
     "MSRResNet_64x16": {"type": "MSRResNet", **_RGB, "num_feat": 64, "num_block": 16},
     "SRVGG_64x16": {"type": "SRVGGNetCompact", **_RGB, "num_feat": 64, "num_conv": 16},
     "RCAN_48": {"type": "RCAN", **_RGB, "num_feat": 48, "num_group": 3, "num_block": 4, **_MEAN},
