@@ -26,7 +26,8 @@ hypothesis.settings.load_profile("any_machine")
 _ALONE = "SEGSR_TEST_ALONE"  # set where a test runs in a process of its own
 _crashed = []  # what is known of processes of tests that have crashed
 _latest = collections.defaultdict(lambda: collections.deque(maxlen=3))  # of each process, the tests that it ended last
-_begun_again = set()  # tests at which they did
+_begun_again = []  # tests at which they did
+_stacks = []  # in a process of tests: file for the stacks of its threads, its number and its path
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -38,19 +39,43 @@ def pytest_configure_node(node):
 @pytest.hookimpl(trylast=True)
 def pytest_configure(config):
     if hasattr(config, "workerinput"):
-        faulthandler.enable(os.open(config.workerinput["stacks"], os.O_CREAT | os.O_WRONLY))
+        path = config.workerinput["stacks"]
+        _stacks.extend((os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND), path))
+        faulthandler.enable(_stacks[0])
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item):
+    """Take the handler of segmentation faults back from whoever has taken it, and note after which test that was."""
+    if _stacks and not _handles_segmentation_faults():
+        faulthandler.enable(_stacks[0])
+        os.write(_stacks[0], f"no handler of segmentation faults after {item.nodeid}; there is one again\n".encode())
+
+
+def _handles_segmentation_faults():
+    """Tell whether this process is called at a segmentation fault, and the file for stacks is still that file."""
+    if sys.platform != "linux":
+        return True
+    caught = re.search(r"^SigCgt:\s*(\w+)", Path("/proc/self/status").read_text(), re.MULTILINE)[1]
+    return int(caught, 16) >> (signal.SIGSEGV - 1) & 1 == 1 and os.path.samestat(
+        os.fstat(_stacks[0]), os.stat(_stacks[1])
+    )
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node, error):
     """Note how a process of tests has crashed, and where its threads were."""
     stacks = Path(node.workerinput["stacks"])
+    told = stacks.read_text(errors="replace")
     if error:
         code = node.gateway._io.wait()
         _crashed.append(
+            f"A process of tests crashed; its test was run again.\n"
             f"{node.gateway.id} ended with exit code {code} after {', '.join(_latest[node.gateway.id])}; {_memory()}\n"
-            f"{stacks.read_text(errors='replace') or 'no stack: its handler was not called'}"
+            f"{told or 'no stack: its handler was not called'}"
         )
+    elif told:
+        _crashed.append(f"{node.gateway.id} did not crash, but: {told}")
     shutil.rmtree(stacks.parent)
 
 
@@ -58,7 +83,7 @@ def pytest_testnodedown(node, error):
 def pytest_handlecrashitem(crashitem, report, sched):
     """Run the test at which a process has crashed once more: it may have been any of those that it ran before."""
     if crashitem not in _begun_again:
-        _begun_again.add(crashitem)
+        _begun_again.append(crashitem)
         sched.mark_test_pending(crashitem)
         report.outcome = "crashed"  # no failure yet, and told below
 
@@ -81,7 +106,9 @@ def _memory():
 def pytest_unconfigure():
     """Say it after all else: it is what somebody looks for who sees the end alone."""
     for how in _crashed:
-        print(f"\nA process of tests crashed; its test was run again.\n{how}")
+        print(f"\n{how}")
+    if _begun_again:
+        print(f"Begun again: {', '.join(_begun_again)}")
 
 
 @pytest.hookimpl(tryfirst=True)
