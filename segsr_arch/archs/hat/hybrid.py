@@ -1,5 +1,6 @@
 """What HAT and its relatives are alike in: the way from an LR image to an SR image through groups of blocks."""
 
+from abc import ABC, abstractmethod
 from functools import partial
 from operator import attrgetter
 from typing import Any, ClassVar
@@ -44,7 +45,7 @@ class _PatchEmbedding(nn.Module):
         return normalised
 
 
-class HybridTransformer(ChecksOptions, nn.Module):
+class HybridTransformer(ChecksOptions, nn.Module, ABC):
     """Groups of blocks of window attention beside something else, then an enlargement.
 
     Features are (B, H, W, C) throughout. The groups ``layers[i]`` get and return (B, Hp, Wp, C), where Hp and Wp are
@@ -127,9 +128,9 @@ class HybridTransformer(ChecksOptions, nn.Module):
         self.upsample = self.make_upsampler()
         self.conv_last = nn.Conv2d(UPSAMPLER_CHANNELS, options.in_chans, 3, padding=1)
 
+    @abstractmethod
     def make_conv_block(self, heads: int) -> nn.Module:
         """Make what stands beside the window attention of a block, see :class:`HybridAttentionBlock`."""
-        raise NotImplementedError
 
     def make_mlp(self) -> nn.Module:
         """Make the feed-forward layer of a block."""

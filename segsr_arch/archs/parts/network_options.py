@@ -1,5 +1,6 @@
 """The arguments of a network as a dataclass that checks them all before anything is built."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, TypeVar
@@ -13,7 +14,7 @@ _Options = TypeVar("_Options", bound="NetworkOptions")
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkOptions:
+class NetworkOptions(ABC):
     """Base of the dataclasses of arguments.
 
     Attributes:
@@ -38,9 +39,9 @@ class NetworkOptions:
         names = {item.name for item in fields(cls)}
         return cls(**{name: value for name, value in options.items() if name in names})
 
+    @abstractmethod
     def _demands(self) -> list[Demand]:
         """What each option must be whatever the others are."""
-        raise NotImplementedError
 
     def _wrong_together(self) -> list[str]:
         """What is wrong with options that are right by themselves: sentences."""
