@@ -69,7 +69,7 @@ def takes_fields_of(group: type) -> Callable[[_Function], _Function]:
     """Make a decorator of a function that hands its ``**keywords`` on to a dataclass: its signature shows the fields.
 
     The check of option files, editors and the documentation see the options of a network so, which are written down in
-    the dataclass alone. A keyword that it does not know fails there.
+    the dataclass alone. A keyword that it does not know fails there. :func:`fields_taken_by` gives the dataclass.
 
     Args:
         group: The dataclass.
@@ -87,6 +87,7 @@ def takes_fields_of(group: type) -> Callable[[_Function], _Function]:
             for item in fields(group)
         ]
         known: Any = function
+        known.fields_of = group
         known.__signature__ = signature.replace(parameters=[*own, *taken])
         keywords = next(p.name for p in signature.parameters.values() if p.kind is p.VAR_KEYWORD)
         shown = {name: hint for name, hint in known.__annotations__.items() if name != keywords}
@@ -94,6 +95,12 @@ def takes_fields_of(group: type) -> Callable[[_Function], _Function]:
         return function
 
     return show
+
+
+def fields_taken_by(function: Callable[..., Any]) -> type | None:
+    """Give the dataclass that :func:`takes_fields_of` lets a function take the fields of, if there is one."""
+    group: type | None = getattr(function, "fields_of", None)
+    return group
 
 
 @functools.cache

@@ -6,8 +6,8 @@ from typing import Any
 from segsr_arch.compat import registration
 from segsr_arch.config import tables
 from segsr_arch.config.dataset_tables import DATASET, DATASET_KEYS
-from segsr_arch.config.sections import model_keys
-from segsr_arch.option_fields import keys_of
+from segsr_arch.config.sections import is_known_code, model_keys
+from segsr_arch.option_fields import fields_taken_by, keys_of
 from segsr_arch.option_keys import NO_DEFAULT, Key
 
 _HEAD = "| Option | Value | Default | What it does |\n| --- | --- | --- | --- |"
@@ -17,7 +17,7 @@ def option_reference(model_type: str = "SeGSRModel", *, level: int = 2) -> str:
     """Write the reference of an option file.
 
     Args:
-        model_type: Name of the model whose options are described.
+        model_type: Name of the model whose options are described first; of the others of this package, what they add.
         level: Level of the headings, 1 to 6.
 
     Returns:
@@ -48,9 +48,16 @@ def option_groups(model_type: str = "SeGSRModel") -> dict[str, Mapping[str, Key]
     for name, cls in registration.entries(DATASET_REGISTRY).items():
         own = DATASET_KEYS.get(name, getattr(cls, "option_keys", {}))
         groups |= {f"`datasets: PHASE:` with `type: {name}`": own} if own else {}
-    for cls in registration.entries(ARCH_REGISTRY).values():
-        for key, group in getattr(cls, "nested_options", {}).items():
-            groups[f"`network_g: {key}:`"] = keys_of(group)
+    for name, cls in registration.entries(ARCH_REGISTRY).items():
+        nested = getattr(cls, "nested_options", {})
+        taken = fields_taken_by(getattr(cls, "__init__", cls))
+        if taken is not None:
+            keys = {key: value for key, value in keys_of(taken).items() if key not in nested}
+            groups[f"`network_g:` with `type: {name}`"] = keys
+        for key, group in nested.items():
+            title = f"`network_g: {key}:`"
+            own = "" if groups.get(title, keys_of(group)) == keys_of(group) else f" with `type: {name}`"
+            groups[title + own] = keys_of(group)
     groups |= {
         "`path:`": {f"{name}_g": key for name, key in tables.PATH_PER_NETWORK.items()} | tables.PATH,
         "`train:`": model_keys(model, "train"),
@@ -60,6 +67,10 @@ def option_groups(model_type: str = "SeGSRModel") -> dict[str, Mapping[str, Key]
         "`val: metrics: NAME:`": {**tables.METRIC, **tables.METRIC_PARAMETERS},
         "`logger:`": tables.LOGGER,
     }
+    for name, other in registration.entries(MODEL_REGISTRY).items():
+        if is_known_code(other) and not issubclass(model, other):
+            for section, keys in vars(other).get("option_keys", {}).items():
+                groups |= {f"`{section}:` with `model_type: {name}`": keys} if keys else {}
     return dict(_with_nested(groups))
 
 
@@ -99,4 +110,6 @@ def _row(name: str, key: Key) -> str:
 def _as_yaml(value: Any) -> str:
     if value is None:
         return "~"
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(map(_as_yaml, value))}]"
     return str(value).lower() if isinstance(value, bool) else str(value)

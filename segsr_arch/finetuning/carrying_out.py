@@ -201,7 +201,7 @@ def _card(order: Order, place: TuneWorkplace, psnr: Mapping[str, float]) -> dict
     record = training_record(place.folder / "experiments" / order.settings.name / "models" / "net_g_latest.pth")
     known = {
         "title": f"{order.start.name}, fine-tuned on {order.settings.dataset}",
-        "use": f"images like those of {order.settings.dataset}",
+        "use": f"images like those of {order.settings.dataset}{', with' * bool(_reading(order))}{_reading(order)}",
         "trained_on": f"{images['train']} tiles of {order.settings.dataset}, split by place; LR images: "
         f"{_degradation_words(order)}; before, as {order.start.name}: {base.trained_on}",
         "training": f"{record.get('training', UNKNOWN)}; started with {order.start.name}",
@@ -216,6 +216,12 @@ def _card(order: Order, place: TuneWorkplace, psnr: Mapping[str, float]) -> dict
         if getattr(base, key) != UNKNOWN:
             known[key] = f"{getattr(base, key)} (of {order.start.name})"
     return ModelCard.read({**known, **order.card}).stated()
+
+
+def _reading(order: Order) -> str:
+    """The arguments that segsr upscale needs to read such images as this training did."""
+    given = (("--bands", order.bands), ("--range", order.value_range))
+    return "".join(f" {name} {' '.join(f'{value:g}' for value in values)}" for name, values in given if values)
 
 
 def _summary(order: Order, place: TuneWorkplace, psnr: Mapping[str, float]) -> list[str]:
@@ -238,5 +244,5 @@ def _summary(order: Order, place: TuneWorkplace, psnr: Mapping[str, float]) -> l
         *lines,
         f"Report:   {place.folder / _RESULTS / 'report.html'}",
         f"Pictures: {place.folder / _RESULTS / 'figures'}",
-        f"Network:  segsr upscale SRC DST --model {name} (segsr models {name} shows its card)",
+        f"Network:  segsr upscale SRC DST --model {name}{_reading(order)} (segsr models {name} shows its card)",
     ]

@@ -171,8 +171,10 @@ def test_minutes_become_iterations_by_steps_that_are_timed(here, monkeypatch, ca
 def test_a_network_is_trained_compared_and_named(here, capsys):
     (here / "card.yml").write_text("licence: CC0\nlimits: farms alone\n")
     asked = ["--model", "tiny", "--name", "farms-x2", "--iterations", 40, "--lr", 0.01, "--card", "card.yml"]
+    asked += ["--bands", 1, 2, 3]
     assert finetune(*asked) == 0
     said = capsys.readouterr().out
+    assert "segsr upscale SRC DST --model farms-x2 --bands 1 2 3 (segsr models" in said
     psnr = {
         label: float(line.split()[1])
         for line in said.splitlines()
@@ -186,6 +188,7 @@ def test_a_network_is_trained_compared_and_named(here, capsys):
     (figure,) = model.card.figures.values()
     assert figure.startswith(f"{psnr['farms-x2']:.2f} dB (before {psnr['tiny']:.2f} dB")
     assert (model.card.licence, model.card.degradation) == ("CC0", "bicubic")
+    assert model.card.use == "images like those of farms, with --bands 1 2 3"
     assert "40 of 40 iterations" in model.card.training and "started with tiny" in model.card.training
     lq = torch.rand(1, 3, 12, 12)
     tuned, before = (

@@ -208,6 +208,21 @@ def test_every_option_of_the_reference_says_what_it_does():
     assert "| `amp` | bf16 or fp16 or `~` | `~` |" in reference and "| `name` | text | needed |" in reference
 
 
+def test_the_reference_has_the_arguments_of_networks_and_what_other_models_add():
+    groups = option_groups()
+    of_networks = {"TTST": "global_context", "HAT": "overlap_ratio", "MSSD": "pixel_attention", "SeGSR": "embed_dim"}
+    for network, argument in of_networks.items():
+        assert argument in groups[f"`network_g:` with `type: {network}`"]
+    assert "sampler" not in groups["`network_g:` with `type: MSSD`"], "it has a group of its own"
+    assert {"churn", "guidance"} <= groups["`network_g: sampler:`"].keys()
+    assert groups["`network_g: sampler:` with `type: PixelDiffusion`"].keys() < groups["`network_g: sampler:`"].keys()
+    assert "caption_dropout" in groups["`train:` with `model_type: DiffusionModel`"]
+    assert "teacher" in groups["`train:` with `model_type: DistillationModel`"]
+    assert not any("`model_type: SeGSRModel`" in title or "TrainingModel" in title for title in groups)
+    depths = "| `depths` | a list | `[6, 6, 6, 6, 6, 6]` |"
+    assert depths in option_reference()
+
+
 @pytest.mark.parametrize(
     ("chain", "is_right"),
     [

@@ -47,7 +47,8 @@ def workplace(tmp_path_factory):
     for listed in (root / "datasets").glob("*/*/HR_x4.lmdb/meta_info.txt"):
         names = [line.partition(".png ")[0] for line in listed.read_text().splitlines()]
         lines = [json.dumps({"image": name, "caption": "from blurred to sharp"}) for name in names]
-        (listed.parents[1] / "captions.jsonl").write_text("\n".join(lines))
+        with (listed.parents[2] / "captions.jsonl").open("a") as captions:  # as segsr caption
+            captions.writelines(f"{line}\n" for line in lines)
     for kind, source, name in (("ucmerced", "ucm", "UCMerced"), ("aid", "aid", "AID")):  # images that x8 suits
         arguments = ["prepare", kind, str(root / source), str(root / "datasets8" / name), "--scale", "8"]
         assert segsr.main([*arguments, "--patch", "8", "--jobs", "1"]) == 0

@@ -10,7 +10,7 @@ def add_parser(subparsers: argparse._SubParsersAction) -> None:
     """Register the subcommand."""
     parser = subparsers.add_parser(
         "demo",
-        help="draw scenes, prepare, train, test, evaluate and report, in about three minutes",
+        help="draw scenes, prepare, train, test, evaluate and report, in about four minutes",
         description="Runs the main job on scenes that it draws itself: prepare, train a small SeG-SR (random weights "
         "in the vision-language model), test it, evaluate it beside bicubic interpolation, and draw figures and a "
         "report.",
