@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from segsr_arch.app.facts import facts_of
-from segsr_arch.app.jobs import Made, Watch, Wish, carry_out
+from segsr_arch.app.jobs import Made, StoppedError, Watch, Wish, carry_out, own_words
 from segsr_arch.app.networks import OfferedNetwork
 from segsr_arch.app.pictures import Comparison, View, compare, map_pictures, spread_picture
 from segsr_arch.app.visits import Upload, Visits
@@ -95,19 +95,25 @@ class Desk:
         if upload is None:
             raise DataError("There is no image yet; drop one first.")
         made = carry_out(upload, self._offered[network], wish, watch=watch)
-        watch(1.0, "drawing pictures")
-        words, warning = words_of_units(made) if made.maps is not None else ([], None)
-        self._made, self._centre = made, None
-        self._whole = compare(made, View())
-        return Result(
-            comparison=self._whole,
-            facts=facts_of(made),
-            downloads=made.downloads,
-            samples=len(made.outputs),
-            spread=spread_picture(made),
-            maps=map_pictures(made, words),
-            warning=warning,
-        )
+        with own_words(upload):
+            if self._visit.upload is not upload:
+                raise StoppedError
+            self._made, self._centre = made, None  # the files of the one before are gone
+            watch(1.0, "drawing pictures")
+            words, warning = words_of_units(made) if made.maps is not None else ([], None)
+            result = Result(
+                comparison=compare(made, View()),
+                facts=facts_of(made),
+                downloads=made.downloads,
+                samples=len(made.outputs),
+                spread=spread_picture(made),
+                maps=map_pictures(made, words),
+                warning=warning,
+            )
+            if self._visit.upload is not upload:
+                raise StoppedError
+        self._whole = result.comparison
+        return result
 
     def look(self, *, zoom: int | None, side: str, sample: int = 0) -> Comparison | None:
         """Look at what was made.

@@ -125,7 +125,7 @@ def carry_out(
     """
     upload.stop.clear()
     try:
-        with _turn(upload, watch), _own_words(upload):
+        with _turn(upload, watch), own_words(upload):
             return _made(upload, network, wish, watch)
     finally:
         if upload.dropped.is_set():
@@ -223,7 +223,7 @@ def _turn(upload: Upload, watch: Watch) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _own_words(upload: Upload) -> Iterator[None]:
+def own_words(upload: Upload) -> Iterator[None]:
     """Leave the folders of this machine out of what is told; a job whose files are gone was dropped."""
     try:
         yield

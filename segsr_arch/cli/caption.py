@@ -5,14 +5,13 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import torch
-
 from segsr_arch.captions.budget import TokenBudget
 from segsr_arch.captions.captioner import load_captioner
 from segsr_arch.captions.captioning import CaptionOutcome, ImagePair, caption_images
 from segsr_arch.cli.arguments.kinds import conversion_of
 from segsr_arch.evaluation.image_folders import ImageFolder, match_folders
 from segsr_arch.files.text_files import make_folder
+from segsr_arch.scenes.network.devices import find_device
 
 MISSING = 1
 _NAMED = 3
@@ -53,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
         SegsrError: See :func:`~segsr_arch.captions.captioner.load_captioner` and
             :func:`~segsr_arch.captions.captioning.caption_images`.
     """
+    device = find_device(args.device)
     budget = TokenBudget(style=args.style)
     pairs, problems = _pairs(args)
     path = args.out or args.data / "captions.jsonl"
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
         prompt=args.prompt,
         most_tokens=args.tokens,
         cache_dir=args.cache_dir,
-        device=args.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        device=str(device),
     )
     outcome = caption_images(pairs, load, path, difference=args.difference, budget=budget, overwrite=args.overwrite)
     _report(outcome, path)

@@ -20,7 +20,7 @@ from segsr_arch.finetuning.start import Start, known_degradation, start_of_model
 from segsr_arch.finetuning.workplace import TuneWorkplace
 from segsr_arch.named_models import DEFAULT_NAME, DEFAULT_SCALE
 from segsr_arch.named_models.card import ModelCard
-from segsr_arch.named_models.folders import default_name, find_model, is_model
+from segsr_arch.named_models.folders import default_name, find_model, fix_folders, is_model
 from segsr_arch.preparation.fixed_degradation import FixedDegradation
 from segsr_arch.sources.image_names import portable_name
 from segsr_arch.training.precision import fast_precision
@@ -28,6 +28,7 @@ from segsr_arch.training.precision import fast_precision
 
 def run(args: argparse.Namespace) -> int:
     """Run the subcommand; returns 0."""
+    fix_folders()  # the training runs in the folder of the run
     start = _start(args)
     name = args.name or portable_name(f"{start.name}-{args.src.resolve().stem}")
     place = TuneWorkplace(args.out or FOLDER / name)

@@ -76,6 +76,14 @@ def import_entries(entries: Sequence[str], *, source: str) -> None:
     problems.raise_if_any(source)
 
 
+def imports_from_anywhere(opt: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Give ``imports:`` for an option file that lies elsewhere, files by absolute paths; empty if there are none."""
+    given = opt.get(KEY) or []
+    entries = [given] if isinstance(given, str) else given
+    files = {entry: Path(entry).expanduser() for entry in entries if Path(entry).suffix == ".py"}
+    return {KEY: [str(files[entry].absolute()) if entry in files else entry for entry in entries]} if entries else {}
+
+
 def imported_code(opt: Mapping[str, Any]) -> list[str]:
     """Say which files ``imports:`` of an option file has run, a line each, for the log of a run."""
     modules = [sys.modules[name] for name in find_modules(Problems(), opt).values() if name in sys.modules]

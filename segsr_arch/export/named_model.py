@@ -10,6 +10,7 @@ import torch
 import yaml
 from torch import Tensor, nn
 
+from segsr_arch.config.imports import imports_from_anywhere
 from segsr_arch.errors import ConfigError
 from segsr_arch.export.checkpoint import ExportedCheckpoint, inference_options, refuse_exported
 from segsr_arch.files.atomic import atomic_write
@@ -37,7 +38,8 @@ def export_named(
     """Write a trained network under a name: ``NAME.safetensors``, in float16, and ``NAME.yml`` with its card.
 
     A plain network stays as it was trained, and trainings may start with it. A guided one gets its form for inference,
-    in float32, with its vision-language model in it, and cannot be trained further.
+    in float32, with its vision-language model in it, and cannot be trained further. What ``imports:`` names stays where
+    it is: whoever uses a network of code of its own needs that code, and runs it.
 
     Args:
         network: Trained network; it stays as it is.
@@ -73,6 +75,7 @@ def export_named(
         network_options = inference_options(opt, precision="fp32", guided=True)
     adapted = {
         "name": name,
+        **imports_from_anywhere(opt),
         **{key: opt[key] for key in ("model_type", "scale", "num_gpu") if key in opt},
         "datasets": {},
         "network_g": network_options,

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from segsr_arch.errors import SegsrError
 from segsr_arch.export.training_record import training_record
 from segsr_arch.files.text_files import write_json, write_text
 from segsr_arch.finetuning.region import RULE, RegionOptions, cut_region, find_region
@@ -39,7 +40,7 @@ from segsr_arch.training.pace import STEPS, step_and_image_seconds
 _MARGIN = 1.25  # a step of the loop takes longer than the network alone: it reads images, and saves
 _LEAST_ITERATIONS = 10
 _PSNR = "psnr_y-crop"
-_TILES, _RESULTS = "tiles", "results"
+_TILES, _RESULTS, _PLACES = "tiles", "results", "places.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,23 +110,33 @@ def carry_out(order: Order, place: TuneWorkplace) -> None:
         step("Evaluate bicubic, before and after", "segsr_arch.cli.segsr", *arguments)
         place.note("compared", True)
     psnr = {kind: _psnr(order, place, kind) for kind in tests}
-    if "exported" not in place.done:
-        write_text(place.folder / "card.yml", write_options(_card(order, place, psnr), comment="Card of the result."))
+    card = write_options(_card(order, place, psnr), comment="Card of the result.")
+    if place.done.get("exported") != card:  # what people say of it may have changed
+        write_text(place.folder / "card.yml", card)
         place.note("exporting", True)  # from now on there may be a network of this name
         arguments = ("export", "-opt", tests["after"], "--format", "named", "--name", order.settings.name)
         step("Export it by its name", "segsr_arch.cli.segsr", *arguments, "--card", "card.yml")
-        place.note("exported", True)
+        place.note("exported", card)
     print(*_summary(order, place, psnr), sep="\n")
 
 
 def _make_images(order: Order, place: TuneWorkplace) -> None:
-    """Cut, divide and prepare the images."""
-    tiles = place.folder / _TILES
+    """Cut, divide and prepare the images; what is refused leaves nothing, and so binds nobody."""
+    made = [place.folder / name for name in (_TILES, DATA, _PLACES)]
+    try:
+        _cut_and_prepare(order, place, made[0])
+    except SegsrError:
+        for path in made:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        raise
+
+
+def _cut_and_prepare(order: Order, place: TuneWorkplace, tiles: Path) -> None:
     shutil.rmtree(tiles, ignore_errors=True)  # of a run that was interrupted here
     region = find_region(order.source, bands=order.bands, value_range=order.value_range, skip_unfit=order.skip_unfit)
     cut = cut_region(region, order.region, tiles)
     write_json(
-        place.folder / "places.json",
+        place.folder / _PLACES,
         {
             "rule": RULE,
             "rasters": {name: scene.path for name, scene in region.scenes.items()},
@@ -154,7 +165,9 @@ def _make_images(order: Order, place: TuneWorkplace) -> None:
     counts = {split: outcome.manifest["counts"][split]["by_scale"][f"x{order.start.scale}"] for split in ("train", VAL)}
     unfit = [f"left out: {line}" for line in region.left_out]
     words = [*cut.words(region, order.region), *unfit, f"LR images: {_degradation_words(order)}"]
-    place.note("images", {"words": words, **counts})
+    if order.value_range and region.depths == {True}:
+        words.append("--range has no effect: all files are of 8 bits")
+    place.note("images", {"words": words, "shallow": True in region.depths, "deep": False in region.depths, **counts})
     shutil.rmtree(tiles, ignore_errors=True)
 
 
@@ -198,10 +211,11 @@ def _psnr(order: Order, place: TuneWorkplace, kind: str) -> float:
 def _card(order: Order, place: TuneWorkplace, psnr: Mapping[str, float]) -> dict[str, Any]:
     """What is known of the result, and what people say of it."""
     base, images = order.start.card, place.done["images"]
+    reading = _reading(order, images)
     record = training_record(place.folder / "experiments" / order.settings.name / "models" / "net_g_latest.pth")
     known = {
         "title": f"{order.start.name}, fine-tuned on {order.settings.dataset}",
-        "use": f"images like those of {order.settings.dataset}{', with' * bool(_reading(order))}{_reading(order)}",
+        "use": f"images like those of {order.settings.dataset}{', with' * bool(reading)}{reading}",
         "trained_on": f"{images['train']} tiles of {order.settings.dataset}, split by place; LR images: "
         f"{_degradation_words(order)}; before, as {order.start.name}: {base.trained_on}",
         "training": f"{record.get('training', UNKNOWN)}; started with {order.start.name}",
@@ -218,10 +232,17 @@ def _card(order: Order, place: TuneWorkplace, psnr: Mapping[str, float]) -> dict
     return ModelCard.read({**known, **order.card}).stated()
 
 
-def _reading(order: Order) -> str:
+def _reading(order: Order, images: Mapping[str, Any]) -> str:
     """The arguments that segsr upscale needs to read such images as this training did."""
-    given = (("--bands", order.bands), ("--range", order.value_range))
-    return "".join(f" {name} {' '.join(f'{value:g}' for value in values)}" for name, values in given if values)
+    given = (
+        ("--bands", order.bands, ""),
+        ("--range", images.get("deep", True) and order.value_range, " (not for 8 bits)"),
+    )
+    return "".join(
+        f" {name} {' '.join(f'{value:g}' for value in values)}{but * images.get('shallow', False)}"
+        for name, values, but in given
+        if values
+    )
 
 
 def _summary(order: Order, place: TuneWorkplace, psnr: Mapping[str, float]) -> list[str]:
@@ -244,5 +265,6 @@ def _summary(order: Order, place: TuneWorkplace, psnr: Mapping[str, float]) -> l
         *lines,
         f"Report:   {place.folder / _RESULTS / 'report.html'}",
         f"Pictures: {place.folder / _RESULTS / 'figures'}",
-        f"Network:  segsr upscale SRC DST --model {name}{_reading(order)} (segsr models {name} shows its card)",
+        f"Network:  segsr upscale SRC DST --model {name}{_reading(order, images)}",
+        f"Card:     segsr models {name}",
     ]

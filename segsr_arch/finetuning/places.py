@@ -6,7 +6,8 @@ validation: one tile's side within its raster, and what overlaps it on the groun
 """
 
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from segsr_arch.preparation.splits import seeded_order
@@ -14,10 +15,11 @@ from segsr_arch.windows import Window
 
 LEAST_TRAIN, LEAST_VAL = 8, 2
 _BLOCK_SIDE = 4  # tiles of a block along one axis, at most
+_NAMES_OF_PARTS = (re.compile(r"(.+)_\d+_\d+"), re.compile(r"(.+)_block_\d+_\d+"))  # as below
 _ROUNDING = 1e-9  # degrees: neighbours that share an edge do not overlap
 
 Box = tuple[float, float, float, float]
-"""West, south, east and north in degrees."""
+"""West, south, east and north in degrees; east is not less than west, and so beyond 180 across that meridian."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +71,15 @@ class Division:
     unseen: int
 
 
-def blocks_of(source: str, height: int, width: int, *, tile: int, least: int, val: float) -> list[Block]:
+def names_like_parts(names: Collection[str]) -> set[str]:
+    """Find what a raster must not be called, or one of its tiles or blocks would have one of these names."""
+    found = (pattern.fullmatch(name) for name in names for pattern in _NAMES_OF_PARTS)
+    return {match[1] for match in found if match is not None}
+
+
+def blocks_of(
+    source: str, height: int, width: int, *, tile: int, least: int, val: float, label: str | None = None
+) -> list[Block]:
     """Cut a raster into blocks of tiles; one of at most two tiles along each side is one tile as it is.
 
     Args:
@@ -79,10 +89,12 @@ def blocks_of(source: str, height: int, width: int, *, tile: int, least: int, va
         tile: Side of a tile in pixels.
         least: Least side of a tile at the right or the lower edge; what is narrower is left out.
         val: Share of the tiles that is for validation: about one block, if the raster is small.
+        label: What its tiles are called by, if not by its name.
 
     Returns:
         The blocks; none if the raster is smaller than ``least``.
     """
+    label = label or source
     if min(height, width) < least:
         return []
     if max(height, width) <= 2 * tile:
@@ -102,9 +114,9 @@ def blocks_of(source: str, height: int, width: int, *, tile: int, least: int, va
             first, last = windows[0], windows[-1]
             blocks.append(
                 Block(
-                    name=f"{source}_block_{first.top}_{first.left}",
+                    name=f"{label}_block_{first.top}_{first.left}",
                     tiles=tuple(
-                        Tile(name=f"{source}_{each.top}_{each.left}", source=source, window=each) for each in windows
+                        Tile(name=f"{label}_{each.top}_{each.left}", source=source, window=each) for each in windows
                     ),
                     window=Window(
                         top=first.top,
@@ -193,7 +205,7 @@ def _is_near(
         if block.tiles[0].source == tile.source:
             if _overlap(_as_box(tile.window, 0), _as_box(block.window, block.margin)):
                 return True
-        elif box is not None and ground is not None and _overlap(ground, box):
+        elif box is not None and ground is not None and _meet(ground, box):
             return True
     return False
 
@@ -204,3 +216,9 @@ def _as_box(window: Window, margin: int) -> Box:
 
 def _overlap(one: Box, other: Box) -> bool:
     return all(max(one[axis], other[axis]) < min(one[axis + 2], other[axis + 2]) - _ROUNDING for axis in (0, 1))
+
+
+def _meet(one: Box, other: Box) -> bool:
+    """Whether two boxes in degrees overlap, however often they count the earth around."""
+    west, south, east, north = one
+    return any(_overlap((west + turn, south, east + turn, north), other) for turn in (-360, 0, 360))

@@ -9,16 +9,27 @@ from pathlib import Path
 import cv2
 import numpy as np
 from affine import Affine
-from rasterio.errors import RasterioError
-from rasterio.warp import transform_bounds
+from rasterio.crs import CRS
+from rasterio.errors import CRSError
 
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.files.atomic import atomic_write
-from segsr_arch.finetuning.places import LEAST_TRAIN, LEAST_VAL, Block, Box, Division, Tile, blocks_of, divide
+from segsr_arch.finetuning.places import (
+    LEAST_TRAIN,
+    LEAST_VAL,
+    Block,
+    Box,
+    Division,
+    Tile,
+    blocks_of,
+    divide,
+    names_like_parts,
+)
 from segsr_arch.running.progress import progress
 from segsr_arch.scenes.many.source_names import is_raster
 from segsr_arch.scenes.source.description import describe_scene
 from segsr_arch.scenes.source.reader import SceneReader
+from segsr_arch.scenes.source.regions import transformed_bounds
 from segsr_arch.scenes.source.scene import Scene
 from segsr_arch.sources.folder_walk import walk
 from segsr_arch.sources.image_names import image_name, name_digest, portable_name
@@ -31,8 +42,9 @@ RULE = (
 """How training and validation are told apart."""
 _FLAT = 2.0  # grey levels of standard deviation in the liveliest band
 _BLANK = 0.05  # share of pixels that are wholly black or white: borders that the file does not call no-data
+_SHALLOW = "uint8"
 _SHOWN = 20
-_WORLD = "EPSG:4326"
+_WORLD = CRS.from_epsg(4326)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +81,11 @@ class Region:
     path: Path
     scenes: dict[str, Scene]
     left_out: tuple[str, ...] = ()
+
+    @property
+    def depths(self) -> set[bool]:
+        """Whether its files are of 8 bits, which no range is for: one answer, or both."""
+        return {scene.dtype == _SHALLOW for scene in self.scenes.values()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +176,7 @@ def _described(file: Path, bands: Sequence[int] | None, value_range: Sequence[fl
     """
     scene = describe_scene(file, bands=bands, rest="drop") if value_range is None else _ranged(file, bands, value_range)
     origins = {scene.radiometry.origins[band] for band in scene.network_bands}
-    if scene.dtype not in ("uint8", "float32") and origins == {"type"}:
+    if scene.dtype not in (_SHALLOW, "float32") and origins == {"type"}:
         hints = [note for note in scene.notes if "--range" in note]
         raise DataError(
             f"{file}: its values are {scene.dtype}, and the network is trained on 8 bits; state the values that become "
@@ -170,7 +187,7 @@ def _described(file: Path, bands: Sequence[int] | None, value_range: Sequence[fl
 
 def _ranged(file: Path, bands: Sequence[int] | None, value_range: Sequence[float]) -> Scene:
     scene = describe_scene(file, bands=bands, rest="drop", value_range=value_range)
-    return describe_scene(file, bands=bands, rest="drop") if scene.dtype == "uint8" else scene
+    return describe_scene(file, bands=bands, rest="drop") if scene.dtype == _SHALLOW else scene
 
 
 def cut_region(region: Region, options: RegionOptions, folder: Path) -> CutRegion:
@@ -187,8 +204,11 @@ def cut_region(region: Region, options: RegionOptions, folder: Path) -> CutRegio
     """
     blocks: list[Block] = []
     too_small = 0
+    sizes = {"tile": options.tile, "least": options.least}
+    not_to_be = names_like_parts(region.scenes)
     for name, scene in region.scenes.items():
-        found = blocks_of(name, scene.height, scene.width, tile=options.tile, least=options.least, val=options.val)
+        label = f"{name}-{name_digest(scene.path)}" if name in not_to_be else name
+        found = blocks_of(name, scene.height, scene.width, **sizes, val=options.val, label=label)
         blocks += found
         too_small += not found
     reasons: Counter[str] = Counter()
@@ -257,14 +277,14 @@ def _write(path: Path, pixels: np.ndarray) -> None:
 
 
 def _on_ground(scene: Scene, window: Window) -> Box | None:
-    """The box around a window in degrees; ``None`` without georeference."""
+    """The box around a window in degrees; ``None`` without a place on the earth. Its east may be beyond 180."""
     crs, transform = scene.metadata.crs, scene.metadata.transform
     if crs is None or transform is None or transform == Affine.identity():
         return None
     corners = [transform * (x, y) for x in (window.left, window.right) for y in (window.top, window.bottom)]
     across, up = zip(*corners, strict=True)
     try:
-        west, south, east, north = transform_bounds(crs, _WORLD, min(across), min(up), max(across), max(up))
-    except RasterioError:
+        west, south, east, north = transformed_bounds(crs, _WORLD, (min(across), min(up), max(across), max(up)))
+    except (CRSError, ValueError):
         return None
-    return west, south, east, north
+    return west, south, east + 360 * (east < west), north

@@ -44,6 +44,7 @@ class TuneSettings:
 def _head(name: str, start: Start, settings: TuneSettings) -> dict[str, Any]:
     return {
         "name": name,
+        **start.imports,
         "model_type": "SeGSRModel",
         "scale": start.scale,
         "num_gpu": settings.num_gpu,

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from segsr_arch.config.imports import KEY as IMPORTS
+from segsr_arch.config.imports import import_entries, imports_from_anywhere
 from segsr_arch.config.overrides import apply_overrides
 from segsr_arch.config.yaml_file import read_options
 from segsr_arch.degradations.named_chains import BICUBIC
@@ -31,6 +33,7 @@ class Start:
         path: ``path`` of its options, seen from anywhere.
         digest: SHA-256 of its weights.
         card: What is known of it.
+        imports: ``imports:`` of its options, seen from anywhere; empty if there are none.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Start:
     path: Mapping[str, Any]
     digest: str
     card: ModelCard
+    imports: Mapping[str, Any]
 
     @property
     def weights(self) -> str:
@@ -101,6 +105,8 @@ def _start(name: str, opt: Mapping[str, Any], weights: Path, card: ModelCard) ->
             raise ConfigError(
                 f"{name}: its network takes {network[key]} bands ({key}), and images are prepared as RGB, three."
             )
+    imports = imports_from_anywhere(opt)
+    import_entries(imports.get(IMPORTS, ()), source=name)
     given = opt["path"]["pretrain_network_g"]
     path = {
         "pretrain_network_g": given if str(given).startswith(SCHEME) else str(weights),
@@ -114,6 +120,7 @@ def _start(name: str, opt: Mapping[str, Any], weights: Path, card: ModelCard) ->
         path=path,
         digest=file_digest(weights),
         card=card,
+        imports=imports,
     )
 
 

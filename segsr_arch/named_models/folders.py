@@ -54,6 +54,15 @@ def model_folders() -> list[Path]:
     return [*given, own_folder(), _OWN]
 
 
+def fix_folders() -> None:
+    """Let ``SEGSR_MODELS`` name the same folders from everywhere, for commands that are started in another one."""
+    given = os.environ.get(VARIABLE)
+    if given:
+        os.environ[VARIABLE] = os.pathsep.join(
+            os.path.abspath(Path(each).expanduser()) for each in given.split(os.pathsep) if each
+        )
+
+
 def find_models() -> tuple[list[NamedModel], list[str]]:
     """Find all models.
 

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 
 from tqdm import tqdm
 
-from segsr_arch.errors import DataError, SaveError, SegsrError
+from segsr_arch.errors import DataError, SegsrError
 from segsr_arch.evaluation.figures.style import save_figure
 from segsr_arch.reproduction.class_figure import draw_classes
+from segsr_arch.reproduction.class_values import image_counts
 from segsr_arch.reproduction.execution import Executor, Slot
 from segsr_arch.reproduction.outcome import PSNR, SSIM, Measured, Outcome, collect
 from segsr_arch.reproduction.plan import Plan, Run
@@ -93,7 +94,7 @@ class _Watch:
             return
         try:
             write_table(collect(self._plan, self._place, failed=self.failed), self._place, self._data)
-        except SaveError as error:  # at the end it is written again, and told
+        except SegsrError as error:  # at the end it is written again, and told
             tqdm.write(f"the table is not written yet: {error}", file=sys.stderr)
         self._next_table = time.monotonic() + (time.monotonic() - start) / _WRITING_SHARE
 
@@ -106,7 +107,7 @@ def write_table(outcome: Outcome, place: Workplace, data: PreparedData) -> list:
     """
     paths = write_outcome(place.folder, outcome, data)
     if any(row.values for row in outcome.rows):
-        draw = draw_classes if outcome.plan.table.by_class else draw_outcome
+        draw = draw_classes if outcome.plan.table.by_class and any(image_counts(outcome).values()) else draw_outcome
         paths += save_figure(draw(outcome), place.folder / table_name(outcome.plan))
     return paths
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from segsr_arch.app.desk import Desk
 from segsr_arch.app.facts import facts_of
 from segsr_arch.app.jobs import StoppedError, Wish, carry_out, with_bands, with_range
 from segsr_arch.app.networks import load_offered
@@ -53,6 +54,33 @@ def test_what_comes_with_the_package_and_bicubic_are_offered_whatever_was_named(
     assert not any(network.samples or network.reads_captions or network.guided for network in offered.values())
     assert offered[BICUBIC].description == "bicubic:2: enlarges 2 times."
     assert list(load_offered([], [BICUBIC, "bicubic:3"])) == [BICUBIC, "bicubic:3", *shipped, "bicubic:4"]
+
+
+def test_what_is_looked_at_while_pictures_are_drawn_is_what_was_just_made(visits, offered, tmp_path):
+    desk = Desk("a", visits=visits, offered=offered, most_megapixels=1)
+    desk.take(write_image(tmp_path / "field.png", make_image(0, 12, 20)))
+    desk.enlarge(BICUBIC, Wish(), watch=lambda _share, _what: None)
+    looked = []
+
+    def look(_share, what):
+        if what == "drawing pictures":
+            looked.append(desk.look(zoom=4, side="bicubic"))
+
+    desk.enlarge(BICUBIC, Wish(), watch=look)
+    assert len(looked) == 1 and looked[0] is not None
+
+
+def test_an_image_that_was_replaced_while_pictures_are_drawn_is_not_looked_at(visits, offered, tmp_path):
+    desk = Desk("a", visits=visits, offered=offered, most_megapixels=1)
+    desk.take(write_image(tmp_path / "field.png", make_image(0, 12, 20)))
+
+    def replace(_share, what):
+        if what == "drawing pictures":
+            desk.take(write_image(tmp_path / "other.png", make_image(1, 12, 20)))
+
+    with pytest.raises(StoppedError):
+        desk.enlarge(BICUBIC, Wish(), watch=replace)
+    assert desk.look(zoom=4, side="bicubic") is None
 
 
 def test_a_geotiff_becomes_what_segsr_upscale_makes_of_it(visits, offered, tmp_path):

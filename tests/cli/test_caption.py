@@ -69,6 +69,7 @@ def test_missing_weights_are_told_before_an_image_is_read(data, tmp_path, capsys
         (("--style", "very " * 80, "--model", "m"), ConfigError, "the style words .* tokens long"),
         (("--gt", "train/GT", "--model", "m"), DataError, "--gt .*train/GT: no such folder"),
         (("--model", "coca_ViT-B-32"), ConfigError, "needs --pretrained"),
+        (("--device", "gpu", "--model", "m"), ConfigError, "--device: 'gpu' is not known; use cpu, cuda or cuda:1"),
         (
             ("--model", "coca_ViT-B-32", "--pretrained", "laion"),
             WeightsError,

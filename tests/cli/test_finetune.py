@@ -1,6 +1,7 @@
 """``segsr finetune``: what it refuses at once, what it writes, and how it goes on."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -174,7 +175,7 @@ def test_a_network_is_trained_compared_and_named(here, capsys):
     asked += ["--bands", 1, 2, 3]
     assert finetune(*asked) == 0
     said = capsys.readouterr().out
-    assert "segsr upscale SRC DST --model farms-x2 --bands 1 2 3 (segsr models" in said
+    assert "segsr upscale SRC DST --model farms-x2 --bands 1 2 3\nCard:     segsr models farms-x2\n" in said
     psnr = {
         label: float(line.split()[1])
         for line in said.splitlines()
@@ -198,6 +199,9 @@ def test_a_network_is_trained_compared_and_named(here, capsys):
     assert finetune(*asked) == 0  # nothing is done again
     again = capsys.readouterr().out
     assert "== " not in again and "farms-x2 is +" in again
+    (here / "card.yml").write_text("licence: CC-BY-4.0\n")
+    assert finetune(*asked) == 0 and find_model("farms-x2").card.licence == "CC-BY-4.0"
+    assert capsys.readouterr().out.count("== ") == 1
 
 
 def test_a_run_that_was_refused_does_not_stand_in_the_way_of_its_remedy(here, capsys):
@@ -206,5 +210,37 @@ def test_a_run_that_was_refused_does_not_stand_in_the_way_of_its_remedy(here, ca
     assert finetune(*asked) == 2
     assert "leave them out with --skip-unfit" in capsys.readouterr().err
     (here / "farms/scene.tif").unlink()
-    assert finetune(*asked, "--skip-unfit", "--val", 0.9999) != 0
-    assert "holds another run" not in capsys.readouterr().err
+    for share in (0.9999, 0.9998):  # the first refusal comes after tiles were cut
+        assert finetune(*asked, "--skip-unfit", "--val", share) == 2
+        said = capsys.readouterr().err
+        assert "are too few" in said and "holds another run" not in said
+    assert {path.name for path in (here / "finetuned/farms-x2").iterdir()} <= {"finetune.json", ".lock"}
+
+
+def test_a_range_for_files_of_8_bits_alone_is_said_to_do_nothing(here, capsys, interrupted):
+    assert finetune("--model", "tiny", "--iterations", 4, "--range", 0, 3000) == 130
+    assert "--range has no effect: all files are of 8 bits" in capsys.readouterr().out
+
+
+def test_models_named_by_a_relative_path_are_found_in_the_folder_of_the_run_as_well(here, monkeypatch, interrupted):
+    monkeypatch.setenv("SEGSR_MODELS", os.pathsep.join(("theirs", str(here / "more"))))
+    own_folder().rename(here / "theirs")
+    assert finetune("--model", "tiny", "--iterations", 4) == 130
+    assert os.environ["SEGSR_MODELS"] == os.pathsep.join((str(here / "theirs"), str(here / "more")))
+
+
+def test_code_of_ones_own_is_imported_before_anything_is_cut_and_named_in_the_options(here, capsys, interrupted):
+    (here / "tuned_net.py").write_text(
+        "from basicsr.archs.edsr_arch import EDSR\nfrom basicsr.utils.registry import ARCH_REGISTRY\n\n\n"
+        "@ARCH_REGISTRY.register()\nclass TunedNet(EDSR):\n    pass\n"
+    )
+    weights = find_model("tiny").weights
+    content = {"name": "mine", "model_type": "SeGSRModel", "scale": 2, "network_g": {**NETWORK, "type": "TunedNet"}}
+    content |= {"path": {"pretrain_network_g": str(weights)}, "imports": ["tuned_net.py"]}
+    (here / "mine.yml").write_text(yaml.safe_dump(content))
+    assert main(["finetune", "farms", *SMALL, "-opt", "mine.yml", "--iterations", "4"]) == 130
+    opt = yaml.safe_load((here / "finetuned/mine-farms/options/train.yml").read_text())
+    assert opt["imports"] == [str(here / "tuned_net.py")]
+    (here / "mine.yml").write_text(yaml.safe_dump(content | {"imports": ["gone.py"]}))
+    assert main(["finetune", "farms", *SMALL, "-opt", "mine.yml", "--out", "other"]) == 2
+    assert "gone.py: there is no such file" in capsys.readouterr().err and not (here / "other").exists()

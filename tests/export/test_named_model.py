@@ -44,6 +44,21 @@ def export(options, *arguments):
     return main(["export", "-opt", str(options), "--format", "named", *arguments])
 
 
+def test_a_network_of_ones_own_code_keeps_the_place_of_that_code(plain, here):
+    (here / "named_net.py").write_text(
+        "from basicsr.archs.edsr_arch import EDSR\nfrom basicsr.utils.registry import ARCH_REGISTRY\n\n\n"
+        "@ARCH_REGISTRY.register()\nclass NamedNet(EDSR):\n    pass\n"
+    )
+    content = yaml.safe_load(plain.read_text()) | {
+        "imports": ["named_net.py"],
+        "network_g": {**EDSR, "type": "NamedNet"},
+    }
+    plain.write_text(yaml.safe_dump(content))
+    assert export(plain, "--name", "mine-x2") == 0
+    assert yaml.safe_load(find_model("mine-x2").options.read_text())["imports"] == [str(here / "named_net.py")]
+    assert load_trained(find_model("mine-x2").options, device="cpu", reads_data=False) is not None
+
+
 def test_a_plain_network_gets_a_name_and_may_be_trained_further(plain, here, capsys):
     (here / "card.yml").write_text("title: A small network\nlimits: made up\n")
     assert export(plain, "--name", "small-x2", "--card", "card.yml") == 0

@@ -77,6 +77,19 @@ def test_what_another_raster_shows_of_a_place_of_validation_is_not_trained_on():
     assert len(apart.train) > len(found.train)
 
 
+def test_the_180th_meridian_hides_no_place_of_validation():
+    """The same ground twice, counted from the other side the second time."""
+    turned = {"a": 0.0, "b": -360.0}
+
+    def on_ground(name, window):
+        west = 179.9 + turned[name]
+        return west + window.left / 1000, 0.0, west + window.right / 1000, 0.0 + 1
+
+    found = divided([*cut("a", 6 * TILE, 6 * TILE), *cut("b", 6 * TILE, 6 * TILE)], on_ground=on_ground)
+    others = [(one, other) for one in found.train for other in found.val if one.source != other.source]
+    assert others and all(one.window.left != other.window.left for one, other in others)
+
+
 def test_a_block_of_which_nothing_can_be_used_is_no_place_of_validation():
     blocks = cut("a", 16 * TILE, 16 * TILE)
     usable = lambda split, tile: tile.window.left >= 8 * TILE  # noqa: E731

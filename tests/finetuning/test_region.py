@@ -5,6 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from affine import Affine
 from rasterio.enums import ColorInterp
 
 from segsr_arch.errors import DataError
@@ -100,6 +101,35 @@ def test_bands_and_range_make_deep_rasters_fit_and_leave_8_bits_as_they_are(tmp_
         source = (deep if tile.source == "deep" else shallow)[[2, 1, 0], rows, columns].astype(float)
         wanted = np.rint(np.clip(source / 2000, 0, 1) * 255) if tile.source == "deep" else source
         assert np.abs(found[tile.name].transpose(2, 0, 1) - wanted).max() <= (tile.source == "deep")
+
+
+def test_the_same_ground_across_the_180th_meridian_is_not_seen_from_both_sides(tmp_path):
+    across = Affine.translation(3_339_584 - 1280, 1280) * Affine.scale(10, -10)  # of which 180 degrees are the middle
+    for name in ("one", "two"):
+        write_raster(tmp_path / f"in/{name}.tif", lively(256, 256), crs="EPSG:3832", transform=across)
+    cut = cut_region(find(tmp_path / "in"), OPTIONS, tmp_path / "tiles")
+    places = {tile.window for tile in cut.division.val}
+    assert len(cut.division.train) >= 8 and places.isdisjoint(tile.window for tile in cut.division.train)
+
+
+def test_a_raster_in_a_system_of_its_own_lies_nowhere(tmp_path, capfd):
+    local = 'LOCAL_CS["Local Coordinates (m)",UNIT["metre",1]]'
+    for name in ("one", "two"):
+        write_raster(tmp_path / f"in/{name}.tif", lively(256, 256), crs=local)
+    cut = cut_region(find(tmp_path / "in"), OPTIONS, tmp_path / "tiles")
+    assert {tile.source for tile in cut.division.train} == {"one", "two"}
+    assert "ERROR" not in capfd.readouterr().err
+
+
+def test_tiles_and_small_images_of_one_name_are_told_apart(tmp_path):
+    write_raster(tmp_path / "in/scene.tif", lively(160, 160))
+    for row in range(0, 160, 32):
+        for column in range(0, 160, 32):
+            write_image(tmp_path / f"in/scene_{row}_{column}.png", make_image(row + column, 40, 40))
+    cut = cut_region(find(tmp_path / "in"), OPTIONS, tmp_path / "tiles")
+    tiles = [*cut.division.train, *cut.division.val]
+    assert len(tiles) + cut.division.near == 50 and len({tile.name for tile in tiles}) == len(tiles)
+    assert len(tiles_in(tmp_path / "tiles")) == len(tiles)
 
 
 def test_grey_images_are_three_equal_bands(tmp_path):

@@ -45,6 +45,13 @@ def test_a_class_is_the_mean_over_its_images_over_seeds(place):
     assert (counts["river"], counts["farm"], counts["beach"]) == (2, 1, 0)
 
 
+def test_images_of_no_class_make_a_table_and_a_figure_without_classes(place):
+    plan = make_plan(make_table("table3"), make_settings(), seeds=[0], rows=[1])
+    leave_run(place, plan.rows[0].runs[0], [20.0, 21.0], classes=("",))
+    paths = write_table(collect(plan, place), place, None)
+    assert {path.suffix for path in paths} >= {".md", ".png"} and all(path.is_file() for path in paths)
+
+
 def test_the_papers_values_stand_beside_ours_and_the_best_are_marked(place):
     table = class_table(make(place), PSNR)
     assert table.headers == ("class", "images", "HAT, paper", "HAT", "SeG-SR, paper", "SeG-SR")

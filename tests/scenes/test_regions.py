@@ -144,6 +144,16 @@ def test_a_coordinate_reference_system_that_is_not_known_is_refused(north_up):
         region_of(north_up, bounds=(0, 0, 1, 1), bounds_crs="mars")
 
 
+LOCAL = 'LOCAL_CS["Local Coordinates (m)",UNIT["metre",1]]'
+
+
+def test_a_raster_in_a_system_of_its_own_has_no_bounds_in_degrees(tmp_path, capfd):
+    path = write_raster(tmp_path / "s.tif", PIXELS, crs=LOCAL)
+    with pytest.raises(ConfigError, match=r"^--bounds 0 0 1 1 in EPSG:4326 cannot be transformed to "):
+        describe_scene(path, bounds=(0, 0, 1, 1), bounds_crs="EPSG:4326")
+    assert "ERROR" not in capfd.readouterr().err, "GDAL's own words are for nobody"
+
+
 def test_metres_that_are_said_to_be_degrees_are_refused(north_up):
     with pytest.raises(ConfigError, match=r"these are no coordinates in EPSG:4326 that have a place in EPSG:32633$"):
         region_of(north_up, bounds=(500_000, 4_999_900, 500_100, 5_000_000), bounds_crs="EPSG:4326")

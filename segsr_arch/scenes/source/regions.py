@@ -3,7 +3,9 @@
 import math
 from collections.abc import Sequence
 
+import rasterio
 from affine import Affine
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from rasterio.io import DatasetReader
@@ -101,9 +103,36 @@ def _in_raster(dataset: DatasetReader, bounds: tuple[float, ...], bounds_crs: st
             f"coordinates, or --window"
         )
     try:
-        inside = tuple(float(each) for each in transform_bounds(crs, dataset.crs, *bounds, densify_pts=_STEPS))
-    except RasterioError as error:
+        return transformed_bounds(crs, dataset.crs, bounds)
+    except CRSError as error:
         raise ConfigError(f"{asked} in {bounds_crs} cannot be transformed to {dataset.crs}") from error
+    except ValueError as error:
+        raise ConfigError(
+            f"{asked}: these are no coordinates in {bounds_crs} that have a place in {dataset.crs}"
+        ) from error
+
+
+def transformed_bounds(source: CRS, target: CRS, bounds: Sequence[float]) -> tuple[float, float, float, float]:
+    """Transform a box; its edges may be curves there, and the box around them is given.
+
+    Args:
+        source: Coordinate reference system of the box.
+        target: That of the result.
+        bounds: West, south, east and north.
+
+    Returns:
+        West, south, east and north; in degrees, east is less than west where the box lies across the 180th meridian.
+
+    Raises:
+        CRSError: If there is no way from one system to the other: a local one, or one of another planet.
+        ValueError: If the box has no place there.
+    """
+    try:
+        with rasterio.Env():  # else GDAL prints pages
+            inside = transform_bounds(source, target, *bounds, densify_pts=_STEPS)
+    except (RasterioError, CPLE_BaseError) as error:  # rasterio passes on some of GDAL's errors as they are
+        raise CRSError(str(error)) from error
     if not all(map(math.isfinite, inside)):
-        raise ConfigError(f"{asked}: these are no coordinates in {bounds_crs} that have a place in {dataset.crs}")
-    return inside
+        raise ValueError(f"{inside}: no place")
+    west, south, east, north = map(float, inside)
+    return west, south, east, north
