@@ -49,9 +49,7 @@ def step_and_image_seconds(
     """
     with _threads(threads), errors_only("segsr_arch.semantics"):
         try:
-            network = build_base(opt["network_g"]).to(device).train()
-            with costing(network):
-                return _time_steps(network, opt, device, step_done), _time_image(network, lr_size, device)
+            return _timed(opt, device, lr_size, step_done)
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
@@ -59,6 +57,17 @@ def step_and_image_seconds(
                 f"{device} has not enough memory for one step of training; take another device, or leave this network "
                 f"out."
             ) from error
+        finally:
+            if device.type == "cuda":
+                torch.cuda.empty_cache()  # trainings are other processes
+
+
+def _timed(
+    opt: Mapping[str, Any], device: torch.device, lr_size: tuple[int, int], step_done: Callable[[int], None]
+) -> tuple[float, float]:
+    network = build_base(opt["network_g"]).to(device).train()
+    with costing(network):
+        return _time_steps(network, opt, device, step_done), _time_image(network, lr_size, device)
 
 
 @contextlib.contextmanager
