@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import functools
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -51,7 +52,9 @@ def given_options(args: argparse.Namespace) -> dict[str, Any]:
     """
     given = {field.name: getattr(args, field.name, None) for field in dataclasses.fields(UpscaleOptions)}
     options = {name: value for name, value in given.items() if value is not None}
-    UpscaleOptions(**options)
+    # What is not given of tile and overlap is the network's to say, and checked when that is known.
+    unknown = {"overlap": 0} if "tile" in options else {"tile": sys.maxsize}
+    UpscaleOptions(**{**unknown, **options})
     return options
 
 

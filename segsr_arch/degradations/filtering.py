@@ -5,10 +5,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
+from segsr_arch.compat.opencv_limits import MOST_BANDS
 from segsr_arch.windows import WindowGrid
 
 _BORDER = cv2.BORDER_REFLECT_101
-_MOST_BANDS = 128  # that OpenCV takes at once
 _NEGLIGIBLE = 1e-7  # part of a kernel's sum
 # Larger images are transformed piece by piece: a piece stays in the cache, and a kernel of 21 makes 320 of it, whose
 # Fourier transform is fast.
@@ -29,9 +29,9 @@ def blurred(image: NDArray[np.float32], kernel: NDArray[np.float64]) -> NDArray[
     Returns:
         (H, W, C), within 1e-6 of the image's largest value of the exact sums.
     """
-    if image.shape[2] > _MOST_BANDS:
-        groups = range(0, image.shape[2], _MOST_BANDS)
-        return np.concatenate([blurred(image[..., first : first + _MOST_BANDS], kernel) for first in groups], axis=2)
+    if image.shape[2] > MOST_BANDS:
+        groups = range(0, image.shape[2], MOST_BANDS)
+        return np.concatenate([blurred(image[..., first : first + MOST_BANDS], kernel) for first in groups], axis=2)
     column, row = kernel.sum(axis=1), kernel.sum(axis=0)
     if np.abs(kernel - np.outer(column, row)).sum() <= _NEGLIGIBLE:
         return np.asarray(cv2.sepFilter2D(image, -1, row, column, borderType=_BORDER)).reshape(image.shape)

@@ -81,7 +81,7 @@ def _image_path(opt: Mapping[str, Any], dataset_name: str, name: str, current_it
     """Where BasicSR writes the SR image: by image while training, by data set in a test."""
     folder = Path(opt["path"]["visualization"])
     if opt["is_train"]:
-        return folder / name / f"{name}_{current_iter}.png"
+        return folder / name / f"{Path(name).name}_{current_iter}.png"
     return folder / dataset_name / f"{name}_{opt['val'].get('suffix') or opt['name']}.png"
 
 
@@ -140,7 +140,8 @@ def validate(
             if show is not None and opt["rank"] == 0:
                 show(count, name, tensors)
             model.lq = model.output = model.gt = None
-            sr_path = _image_path(opt, dataset_name, stem, current_iter) if save_img and not unmeasured else None
+            file_name = name if "/" in name else stem  # BasicSR's, which tells images of several folders not apart
+            sr_path = _image_path(opt, dataset_name, file_name, current_iter) if save_img and not unmeasured else None
             if sr_path is not None:
                 imwrite(images["img"], str(sr_path))
             values, features, problems = ({}, {}, unmeasured) if unmeasured else _measure(images, metric_options)

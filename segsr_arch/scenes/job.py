@@ -104,7 +104,7 @@ def _marked(metadata: SceneMetadata, job: SceneJob) -> SceneMetadata:
 def _of_spread(metadata: SceneMetadata, job: SceneJob) -> SceneMetadata:
     """What is said of the spread: it lies where the scene does."""
     band = BandMetadata(description=f"spread of {job.model.name}", nodata=float("nan"))
-    return dataclasses.replace(metadata, bands=(band,), tags={}, has_mask=False)
+    return dataclasses.replace(metadata, bands=(band,), tags={}, has_mask=False, single_masks=False)
 
 
 def prepare_job(src: str | os.PathLike[str], model: Any, options: UpscaleOptions) -> SceneJob:

@@ -34,10 +34,30 @@ def write_maps(job: SceneJob, path: str | os.PathLike[str], *, shown: bool = Fal
     """
     scene, options = job.scene, job.options
     model = maps_model(job.model)
-    layout = SceneLayout(
-        height=scene.height, width=scene.width, scale=1, tile=options.tile, overlap=options.overlap, halo=0
-    )
-    bands = tuple(BandMetadata(description=name, nodata=float("nan")) for name in model.names)
+    layout = _layout(job)
+    with (
+        maps_store(job, path) as store,
+        contextlib.closing(SceneTiles(scene)) as around,
+        SceneReader(scene) as reader,
+    ):
+        if store.done:
+            return
+        ready = model.for_scene(around.read, height=scene.height, width=scene.width)
+        finish = _Masked(scene, layout, reader)
+        channels = len(model.names)
+        run_steps(scene, ready, layout, store, finish, channels=channels, batch=options.batch, shown=shown)
+        store.finish({})
+
+
+def maps_store(job: SceneJob, path: str | os.PathLike[str]) -> SceneStore:
+    """Describe what :func:`write_maps` writes; nothing is touched.
+
+    Raises:
+        ConfigError: If the network has no maps, or they cannot be written there.
+    """
+    scene, options, layout = job.scene, job.options, _layout(job)
+    names = maps_model(job.model).names
+    bands = tuple(BandMetadata(description=name, nodata=float("nan")) for name in names)
     spec = RasterSpec(
         height=scene.height,
         width=scene.width,
@@ -46,20 +66,17 @@ def write_maps(job: SceneJob, path: str | os.PathLike[str], *, shown: bool = Fal
         block=layout.block,
         compress=options.compress,
         cog=options.cog,
-        metadata=dataclasses.replace(scene.metadata, bands=bands, tags={}, has_mask=False),
+        metadata=dataclasses.replace(scene.metadata, bands=bands, tags={}, has_mask=False, single_masks=False),
     )
-    identity = {**job.identity, "maps": list(model.names)}
-    with (
-        SceneStore(path, [spec], identity=identity, overwrite=options.overwrite, sources=[scene.path]) as store,
-        contextlib.closing(SceneTiles(scene)) as around,
-        SceneReader(scene) as reader,
-    ):
-        if store.done:
-            return
-        ready = model.for_scene(around.read, height=scene.height, width=scene.width)
-        finish = _Masked(scene, layout, reader)
-        run_steps(scene, ready, layout, store, finish, channels=len(bands), batch=options.batch, shown=shown)
-        store.finish({})
+    identity = {**job.identity, "maps": list(names)}
+    return SceneStore(path, [spec], identity=identity, overwrite=options.overwrite, sources=[scene.path])
+
+
+def _layout(job: SceneJob) -> SceneLayout:
+    scene, options = job.scene, job.options
+    return SceneLayout(
+        height=scene.height, width=scene.width, scale=1, tile=options.tile, overlap=options.overlap, halo=0
+    )
 
 
 class _Masked:

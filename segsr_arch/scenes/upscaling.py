@@ -1,20 +1,24 @@
 """Upscales one scene: a raster in, one of the same place, type and meaning out."""
 
 import contextlib
+import dataclasses
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import takes_fields_of
 from segsr_arch.scenes.engine import SceneTiles
 from segsr_arch.scenes.job import SceneJob, prepare_job
-from segsr_arch.scenes.maps import write_maps
-from segsr_arch.scenes.network.guidance import maps_model
+from segsr_arch.scenes.maps import maps_store, write_maps
 from segsr_arch.scenes.options import UpscaleOptions
 from segsr_arch.scenes.output.disk_space import check_room
+from segsr_arch.scenes.output.formats import consists_of
+from segsr_arch.scenes.output.raster_spec import SPREAD, RasterFiles
 from segsr_arch.scenes.output.store import SceneStore
 from segsr_arch.scenes.pieces import StepFinisher
 from segsr_arch.scenes.preview import check_preview, draw_preview
@@ -73,13 +77,36 @@ def upscale(
         check_preview(preview)
     job = prepare_job(src, model, UpscaleOptions(**options))
     if maps is not None:
-        maps_model(job.model)  # a network without maps is refused now, not after hours
+        maps_store(job, maps).check_free()  # what cannot be is refused now, not after hours
+    _check_apart(job, dst, {"--maps": maps, "--preview": preview})
     report = run_job(job, dst, shown=shown, watch=watch)
     if maps is not None:
         write_maps(job, maps, shown=shown)
     if preview is not None:
         draw_preview(job.scene, report, preview)
     return report
+
+
+def _check_apart(
+    job: SceneJob, dst: str | os.PathLike[str], others: Mapping[str, str | os.PathLike[str] | None]
+) -> None:
+    """See that nothing that is written besides the output displaces it, or what is read.
+
+    Raises:
+        ConfigError: If something would.
+    """
+    taken = {os.path.realpath(dst): "the output"}
+    if job.model.extra:
+        taken[os.path.realpath(RasterFiles.of(Path(dst), SPREAD).final)] = "the spread of the output"
+    for argument, path in others.items():
+        if path is None:
+            continue
+        place = os.path.realpath(path)
+        if consists_of(job.scene.path, Path(path)):
+            raise ConfigError(f"{argument} {path}: is what is read; choose another name.")
+        if place in taken:
+            raise ConfigError(f"{argument} {path}: is {taken[place]}; choose another name.")
+        taken[place] = f"what {argument} writes"
 
 
 def run_job(
@@ -98,12 +125,14 @@ def run_job(
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(bounded_cache())
-        mask = _Mask(stack.enter_context(SceneReader(job.scene)), job) if job.scene.metadata.has_mask else None
+        said = job.scene.metadata
+        has_mask = said.has_mask or said.single_masks
+        mask = _Mask(stack.enter_context(SceneReader(job.scene)), job) if has_mask else None
         specs = job.rasters(mask)
         store = SceneStore(dst, specs, identity=job.identity, overwrite=job.options.overwrite, sources=[job.scene.path])
         stack.enter_context(store)
         if store.done:
-            return SceneReport.from_json(store.report)
+            return dataclasses.replace(SceneReport.from_json(store.report), dst=str(dst))  # as it is called from here
         room = None if store.notes else check_room(dst, job.disk_need())
         before = (*job.scene.notes, *([room] if room else []))
         _say(before, shown)  # now, and not after hours
@@ -152,17 +181,21 @@ def _run_steps(job: SceneJob, store: SceneStore, *, shown: bool, watch: Watch | 
 
 
 class _Mask:
-    """Which pixels of the output are valid: those of valid pixels of the scene."""
+    """Which pixels of the output are valid: those of pixels of the scene of which a band is, or where bands have masks
+    of their own, all are.
+    """
 
     def __init__(self, reader: SceneReader, job: SceneJob) -> None:
         self._reader, self._scale = reader, job.layout.scale
+        self._over_bands = np.all if job.scene.metadata.single_masks else np.any
 
     def __call__(self, window: Window) -> np.ndarray:
         """Validity (h, w) of a window of the output."""
         scale = self._scale
         top, left = window.top // scale, window.left // scale
         bottom, right = -(-window.bottom // scale), -(-window.right // scale)
-        known = self._reader.read(Window(top=top, left=left, height=bottom - top, width=right - left)).valid.any(axis=0)
+        part = Window(top=top, left=left, height=bottom - top, width=right - left)
+        known = self._over_bands(self._reader.read(part).valid, axis=0)
         enlarged = known.repeat(scale, axis=0).repeat(scale, axis=1)
         rows, columns = window.top - top * scale, window.left - left * scale
         return np.asarray(enlarged[rows : rows + window.height, columns : columns + window.width])

@@ -69,6 +69,7 @@ def test_tiles_of_the_option_file_hold_unless_the_command_says_others(here, caps
     asked = ["upscale", "scene.tif", "up.tif", "-opt", str(options), "--dry-run"]
     assert main(asked) == 0
     assert "of 24 x 24, overlap 8, 3 at once" in capsys.readouterr().out
+    assert main([*asked, "--tile", "16"]) == 0 and "of 16 x 16, overlap 8" in capsys.readouterr().out
     assert main([*asked, "--tile", "40", "--batch", "1"]) == 0
     assert "of 40 x 40, overlap 8, 1 at once" in capsys.readouterr().out
 

@@ -1,6 +1,7 @@
 """Data sets without ground truth are measured by the metrics that need none."""
 
 import math
+from pathlib import Path
 
 import pytest
 from basicsr.data import build_dataloader, build_dataset
@@ -59,6 +60,20 @@ def test_their_figures_by_image_and_class_are_kept(tmp_path):
     ]
     assert record.summary["niqe"].mean == pytest.approx(model.metric_results["niqe"])
     assert record.column("niqe").better == "lower"
+
+
+def test_sr_images_of_one_name_in_two_folders_are_both_kept(tmp_path):
+    options = tiny_options(tmp_path, is_train=False, network=BICUBIC, images=1)
+    for index, folder in enumerate(("Farm", "Forest")):
+        write_image(tmp_path / f"HR/{folder}/001.png", make_image(index, 32, 32))
+    data = {"name": "nested", "type": "BicubicPairedDataset", "dataroot_gt": str(tmp_path / "HR"), "phase": "val"}
+    data |= {"io_backend": {"type": "disk"}, "scale": 2}
+    model = build_model(options)
+    model.validation(build_dataloader(build_dataset(data), data, num_gpu=0), "tiny", None, True)
+    record = read_record(tmp_path / "results/evaluation/nested")
+    images = [imfrombytes(Path(row.sr.path).read_bytes()) for row in record.images]
+    assert [row.name for row in record.images] == ["Farm/001", "Forest/001"]
+    assert (tmp_path / "visualization/nested/Farm/001_tiny.png").is_file() and (images[0] != images[1]).any()
 
 
 def test_the_metrics_that_compare_are_named(tmp_path):

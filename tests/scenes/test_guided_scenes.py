@@ -61,6 +61,19 @@ def test_the_scene_guides_tiles_alike_however_it_is_cut(tmp_path, network, monke
         upscale(src, tmp_path / "strips.tif", network, tile=24, overlap=8)
 
 
+def test_maps_that_cannot_be_written_are_refused_before_the_scene_is_upscaled(tmp_path, network):
+    src = write_raster(tmp_path / "scene.tif", drawn(30, 30))
+    (tmp_path / "there.tif").write_bytes(b"somebody's")
+    for maps, message in (
+        ("there.tif", "there.tif exists"),
+        ("up.tif", "--maps .*up.tif: is the output"),
+        ("maps.png", "PNG holds 1 to 4 bands"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            upscale(src, tmp_path / "up.tif", network, maps=tmp_path / maps)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["scene.tif", "there.tif"]
+
+
 @pytest.mark.parametrize("context", ["tile", "scene"])
 def test_maps_are_a_raster_of_the_same_place_with_a_named_band_a_unit(tmp_path, network, context):
     values = drawn(50, 70).clip(1, None)

@@ -43,6 +43,15 @@ def test_a_folder_gives_its_rasters_with_their_names_below_it(place):
     ]
 
 
+def test_outputs_that_would_share_the_raster_of_their_spread_are_refused(place):
+    make(place / "two/r.png")
+    make(place / "two/r.tif")
+    like_the_source = {"suffix": lambda name: name[-4:]}
+    assert len(pairs("two", "out", **like_the_source)) == 2
+    with pytest.raises(DataError, match=r"out/r.spread.tif: the destination of two/r.png and two/r.tif; rename"):
+        pairs("two", "out", options={"ensemble": True}, **like_the_source)
+
+
 def test_the_spread_of_an_earlier_output_is_no_scene(place):
     for name in ("a.spread.tif", "b.spread.tif", "a.tif.json"):
         make(place / "in" / name)

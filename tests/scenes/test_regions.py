@@ -144,6 +144,17 @@ def test_a_coordinate_reference_system_that_is_not_known_is_refused(north_up):
         region_of(north_up, bounds=(0, 0, 1, 1), bounds_crs="mars")
 
 
+def test_bounds_across_the_180th_meridian_are_refused_where_the_raster_ends_and_taken_where_it_does_not(tmp_path):
+    asked = {"bounds": (800_000, 0, 900_000, 200_000), "bounds_crs": "EPSG:32660"}  # 179.7 to 180.6 degrees
+    halves = write_raster(tmp_path / "a.tif", WORLD, crs="EPSG:4326", transform=Affine(1, 0, -180, 0, -1, 90))
+    with pytest.raises(ConfigError, match=r"in EPSG:32660 lie across the 180th meridian, at which .*a.tif ends; upsc"):
+        describe_scene(halves, **asked)
+    whole = write_raster(tmp_path / "b.tif", WORLD, crs="EPSG:4326", transform=Affine(1, 0, 0, 0, -1, 90))
+    region = describe_scene(whole, **asked).region
+    assert (region.left, region.width, region.top) == (179, 2, 88)
+
+
+WORLD = np.random.default_rng(0).integers(0, 256, (3, 180, 360), np.uint8)
 LOCAL = 'LOCAL_CS["Local Coordinates (m)",UNIT["metre",1]]'
 
 

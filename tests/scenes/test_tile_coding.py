@@ -27,6 +27,13 @@ def test_gdal_reads_every_type_band_count_and_compression_exactly(tmp_path, dtyp
     assert predictor == (None if compress == "none" else "3" if dtype.startswith("float") else "2")
 
 
+def test_more_bands_than_opencv_takes(tmp_path):
+    values = random_values(0, (130, 20, 17), "uint16")
+    write_tiled(tmp_path / "made.tif", values, block=16, compress="deflate")
+    with rasterio.open(tmp_path / "made.tif") as dataset:
+        assert np.array_equal(dataset.read(), values)
+
+
 def test_infinities_and_payloads_of_nan_survive(tmp_path):
     values = np.array([[[np.inf, -np.inf, -0.0, np.nan]]], np.float32)
     values.view(np.uint32)[0, 0, 3] |= 0x1234

@@ -57,6 +57,69 @@ def test_an_identity_gives_every_value_of_the_scene_back_in_its_type_and_place(t
     assert (report.height, report.width, report.skipped) == (244, 332, False)
 
 
+def test_what_is_written_besides_displaces_neither_source_nor_output(tmp_path):
+    src = tmp_path / "scene.png"
+    Image.fromarray(drawn((20, 20, 3), "uint8")).save(src)
+    before = src.read_bytes()
+    with pytest.raises(ConfigError, match=r"^--preview .*scene.png: is what is read; choose another name"):
+        upscale(src, tmp_path / "up.tif", nearest, preview=src)
+    with pytest.raises(ConfigError, match=r"^--preview .*up.png: is the output; choose another name"):
+        upscale(src, tmp_path / "up.png", nearest, preview=tmp_path / "up.png")
+    assert src.read_bytes() == before and sorted(path.name for path in tmp_path.iterdir()) == ["scene.png"]
+
+
+def test_the_spread_of_another_output_is_not_displaced(tmp_path):
+    src = tmp_path / "scene.png"
+    Image.fromarray(drawn((20, 20, 3), "uint8")).save(src)
+    upscale(src, tmp_path / "up.tif", nearest, ensemble=True)
+    spread = (tmp_path / "up.spread.tif").read_bytes()
+    with pytest.raises(ConfigError, match=r"up.spread.tif exists and is another output's; choose another name, or"):
+        upscale(src, tmp_path / "up.png", nearest, ensemble=True)
+    assert (tmp_path / "up.spread.tif").read_bytes() == spread and not (tmp_path / "up.png").exists()
+    assert upscale(src, tmp_path / "up.tif", nearest, ensemble=True).skipped
+    assert not upscale(src, tmp_path / "up.tif", nearest, ensemble=True, overwrite=True, seed=None, tile=32).skipped
+
+
+def test_what_was_done_before_is_called_as_it_is_now(tmp_path, monkeypatch):
+    src = tmp_path / "scene.png"
+    Image.fromarray(drawn((20, 20, 3), "uint8")).save(src)
+    monkeypatch.chdir(tmp_path)
+    upscale(src, "out/up.tif", nearest)
+    monkeypatch.chdir(tmp_path / "out")
+    report = upscale(src, "up.tif", nearest, preview="look.png")
+    assert report.skipped and report.dst == "up.tif" and (tmp_path / "out/look.png").is_file()
+
+
+def part_of(name, band):
+    """A band of a file beside a virtual raster, as GDAL writes it."""
+    return (
+        f'<SimpleSource><SourceFilename relativeToVRT="1">{name}</SourceFilename><SourceBand>{band}</SourceBand>'
+        "</SimpleSource>"
+    )
+
+
+def test_bands_with_masks_of_their_own_stay_invalid_where_any_is(tmp_path):
+    write_raster(tmp_path / "scene.tif", drawn((3, 20, 20), "uint8"))
+    masks = [np.full((1, 20, 20), 255, np.uint8) for _ in range(3)]
+    masks[0][:, :, 10:], masks[1][:, 15:] = 0, 0
+    bands = ""
+    for number, mask in enumerate(masks, 1):
+        write_raster(tmp_path / f"mask{number}.tif", mask)
+        hidden = (
+            f'<MaskBand><VRTRasterBand dataType="Byte">{part_of(f"mask{number}.tif", 1)}</VRTRasterBand></MaskBand>'
+        )
+        shown = part_of("scene.tif", number)
+        bands += f'<VRTRasterBand dataType="Byte" band="{number}">{shown}{hidden}</VRTRasterBand>'
+    place = "<SRS>EPSG:32633</SRS><GeoTransform>500000, 10, 0, 5000000, 0, -10</GeoTransform>"
+    vrt = tmp_path / "scene.vrt"
+    vrt.write_text(f'<VRTDataset rasterXSize="20" rasterYSize="20">{place}{bands}</VRTDataset>')
+    report = upscale(vrt, tmp_path / "up.tif", nearest, bands=[1, 2, 3])
+    expected = enlarged((masks[0] & masks[1] & masks[2])[0])
+    with rasterio.open(tmp_path / "up.tif") as out:
+        assert np.array_equal(out.dataset_mask(), expected)
+    assert any("masks of their own" in note for note in report.notes)
+
+
 def test_a_scene_that_is_one_pixel_wide(tmp_path):
     values = drawn((3, 37, 1), "uint8")
     src = write_raster(tmp_path / "scene.tif", values)

@@ -13,7 +13,7 @@ from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.scenes.many.manifest import read_manifest
 from segsr_arch.scenes.many.source_names import RASTER_SUFFIXES, is_local, is_raster, missing, output_name
 from segsr_arch.scenes.output.formats import ending_problem
-from segsr_arch.scenes.output.raster_spec import SPREAD
+from segsr_arch.scenes.output.raster_spec import SPREAD, RasterFiles
 from segsr_arch.sources.folder_walk import walk
 
 _SHOWN = 20
@@ -102,7 +102,7 @@ def find_tasks(
             (os.path.join(base, name), Path(dst, PurePosixPath(name).with_suffix(ending(name))))
             for name in sorted(names)
         ]
-    problems += _problems(pairs)
+    problems += _problems(pairs, has_spread=bool(options and options.get("ensemble")))
     if problems and len(pairs) == 1:
         raise DataError(f"{problems[0]}.")
     if problems:
@@ -189,11 +189,12 @@ def _refuse_feedback(src: str, base: str, dst: Path) -> None:
         )
 
 
-def _problems(pairs: Sequence[tuple[str, Path]]) -> Iterator[str]:
+def _problems(pairs: Sequence[tuple[str, Path]], *, has_spread: bool) -> Iterator[str]:
     """A line for each pair that cannot be done."""
     by_target: dict[str, list[tuple[str, Path]]] = defaultdict(list)
     for source, target in pairs:
-        by_target[os.path.realpath(target)].append((source, target))
+        for written in (target, *([RasterFiles.of(target, SPREAD).final] if has_spread else [])):
+            by_target[os.path.realpath(written)].append((source, written))
     sources = {os.path.realpath(source): source for source, _ in pairs if is_local(source)}
     for source, target in pairs:
         if is_local(source) and not os.path.exists(source):

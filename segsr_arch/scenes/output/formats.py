@@ -47,13 +47,17 @@ def check_destination(path: Path, spec: RasterSpec, *, sources: Sequence[str]) -
         raise ConfigError(f"{path}: {problem}; choose the ending .tif.")
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; name a file in it.")
-    if os.path.exists(path) and any(_consists_of(source, path) for source in sources):
+    if any(consists_of(source, path) for source in sources):
         raise ConfigError(f"{path} is what is read; choose another name for the result.")
 
 
-def _consists_of(source: str, path: Path) -> bool:
-    """Whether a raster is a file, or is put together of it, as virtual ones are."""
-    if not is_local(source):
+def consists_of(source: str, path: Path) -> bool:
+    """Whether a raster is a file, or is put together of it, as virtual ones are.
+
+    Raises:
+        DataError: If the raster cannot be read.
+    """
+    if not is_local(source) or not os.path.exists(path):
         return False
     with open_raster(source) as dataset:
         return any(os.path.exists(file) and os.path.samefile(file, path) for file in dataset.files)

@@ -68,6 +68,7 @@ class SceneMetadata:
         tags: Tags of the raster.
         bands: What it says about each of its bands.
         has_mask: Whether it has a mask for all bands that is neither alpha nor comes from a nodata value.
+        single_masks: Whether some of its bands have masks of their own, for which GeoTIFF has no place.
     """
 
     crs: CRS | None = None
@@ -78,6 +79,7 @@ class SceneMetadata:
     tags: Tags = field(default_factory=dict)
     bands: tuple[BandMetadata, ...]
     has_mask: bool = False
+    single_masks: bool = False
 
     @property
     def is_rgb(self) -> bool:
@@ -191,6 +193,7 @@ def read_metadata(dataset: DatasetReader, *, region: Window, bands: Sequence[int
         tags=_tags(dataset, 0),
         bands=tuple(_band(dataset, index) for index in bands),
         has_mask=all(_is_masked(dataset.mask_flag_enums[index - 1]) for index in bands),
+        single_masks=any(not dataset.mask_flag_enums[index - 1] for index in bands),
     )
     return metadata.within(region)
 

@@ -101,7 +101,8 @@ class SceneStore:
             SaveError: If the operating system refuses.
         """
         with contextlib.ExitStack() as stack, self._told():
-            stack.enter_context(locked(self.dst))
+            for files in self._files:
+                stack.enter_context(locked(files.final))
             self._find(stack)
             self._stack = stack.pop_all()
         return self
@@ -182,7 +183,21 @@ class SceneStore:
                 f"{self.dst}: an unfinished run is there whose settings were others ({'; '.join(differs)}). Start it "
                 f"with the same settings, and it goes on; --overwrite starts from the beginning."
             )
+        if journal is None:
+            self.check_free()
         self._begin(stack, journal)
+
+    def check_free(self) -> None:
+        """See that what is there, if it is not to be replaced, is what this job has made.
+
+        Raises:
+            ConfigError: If it is not; the message says what differs.
+        """
+        others = [] if self._overwrite else [files.final for files in self._files[1:] if files.final.exists()]
+        if not self._overwrite and os.path.lexists(self.dst):
+            self._sidecar.check()
+        elif others:
+            raise ConfigError(f"{others[0]} exists and is another output's; choose another name, or give --overwrite.")
 
     def _open_journal(self, stack: contextlib.ExitStack) -> Journal | None:
         try:

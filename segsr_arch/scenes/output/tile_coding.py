@@ -9,6 +9,7 @@ import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
+from segsr_arch.compat.opencv_limits import MOST_BANDS
 from segsr_arch.errors import ConfigError
 from segsr_arch.scenes.options import COMPRESSIONS, Compression
 
@@ -94,5 +95,7 @@ class TileCoding:
 
 def _side_by_side(values: NDArray[Any]) -> NDArray[Any]:
     """Bands (C, h, w) as pixels (h, w, C), by OpenCV, which needs a quarter of numpy's time."""
+    if len(values) > MOST_BANDS:
+        return np.ascontiguousarray(values.transpose(1, 2, 0))
     known = values.view(np.int32) if values.dtype == np.uint32 else values  # it has all other types
     return np.asarray(cv2.merge(list(known))).view(values.dtype).reshape(*values.shape[1:], -1)

@@ -103,6 +103,10 @@ def _place_notes(path: str, dataset: DatasetReader) -> tuple[str, ...]:
     notes = []
     if dataset.crs is None and dataset.gcps[1] is None:
         notes.append(f"{path} has no coordinate reference system; neither has what is made of it")
+    if any(not flags for flags in dataset.mask_flag_enums):
+        notes.append(
+            f"{path}: its bands have masks of their own; what is made of it has one, valid where all of them are"
+        )
     if dataset.subdatasets:
         notes.append(f"{path} holds {len(dataset.subdatasets)} rasters; the first is upscaled")
     return tuple(notes)

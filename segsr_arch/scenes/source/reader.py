@@ -39,6 +39,7 @@ class BandReader:
         self._nodata = {position: value for position, value in nodata.items() if value is not None and value == value}
         masks = (position for position in self._opaque if MaskFlags.per_dataset in self._flags(position))
         self._masked = [each for each in masks if not (self._alpha and MaskFlags.alpha in self._flags(each))]
+        self._single = [position for position in self._opaque if not self._flags(position)]  # a mask of its own
 
     def _flags(self, position: int) -> list[MaskFlags]:
         flags: list[MaskFlags] = self._dataset.mask_flag_enums[self._indexes[position] - 1]
@@ -47,7 +48,7 @@ class BandReader:
     @property
     def may_be_invalid(self) -> bool:
         """Whether any pixel could be invalid."""
-        return bool(self._floats or self._alpha or self._nodata or self._masked)
+        return bool(self._floats or self._alpha or self._nodata or self._masked or self._single)
 
     @property
     def block(self) -> tuple[int, int]:
@@ -88,6 +89,9 @@ class BandReader:
             if self._masked:  # one mask for all
                 mask = self._dataset.read_masks(self._indexes[self._masked[0]], out_shape=shape[1:], **part)
                 valid[self._masked] &= mask != 0
+            for position in self._single:
+                mask = self._dataset.read_masks(self._indexes[position], out_shape=shape[1:], **part)
+                valid[position] &= mask != 0
         for position in self._alpha:
             valid[self._opaque] &= values[position] != 0
             valid[position] = True

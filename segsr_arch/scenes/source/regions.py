@@ -15,6 +15,7 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.windows import Window
 
 _ROUNDING = 1e-6  # of a pixel: bounds that are edges of pixels come with the rounding of their coordinates
+_MERIDIAN = 180  # degrees; rasters that go from 0 to 360 lie across it
 _STEPS = 21  # points on each edge of bounds whose edges are curves in the raster's system
 
 
@@ -103,13 +104,19 @@ def _in_raster(dataset: DatasetReader, bounds: tuple[float, ...], bounds_crs: st
             f"coordinates, or --window"
         )
     try:
-        return transformed_bounds(crs, dataset.crs, bounds)
+        west, south, east, north = transformed_bounds(crs, dataset.crs, bounds)
     except CRSError as error:
         raise ConfigError(f"{asked} in {bounds_crs} cannot be transformed to {dataset.crs}") from error
     except ValueError as error:
         raise ConfigError(
             f"{asked}: these are no coordinates in {bounds_crs} that have a place in {dataset.crs}"
         ) from error
+    if east < west and dataset.bounds.right <= _MERIDIAN:
+        raise ConfigError(
+            f"{asked} in {bounds_crs} lie across the 180th meridian, at which {dataset.name} ends; upscale what lies "
+            f"on either side by itself"
+        )
+    return west, south, east + 2 * _MERIDIAN * (east < west), north
 
 
 def transformed_bounds(source: CRS, target: CRS, bounds: Sequence[float]) -> tuple[float, float, float, float]:
