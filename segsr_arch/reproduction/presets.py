@@ -58,7 +58,8 @@ class Preset:
         schedules: By data set.
         learning_rate: Adam's.
         betas: Adam's.
-        ema_decay: Of the moving average; 0 for none.
+        ema_decay: Of the moving average, which is what is measured: the weights themselves may be off in brightness
+            after any one step (docs/guide.md), by more than what two rows differ in.
         grad_clip: Largest norm of the gradient; ``None`` for any.
         val_freq: Iterations between validations.
         save_freq: Iterations between saved states.
@@ -173,7 +174,7 @@ SMALL = Preset(
     schedules={"UCM": _SMALL_SCHEDULE, "AID": _SMALL_SCHEDULE},
     learning_rate=5e-4,
     betas=(0.9, 0.99),
-    ema_decay=0.0,
+    ema_decay=0.99,
     grad_clip=1.0,
     val_freq=750,
     save_freq=500,

@@ -13,6 +13,8 @@ from segsr_arch.training.option_files import paired_images, psnr_and_ssim
 
 DATASET_NAMES = {"UCM": "UCMerced", "AID": "AID"}
 _PRINT_FREQ = 100
+_WARM_UP_BELOW = 20
+"""Time constants of the moving average in a training; one of fewer warms the average up."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,7 +189,7 @@ def train_options(variant: Variant, settings: Settings, *, name: str, seed: int)
     learning: dict[str, Any] = {} if preset.grad_clip is None else {"grad_clip": preset.grad_clip}
     if settings.amp is not None:
         learning["amp"] = settings.amp
-    if preset.ema_decay and settings.iterations is not None:
+    if schedule.iterations * (1 - preset.ema_decay) < _WARM_UP_BELOW:
         # A short training would end before its average has forgotten the initial network.
         learning["ema_warmup"] = True
     learning |= {
@@ -245,7 +247,7 @@ def final_options(variant: Variant, settings: Settings, *, name: str, seed: int)
         "network_g": network_options(variant, settings),
         "path": {
             "pretrain_network_g": f"experiments/{name}/models/net_g_{chosen}.pth",
-            "param_key_g": "params_ema" if settings.preset.ema_decay else "params",
+            "param_key_g": "params_ema",
             "strict_load_g": True,
         },
         "val": {"save_img": True, "suffix": None, "metrics": psnr_and_ssim(settings.scale)},

@@ -54,9 +54,10 @@ def random_line(outcome: Outcome) -> str | None:
 def selection(outcome: Outcome) -> str:
     """How the measured network was chosen."""
     settings = outcome.plan.settings
+    network = f"the moving average ({settings.preset.ema_decay:g}) of the weights"
     if settings.final_split == "val":
-        return "the network after the last iteration; nothing was selected by these images"
-    return "the network with the best PSNR on val; test images were measured once"
+        return f"{network} after the last iteration; nothing was selected by these images"
+    return f"{network} with the best PSNR on val; test images were measured once"
 
 
 def measured_on(outcome: Outcome) -> str:
