@@ -13,6 +13,7 @@ from tests.support import TINY_SEMANTICS, make_image
 CPU = torch.device("cpu")
 SCALE = 2
 NAMES = [
+    "cpsnr",
     "psnr",
     "ssim",
     "clip_cosine",
@@ -70,11 +71,11 @@ def test_the_catalogue():
         **dict.fromkeys(("lr_consistency", "reflectance", "spectral_angle", "spatial_shift"), "lq"),
         **dict.fromkeys(("synthesis", "improvement", "omission", "hallucination"), "gt and lq"),
     }
-    assert [name for name, each in CATALOGUE.items() if each.per_protocol] == ["psnr", "ssim"]
+    assert [name for name, each in CATALOGUE.items() if each.per_protocol] == ["cpsnr", "psnr", "ssim"]
     assert [name for name, each in CATALOGUE.items() if each.whole_set] == ["kid"]
     units = {name: each.unit for name, each in CATALOGUE.items() if each.unit}
     assert units == {
-        **{"psnr": "dB", "sam": "rad", "lr_consistency": "dB"},
+        **{"psnr": "dB", "cpsnr": "dB", "sam": "rad", "lr_consistency": "dB"},
         **{"spectral_angle": "degrees", "spatial_shift": "LR pixels"},
     }
 

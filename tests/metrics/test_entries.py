@@ -17,6 +17,7 @@ CPU = torch.device("cpu")
 OPTIONS = {
     "psnr": {"type": "calculate_protocol_psnr", "scale": 2},
     "ssim": {"type": "calculate_protocol_ssim", "scale": 2},
+    "cpsnr": {"type": "calculate_protocol_cpsnr", "scale": 2},
     "lpips": {"type": "calculate_lpips", "better": "lower"},
     "dists": {"type": "calculate_dists", "better": "lower"},
     "ergas": {"type": "calculate_ergas", "scale": 2, "better": "lower"},
@@ -53,7 +54,7 @@ def test_the_entry_gives_what_the_catalogue_gives(random_hub, pair, name):
 
 def test_every_metric_has_an_entry():
     for name in CATALOGUE:
-        kind = f"calculate_protocol_{name}" if name in ("psnr", "ssim") else f"calculate_{name}"
+        kind = f"calculate_protocol_{name}" if name in ("psnr", "ssim", "cpsnr") else f"calculate_{name}"
         function = METRIC_REGISTRY.get(kind)
         assert METRIC_REGISTRY.get(f"{kind}_segsr") is function
         assert function.set_metric == (CATALOGUE[name].whole_set)

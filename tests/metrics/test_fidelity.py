@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.metrics.measures.fidelity import luma, measure_fidelity, psnr, ssim
+from segsr_arch.metrics.measures.fidelity import cpsnr, luma, measure_fidelity, psnr, ssim
 from segsr_arch.metrics.protocols import PROTOCOLS, Protocol
 from tests.support import make_image
 
@@ -55,6 +55,31 @@ def test_equal_to_basicsr_wherever_it_knows_the_protocol(seed, height, width, bo
         assert found[name].psnr == expected or abs(found[name].psnr - expected) < 1e-6
         assert abs(found[name].ssim - calculate_ssim(sr, gt, **options)) < 1e-6
     assert kind != "same" or found["y-crop"].psnr == math.inf
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_an_error_of_brightness_alone_does_not_count_in_cpsnr(protocol):
+    gt = make_image(1, 40, 44) // 2 + 40
+    wrong = gt.astype(int) + np.random.default_rng(0).integers(-9, 10, gt.shape)
+    brighter = (wrong + 12).astype(np.uint8)
+    given = {"scale": 4, "protocol": protocol}
+    expected = cpsnr(wrong.astype(np.uint8), gt, **given)
+    assert cpsnr(brighter, gt, **given) == pytest.approx(expected, abs=1e-4)
+    assert psnr(brighter, gt, **given) < expected - 5
+    assert psnr(wrong.astype(np.uint8), gt, **given) <= expected + 1e-9
+
+
+def test_cpsnr_takes_the_mean_off_each_channel_and_within_the_protocols_border():
+    gt = np.full((20, 20, 3), 100, np.uint8)
+    sr = gt + np.array([1, 2, 3], np.uint8)
+    assert cpsnr(sr, gt, scale=4, protocol="rgb") == math.inf
+    sr[:10] += 4  # half of the image four grey levels above: two above and two below the mean
+    assert cpsnr(sr, gt, scale=4, protocol="rgb") == pytest.approx(10 * math.log10(255**2 / 4))
+    sr = gt.copy()
+    sr[:4] = 0
+    assert cpsnr(sr, gt, scale=4, protocol="rgb-crop") == math.inf
+    with pytest.raises(DataError, match=r"cpsnr: the SR image has 16 x 16 pixels and the GT image 20 x 20"):
+        cpsnr(gt[:16, :16], gt, scale=4)
 
 
 def test_y_full_is_cut_to_a_multiple_of_four():
