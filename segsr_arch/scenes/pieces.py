@@ -136,16 +136,16 @@ class StepFinisher:
         )
 
     def _enlarged(self, pixels: Pixels) -> np.ndarray:
-        """Bands that the network does not get, enlarged by bicubic interpolation in the unit range."""
-        radiometry = self._scene.radiometry
-        unit = fill_invalid(radiometry.to_unit(pixels.values[self._rest], self._rest), pixels.valid[self._rest])
-        enlarged = Bicubic(upscale=self._layout.scale)(torch.from_numpy(unit)[None])[0].numpy()
-        return np.asarray(radiometry.from_unit(enlarged, self._rest))
+        """Bands that the network does not get, enlarged by bicubic interpolation of the stored values in float64."""
+        stored = fill_invalid(pixels.values[self._rest].astype(np.float64), pixels.valid[self._rest])
+        enlarged = Bicubic(upscale=self._layout.scale)(torch.from_numpy(stored)[None])[0].numpy()
+        return self._scene.radiometry.round_stored(enlarged)
 
     def _spread_of(self, spread: np.ndarray, pixels: Pixels) -> np.ndarray:
         """The spread in stored values, the mean of the bands; NaN where one of them is invalid."""
         radiometry = self._scene.radiometry
-        span = np.mean([radiometry.high[band] - radiometry.low[band] for band in self._network])
+        # A scale below zero in the file turns a band's range round; a deviation has no sign.
+        span = np.mean([abs(radiometry.high[band] - radiometry.low[band]) for band in self._network])
         stored = np.asarray(spread * span, np.float32)[None]
         if not pixels.all_valid:
             scale = self._layout.scale

@@ -227,8 +227,9 @@ def test_jpeg_is_near_the_values_and_it_is_said_that_it_loses(tmp_path, count):
     with Image.open(tmp_path / "made.jpg") as image:
         assert image.format == "JPEG"
         assert np.abs(np.atleast_3d(image).astype(int) - values.transpose(1, 2, 0)).mean() < 1
-    assert "JPEG changes values" in format_note(tmp_path / "made.jpg")
-    assert format_note(tmp_path / "made.png") is None
+    assert "JPEG changes values" in format_note(tmp_path / "made.jpg", source="scene.tif")
+    assert format_note(tmp_path / "made.jpg", source="photo.JPG") is None
+    assert format_note(tmp_path / "made.png", source="scene.tif") is None
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,14 @@ def consists_of(source: str, path: Path) -> bool:
         return any(os.path.exists(file) and os.path.samefile(file, path) for file in dataset.files)
 
 
-def format_note(path: Path) -> str | None:
-    """What a user should know about the format of a destination; ``None`` if there is nothing."""
-    if _IMAGES.get(path.suffix.lower()) == "JPEG":
+def format_note(path: Path, *, source: str) -> str | None:
+    """What a user should know about the format of a destination; ``None`` if there is nothing.
+
+    Args:
+        path: The destination.
+        source: What is read; who has JPEG already knows.
+    """
+    if _IMAGES.get(path.suffix.lower()) == "JPEG" != _IMAGES.get(Path(source).suffix.lower()):
         return f"{path.name}: JPEG changes values; a file that ends in .tif or .png keeps them."
     return None
 
@@ -79,6 +84,8 @@ def _image_problem(driver: str | None, spec: RasterSpec) -> str | None:
             return f"JPEG holds 1 or 3 bands of uint8, not {spec.count} of {spec.dtype}"
         if max(spec.height, spec.width) > _LONGEST_JPEG:
             return f"JPEG holds at most {_LONGEST_JPEG} rows and columns, not {spec.height} x {spec.width}"
+        if any(value is not None for value in spec.said.nodata):
+            return "JPEG changes values, so that pixels of the scene would become no-data, and no-data pixels of it"
         return None
     if spec.dtype not in ("uint8", "uint16") or spec.count > 4:
         return f"PNG holds 1 to 4 bands of uint8 or uint16, not {spec.count} of {spec.dtype}"

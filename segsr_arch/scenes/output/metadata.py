@@ -30,6 +30,8 @@ _STRUCTURAL = {
 }  # fmt: skip
 # What was computed from the pixels that are replaced.
 _COMPUTED = ("STATISTICS_", "OVR_RESAMPLING_ALG")
+# Keys that rasterio cannot write: its own arguments are called so.
+_UNWRITABLE = {"ns", "bidx"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -215,13 +217,29 @@ def _band(dataset: DatasetReader, index: int) -> BandMetadata:
 
 
 def _tags(dataset: DatasetReader, index: int) -> dict[str, dict[str, str]]:
-    spaces = ("", *(space for space in dataset.tag_namespaces(index) if space and _is_kept(space)))
     found = {}
-    for space in spaces:
+    for space in _spaces(dataset, index):
         tags = dataset.tags(index, ns=space or None)
-        if kept := {key: value for key, value in tags.items() if not key.startswith(_COMPUTED)}:
+        if kept := {key: value for key, value in tags.items() if _is_written(key)}:
             found[space] = kept
     return found
+
+
+def unwritable_tags(dataset: DatasetReader) -> tuple[str, ...]:
+    """Keys of tags of a raster and its bands that are left out of what is written."""
+    found: set[str] = set()
+    for index in (0, *dataset.indexes):
+        for space in _spaces(dataset, index):
+            found |= _UNWRITABLE.intersection(dataset.tags(index, ns=space or None))
+    return tuple(sorted(found))
+
+
+def _is_written(key: str) -> bool:
+    return key not in _UNWRITABLE and not key.startswith(_COMPUTED)
+
+
+def _spaces(dataset: DatasetReader, index: int) -> tuple[str, ...]:
+    return ("", *(space for space in dataset.tag_namespaces(index) if space and _is_kept(space)))
 
 
 def _is_kept(space: str) -> bool:

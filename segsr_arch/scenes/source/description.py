@@ -9,7 +9,7 @@ from rasterio.io import DatasetReader
 
 from segsr_arch.errors import DataError
 from segsr_arch.scenes.many.source_names import is_local
-from segsr_arch.scenes.output.metadata import read_metadata
+from segsr_arch.scenes.output.metadata import read_metadata, unwritable_tags
 from segsr_arch.scenes.source.band_roles import choose_bands
 from segsr_arch.scenes.source.radiometry import Radiometry, state_radiometry
 from segsr_arch.scenes.source.rasters import bounded_cache, check_whole, open_raster
@@ -109,6 +109,8 @@ def _place_notes(path: str, dataset: DatasetReader) -> tuple[str, ...]:
         )
     if dataset.subdatasets:
         notes.append(f"{path} holds {len(dataset.subdatasets)} rasters; the first is upscaled")
+    if left_out := unwritable_tags(dataset):
+        notes.append(f"{path}: tags called {' and '.join(left_out)} cannot be written, and are left out")
     return tuple(notes)
 
 
