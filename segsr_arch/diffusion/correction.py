@@ -35,6 +35,8 @@ def check_correction(kind: str) -> None:
 def corrected(sr: Tensor, lq: Tensor, *, kind: Correction, scale: int, noise: float = 0.0) -> Tensor:
     """Correct generated images by the LR images that they were generated from.
 
+    It is computed in float32 at least, whatever autocast there is.
+
     Args:
         sr: Generated images (B, C, scale * H, scale * W), RGB in [0, 1].
         lq: LR images (B, C, H, W), RGB in [0, 1].
@@ -60,14 +62,16 @@ def corrected(sr: Tensor, lq: Tensor, *, kind: Correction, scale: int, noise: fl
     if kind == "none":
         return sr
     if kind == "wavelet":
-        enlarged = functional.interpolate(lq.float(), scale_factor=scale, mode="bicubic").to(sr)
-        return sr - _low_frequencies(sr) + _low_frequencies(enlarged)
-    images, references = (tensor.detach().cpu().double().numpy() for tensor in (sr, lq))
-    residuals = references - operator.reduce_bicubic(images, scale)
+        with torch.autocast(sr.device.type, enabled=False):
+            images = sr.float()
+            enlarged = functional.interpolate(lq.float(), scale_factor=scale, mode="bicubic").to(images)
+            return (images - _low_frequencies(images) + _low_frequencies(enlarged)).to(sr)
+    generated, references = (tensor.detach().cpu().double().numpy() for tensor in (sr, lq))
+    residuals = references - operator.reduce_bicubic(generated, scale)
     if noise == 0:
-        projected = operator.project(images, residuals, scale)
+        projected = operator.project(generated, residuals, scale)
     else:
-        pairs = zip(images, residuals, strict=True)
+        pairs = zip(generated, residuals, strict=True)
         projected = np.stack([_projected_noisy(image, residual, scale, noise / 255) for image, residual in pairs])
     return torch.from_numpy(projected).to(sr)
 

@@ -37,6 +37,15 @@ def test_a_projected_image_is_consistent_and_closer_to_the_truth(images):
     assert psnr(result, gt) > psnr(sr, gt)
 
 
+@pytest.mark.parametrize("kind", ["wavelet", "consistent"])
+def test_under_autocast_images_are_corrected_in_float32(images, kind):
+    gt, sr = images
+    lq = reduced(gt)
+    expected = corrected(sr, lq, kind=kind, scale=SCALE)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(corrected(sr, lq, kind=kind, scale=SCALE), expected)
+
+
 def test_an_image_is_corrected_alone_as_in_a_batch(images):
     gt, sr = images
     lq = reduced(gt)
