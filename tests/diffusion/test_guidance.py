@@ -220,3 +220,11 @@ def test_mssd_samples_with_one_evaluation_a_step_and_each_image_apart(kind):
 def test_a_way_to_be_told_the_weight_that_is_not_known_is_refused():
     with pytest.raises(ConfigError, match="one_pass_guidance: must be head, embedding or null, got 'tail'"):
         build(one_pass_guidance="tail")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_student_cannot_lead_away_from_words_that_it_has_not_learned(kind):
+    with pytest.raises(ConfigError, match="network_g: negative: a student of guidance .*remove negative, or sample wi"):
+        build(one_pass_guidance=kind, negative="blurry")
+    build(one_pass_guidance=kind, negative="")
+    build(negative="blurry")
