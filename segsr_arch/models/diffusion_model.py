@@ -43,6 +43,7 @@ class DiffusionModel(TrainingModel):
     """
 
     option_keys = {"train": keys_of(DiffusionTrainOptions), "val": keys_of(DiffusionValidationOptions)}
+    teaches_guidance = False  # whether what one_pass_guidance adds to a network gets a gradient
 
     @classmethod
     def check_options(cls, opt: Mapping[str, Any]) -> None:
@@ -69,6 +70,12 @@ class DiffusionModel(TrainingModel):
             raise ConfigError(
                 f"network_g: type: {kind} computes no losses of its own (training_losses), as {cls.__name__} needs; "
                 f"train it with model_type: TrainingModel, or take a diffusion network such as MSSD."
+            )
+        if opt["network_g"].get("one_pass_guidance") is not None and not cls.teaches_guidance:
+            raise ConfigError(
+                f"network_g: one_pass_guidance: is learned from a teacher, which {cls.__name__} has not, so that it "
+                f"would stay as it began; remove it, or set model_type: DistillationModel, whose train: teacher is a "
+                f"checkpoint of the network without it."
             )
         contrast = getattr(network, "nested_options", {}).get("contrast")
         if contrast is not None and opt["network_g"].get("contrast") is not None:
