@@ -92,7 +92,12 @@ class LatentDiffusion(nn.Module, ABC):
         """
         own = cls.options_type.among(options)
         check_offload(own.cpu_offload)
-        check_parts(own.model, cls.model_kind)
+        SamplerOptions.read(own.sampler).check(cls.schedule_of(options))
+
+    @classmethod
+    def schedule_of(cls, options: Mapping[str, Any]) -> NoiseSchedule:
+        """Tell the noise schedule that a network of such options has, checking its parts; see :meth:`check_options`."""
+        return check_parts(cls.options_type.among(options).model, cls.model_kind)
 
     @classmethod
     def check_checkpoint(cls, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from segsr_arch.compat.registration import register
-from segsr_arch.errors import ConfigError
+from segsr_arch.errors import ConfigError, SegsrError
 from segsr_arch.models.diffusion_options import DiffusionTrainOptions, DiffusionValidationOptions
 from segsr_arch.models.draws import Draws, number_of
 from segsr_arch.models.training_model import TrainingModel
@@ -29,11 +29,11 @@ class DiffusionModel(TrainingModel):
 
     The network is called as ``network.training_losses(lq, gt, captions=..., image_ids=..., draw=...)``, which gives
     its losses by name, and as ``network(lq, captions=..., seed=..., sampler=...)``, the last being its own attribute
-    ``sampler``, a dataclass, but for other ``steps`` in the validations of a training. ``captions`` are the texts of
-    the batch, those that are left out (``train: caption_dropout``) empty, or ``None`` where the data set has none;
-    ``image_ids`` (B,) tell images apart; ``draw`` is a :class:`~segsr_arch.models.draws.Draws`: noise and time steps
-    depend on ``train: noise_seed``, iteration, process and part, so that a resumed training sees what an
-    uninterrupted one does.
+    ``sampler``, a dataclass, but for other ``steps`` in the validations of a training, which are checked before it
+    where the class has ``schedule_of(options)``. ``captions`` are the texts of the batch, those that are left out
+    (``train: caption_dropout``) empty, or ``None`` where the data set has none; ``image_ids`` (B,) tell images apart;
+    ``draw`` is a :class:`~segsr_arch.models.draws.Draws`: noise and time steps depend on ``train: noise_seed``,
+    iteration, process and part, so that a resumed training sees what an uninterrupted one does.
 
     Args:
         opt: The option mapping of BasicSR.
@@ -77,6 +77,7 @@ class DiffusionModel(TrainingModel):
                 f"would stay as it began; remove it, or set model_type: DistillationModel, whose train: teacher is a "
                 f"checkpoint of the network without it."
             )
+        _check_validation_steps(network, opt)
         contrast = getattr(network, "nested_options", {}).get("contrast")
         if contrast is not None and opt["network_g"].get("contrast") is not None:
             contrast.read(opt["network_g"]["contrast"]).check_queue(_count_images(opt))
@@ -169,6 +170,22 @@ class DiffusionModel(TrainingModel):
         captions = self.captions[own]
         kept = draw("caption", (len(captions),)) >= self.diffusion_options.caption_dropout
         return [text if keep else "" for text, keep in zip(captions, kept.tolist(), strict=True)]
+
+
+def _check_validation_steps(network: Any, opt: Mapping[str, Any]) -> None:
+    """Find out whether the validations of a training can have their steps; what is wrong with the network is its own.
+
+    Raises:
+        ConfigError: If not.
+    """
+    steps, given = DiffusionValidationOptions.read(opt.get("val")).sampler_steps, opt["network_g"]
+    if steps is None or not hasattr(network, "schedule_of"):
+        return
+    try:
+        sampler, schedule = network.nested_options["sampler"].read(given.get("sampler")), network.schedule_of(given)
+    except SegsrError:
+        return
+    dataclasses.replace(sampler, steps=steps).check(schedule, key="val: sampler_steps")
 
 
 def _count_images(opt: Mapping[str, Any]) -> int:

@@ -156,6 +156,20 @@ def test_a_wrong_option_is_named(changes, message):
         build(**changes)
 
 
+@pytest.mark.parametrize(
+    ("sampler", "message"),
+    [
+        ({"steps": 1001}, "sampler: steps: at most the 1000 of the schedule, got 1001"),
+        ({"type": "lcm", "steps": 60}, "sampler: steps: lcm takes at most 50, .* got 60 of 1000"),
+    ],
+)
+def test_steps_are_checked_against_the_schedule_before_anything_is_built(sampler, message):
+    options = {"type": "MSSD", **TINY_MSSD, "scale": SCALE}
+    MSSD.check_options({**options, "sampler": {"steps": 1000}})
+    with pytest.raises(ConfigError, match=message):
+        MSSD.check_options({**options, "sampler": sampler})
+
+
 def test_captions_are_as_many_as_images():
     with pytest.raises(ConfigError, match="captions: 1 for 2 images"):
         build()(torch.rand(2, 3, 4, 4), ["one"])

@@ -120,6 +120,8 @@ def test_the_default_unet_is_that_of_the_paper_and_is_checked_without_memory_for
         ({"base": "nearest"}, "network_g: base: 'nearest' is not known; use one of bicubic, none"),
         ({"block": 3}, "network_g: block: must be a power of two, got 3"),
         ({"sampler": {"guidance": 9}}, "sampler: guidance is not an option"),
+        ({"sampler": {"steps": 1001}}, "sampler: steps: at most the 1000 of the schedule, got 1001"),
+        ({"sampler": {"type": "lcm", "steps": 60}}, "sampler: steps: lcm takes at most 50"),
         ({"latent_tile": {"size": 33}}, "latent_tile: size: must be a multiple of 2"),
         ({"unet": {"layers": 3}}, "network_g: unet: layers is not an option"),
         ({"unet": {"in_channels": 3}}, "unet: in_channels: follows from block; remove it"),

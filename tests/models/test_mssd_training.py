@@ -7,6 +7,8 @@ import torch
 from basicsr.data import build_dataloader, build_dataset
 from basicsr.models import build_model
 
+from segsr_arch.errors import ConfigError
+from segsr_arch.models.diffusion_model import DiffusionModel
 from segsr_arch.models.validation import validate
 from tests.models.tiny import batch, tiny_options
 from tests.support import TINY_MSSD
@@ -93,3 +95,20 @@ def test_two_ranks_sample_of_their_shares_what_one_process_samples(tmp_path, mon
         assert (alone - shared).abs().max() < 1e-5
         assert values[name, 1] == pytest.approx(values[name, 2], abs=1e-4)
     assert (sampled["im0.png", 0, 1] - sampled["im1.png", 0, 1]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("sampler", "steps", "message"),
+    [
+        ({"steps": 2}, 5000, "val: sampler_steps: at most the 1000 of the schedule, got 5000"),
+        ({"type": "lcm", "steps": 4}, 60, "val: sampler_steps: lcm takes at most 50"),
+    ],
+)
+def test_steps_of_validations_are_checked_before_the_training(tmp_path, sampler, steps, message):
+    options = options_of(tmp_path, network={**MSSD, "sampler": sampler, "contrast": None})
+    for allowed in (50, None):
+        options["val"]["sampler_steps"] = allowed
+        DiffusionModel.check_options(options)
+    options["val"]["sampler_steps"] = steps
+    with pytest.raises(ConfigError, match=message):
+        DiffusionModel.check_options(options)
