@@ -30,7 +30,8 @@ class DiffusionModel(TrainingModel):
     The network is called as ``network.training_losses(lq, gt, captions=..., image_ids=..., draw=...)``, which gives
     its losses by name, and as ``network(lq, captions=..., seed=..., sampler=...)``, the last being its own attribute
     ``sampler``, a dataclass, but for other ``steps`` in the validations of a training, which are checked before it
-    where the class has ``schedule_of(options)``. ``captions`` are the texts of the batch, those that are left out
+    where the class has ``schedule_of(options)``. If it has ``begin_iteration()``, that is called before the losses of a
+    step, once for all parts of its batch. ``captions`` are the texts of the batch, those that are left out
     (``train: caption_dropout``) empty, or ``None`` where the data set has none; ``image_ids`` (B,) tell images apart;
     ``draw`` is a :class:`~segsr_arch.models.draws.Draws`: noise and time steps depend on ``train: noise_seed``,
     iteration, process and part, so that a resumed training sees what an uninterrupted one does.
@@ -109,11 +110,14 @@ class DiffusionModel(TrainingModel):
     def compute_losses(self, lq: Tensor, gt: Tensor) -> "OrderedDict[str, Tensor]":
         """Let the network compute the losses of a part of the batch; see :class:`TrainingModel`."""
         iteration, part = self.position
+        network = self.get_bare_model(self.net_g)
+        if part == 0 and hasattr(network, "begin_iteration"):
+            network.begin_iteration()
         keys = (iteration, self.opt["rank"], part)
         draw = Draws(seed=self.diffusion_options.noise_seed, keys=keys, device=self.device)
         own = slice(part * len(lq), (part + 1) * len(lq))
         ids = torch.tensor([number_of(name) for name in self.names[own]], device=self.device) if self.names else None
-        with self.autocast(), _calling_training_losses(self.net_g, self.get_bare_model(self.net_g)) as losses_of:
+        with self.autocast(), _calling_training_losses(self.net_g, network) as losses_of:
             losses: OrderedDict[str, Tensor] = losses_of(
                 lq, gt, captions=self._captions_kept(own, draw), image_ids=ids, draw=draw
             )
