@@ -143,6 +143,7 @@ def test_what_is_frozen_gets_no_gradient():
         ({"base": "nearest"}, "network_g: base: 'nearest' is not known; use one of none, bicubic"),
         ({"latent_std": 0.0}, "network_g: latent_std: must be a number above 0"),
         ({"correction": "wavelets"}, "correction: wavelets is not known; did you mean wavelet"),
+        ({"correction": "consistent", "scale": 1}, "correction: consistent takes scales from 2 to 16, got 1; set"),
         ({"sampler": {"step": 3}}, "sampler: step is not an option; did you mean steps"),
         ({"contrast": {"tau": 0.1}}, "contrast: tau is not an option"),
         ({"stable_diffusion": {**TINY_DIFFUSION, "vae": {}}}, "stable_diffusion: vae is not an option; known are"),

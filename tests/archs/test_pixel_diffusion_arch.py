@@ -126,6 +126,8 @@ def test_the_default_unet_is_that_of_the_paper_and_is_checked_without_memory_for
         ({"unet": {"layers": 3}}, "network_g: unet: layers is not an option"),
         ({"unet": {"in_channels": 3}}, "unet: in_channels: follows from block; remove it"),
         ({"schedule": {"beta_schedule": "squaredcos_cap_v2"}}, "use v_prediction"),
+        ({"correction": "consistent", "scale": 1}, "correction: consistent takes scales from 2 to 16, got 1; set"),
+        ({"correction": "consistent", "scale": 32}, "to 16, got 32; set correction: wavelet or none"),
         ({"loss": "huber"}, "network_g: loss: 'huber' is not known; use one of l2, l1"),
     ],
 )

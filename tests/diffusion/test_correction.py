@@ -106,7 +106,7 @@ def test_none_changes_nothing(images):
 def test_what_cannot_be_corrected_is_refused(images):
     gt, sr = images
     with pytest.raises(ConfigError, match="correction: wavelets is not known; did you mean wavelet"):
-        check_correction("wavelets")
+        check_correction("wavelets", scale=SCALE)
     with pytest.raises(ConfigError, match="noise .* at least 0"):
         corrected(sr, reduced(gt), kind="consistent", scale=SCALE, noise=-1)
     with pytest.raises(DataError, match=r"not 4 times those of shape \(2, 3, 96, 64\)"):
