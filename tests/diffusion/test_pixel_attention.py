@@ -18,6 +18,4 @@ def test_channels_that_are_no_multiple_of_a_head_are_shared_by_fewer(channels, h
         seen = attention(features, control)
         other = attention(features, control.roll(1, dims=-1))
     assert seen.shape == features.shape and (seen - features).abs().min() > 0
-    torch.testing.assert_close(
-        other, seen, atol=1e-3, rtol=1e-3
-    )  # it looks everywhere: places of the other are no matter
+    torch.testing.assert_close(other, seen, atol=1e-3, rtol=1e-3)  # all of it is looked at, wherever it stands
