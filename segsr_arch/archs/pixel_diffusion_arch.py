@@ -124,6 +124,8 @@ class PixelDiffusion(nn.Module):
     ) -> Tensor:
         """Sample an SR image for each LR image; the same seed gives the same, alone or in a batch.
 
+        Gradients go back through all steps, whose graph takes memory for each of them, unless ``torch.no_grad`` holds.
+
         Args:
             lq: LR images (B, 3, H, W), RGB in [0, 1], any size of at least one pixel.
             captions: Not read: what this network gives comes from the LR image alone.

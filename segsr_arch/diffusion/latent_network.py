@@ -154,6 +154,8 @@ class LatentDiffusion(DescribedNetwork):
     ) -> Tensor:
         """Sample an SR image for each LR image; the same seed gives the same, alone or in a batch.
 
+        Gradients go back through all steps, whose graph takes memory for each of them, unless ``torch.no_grad`` holds.
+
         Args:
             lq: LR images (B, 3, H, W), RGB in [0, 1], any size of at least one pixel.
             captions: B texts on what was lost, or what is to be seen; ``None`` for none.
