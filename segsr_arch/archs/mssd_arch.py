@@ -71,6 +71,14 @@ class MSSD(LatentDiffusion):
         enlarged: Tensor = self.enlarge(lq)
         return enlarged
 
+    def begin_iteration(self) -> None:
+        """Let the momentum encoder of the contrastive loss follow, if there is one: once before the losses of a step.
+
+        In how many parts these are computed is no matter of it.
+        """
+        if self.contrast is not None:
+            self.contrast.follow(self._features(self.contrast.options))
+
     def further_losses(self, batch: NoisedBatch, *, image_ids: Tensor | None, draw: Draw) -> dict[str, Tensor]:
         """Contrast LR with HR images: ``l_contrast``, times its weight, of ``draw("contrast", shape)``."""
         if self.contrast is None:
@@ -94,10 +102,7 @@ class MSSD(LatentDiffusion):
         image_ids: Tensor | None,
     ) -> Tensor:
         last = torch.full((len(hr),), self.schedule.steps - 1, device=hr.device)
-        features = self._features(contrast.options)
-        if self.training:
-            contrast.follow(features)
-        query = features(enlarged, pair[0], last, silence)
+        query = self._features(contrast.options)(enlarged, pair[0], last, silence)
         loss: Tensor = contrast(query, lambda encoder: encoder(hr, pair[1], last, silence), image_ids)
         return loss
 

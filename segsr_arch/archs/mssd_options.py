@@ -7,6 +7,7 @@ from typing import Any
 from segsr_arch.diffusion.latent_options import LatentDiffusionOptions
 from segsr_arch.diffusion.learning.contrast import ContrastOptions
 from segsr_arch.diffusion.steering.guidance import OnePass, check_one_pass
+from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import option
 
 
@@ -43,6 +44,11 @@ class MSSDOptions(LatentDiffusionOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_one_pass(self.one_pass_guidance)
+        if self.one_pass_guidance is not None and self.negative.strip():
+            raise ConfigError(
+                "network_g: negative: a student of guidance (one_pass_guidance) has learned to lead away from no words "
+                "alone; remove negative, or sample with its teacher."
+            )
         ContrastOptions.read(self.contrast)
 
     @property

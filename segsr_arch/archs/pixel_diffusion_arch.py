@@ -85,9 +85,14 @@ class PixelDiffusion(nn.Module):
             DependencyError: If diffusers is missing.
         """
         own = PixelDiffusionOptions.among(options)
-        NoiseSchedule.of(own.schedule_arguments)
+        SolverOptions.read(own.sampler).check(cls.schedule_of(options))
         with torch.device("meta"):
             _unet(own)
+
+    @classmethod
+    def schedule_of(cls, options: Mapping[str, Any]) -> NoiseSchedule:
+        """Tell the noise schedule that a network of such options has; see :meth:`check_options`."""
+        return NoiseSchedule.of(PixelDiffusionOptions.among(options).schedule_arguments)
 
     @classmethod
     def check_checkpoint(cls, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
@@ -118,6 +123,8 @@ class PixelDiffusion(nn.Module):
         sampler: SolverOptions | None = None,
     ) -> Tensor:
         """Sample an SR image for each LR image; the same seed gives the same, alone or in a batch.
+
+        Gradients go back through all steps, whose graph takes memory for each of them, unless ``torch.no_grad`` holds.
 
         Args:
             lq: LR images (B, 3, H, W), RGB in [0, 1], any size of at least one pixel.

@@ -73,7 +73,7 @@ class PixelDiffusionOptions(OptionGroup):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_correction(self.correction)
+        check_correction(self.correction, scale=self.scale)
         SolverOptions.read(self.sampler)
         if self.block & (self.block - 1):
             raise ConfigError(f"network_g: block: must be a power of two, got {self.block}.")

@@ -91,7 +91,7 @@ class TokenBudget:
         Returns:
             The style words and the caption, on one line. Of a caption that is too long there are the first whole
             sentences, then the first phrases (up to a comma, semicolon or colon) of the next one; words of the first
-            phrase only if not even that fits.
+            phrase only if not even that fits, and letters of the first word only if not even that does.
         """
         fitted = self.shorten(caption)
         return FittedText(text=self._styled(fitted.text), left_out=fitted.left_out)
@@ -124,8 +124,15 @@ def phrases_of(sentence: str) -> list[str]:
 
 
 def cut_words(phrase: str, fits: Callable[[str], bool]) -> tuple[str, str]:
-    """Cut a phrase between words: the longest beginning that fits, and the rest."""
+    """Cut a phrase between words: the longest beginning that fits, and the rest.
+
+    The first word is cut itself where not even that fits: languages without spaces have no other.
+    """
     kept, rest = _longest(phrase.split(" "), fits)
+    if not kept and rest:
+        word = rest[0]
+        length = next(count for count in range(len(word)) if not fits(word[: count + 1]))
+        kept, rest[0] = word[:length], word[length:]
     return kept, " ".join(rest)
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from segsr_arch.captions.budget import TokenBudget
 from segsr_arch.captions.captioner import Captioner
-from segsr_arch.captions.change import Difference, change_caption
+from segsr_arch.captions.change import ARROW, Difference, change_caption
 from segsr_arch.captions.files import CaptionRecord, read_records, write_records
 from segsr_arch.errors import DataError
 from segsr_arch.files.locking import locked
@@ -122,13 +122,14 @@ def caption_images(
                     continue
                 try:
                     described = _described(pair, earlier, captioner, overwrite=overwrite)
+                    captioned = _captioned(described, difference, budget)
                 except DataError as error:
                     outcome.problems.append(str(error))
                     continue
                 is_kept = earlier is not None and _origin(described) == _origin(earlier)
                 outcome.kept, outcome.made = outcome.kept + is_kept, outcome.made + (not is_kept)
-                written[pair.name] = _captioned(described, difference, budget)
-                if written[pair.name].left_out:
+                written[pair.name] = captioned
+                if captioned.left_out:
                     outcome.cut.append(pair.name)
                 if time.monotonic() - saved_at >= SAVE_SECONDS:
                     records = _save(path, written)
@@ -218,7 +219,18 @@ def _describe(image: EncodedImage, data: bytes, captioner: Captioner) -> str:
 
 
 def _captioned(record: CaptionRecord, difference: Difference, budget: TokenBudget) -> CaptionRecord:
+    """Make the caption of what a model said.
+
+    Raises:
+        DataError: If nothing is left of it, which no reader of the file would take for a caption.
+    """
     assert record.lq is not None
     fitted = change_caption(record.lq, record.gt, difference=difference, budget=budget)
+    if not fitted.text.replace(ARROW.strip(), "").strip():
+        said = " and ".join(repr(text[:40]) for text in (record.lq, record.gt) if text is not None)
+        raise DataError(
+            f"{record.image}: no caption can be made of what the model says ({said}) behind the style words "
+            f"{budget.style!r:.80}; try another --model or --prompt, or shorten the style words."
+        )
     rule = RULES[difference, record.gt is not None]
     return replace(record, caption=fitted.text, rule=rule, left_out=fitted.left_out)

@@ -18,6 +18,8 @@ from segsr_arch.degradations.step import Range, Signal, Step, drawn, ends, in_wo
 from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import option
 
+LARGEST_KERNEL = 101
+"""Largest side of a kernel in HR pixels."""
 _LEAST = 0.05  # below, a kernel is a delta, and its formula divides by almost nothing
 
 
@@ -33,7 +35,11 @@ class Blur(Step):
     stage = "blur"
 
     size: int | None = option(
-        None, help="side of the kernel, odd; by itself 21, or more for mtf", unit="HR pixels", minimum=3, maximum=101
+        None,
+        help="side of the kernel, odd; by itself 21, or more for mtf",
+        unit="HR pixels",
+        minimum=3,
+        maximum=LARGEST_KERNEL,
     )
 
     def __post_init__(self) -> None:

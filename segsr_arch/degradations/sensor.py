@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from segsr_arch.degradations.blur import Blur
+from segsr_arch.degradations.blur import LARGEST_KERNEL, Blur
 from segsr_arch.degradations.kernels import KERNEL_SIZE, isotropic_kernel
 from segsr_arch.degradations.step import Range, Signal, Step, drawn, ends, in_words
+from segsr_arch.errors import ConfigError
 from segsr_arch.option_fields import option
 
 _HELD = 3  # standard deviations that a kernel reaches on each side
@@ -42,10 +43,22 @@ class MtfBlur(Blur):
     nyquist: Range = option((0.1, 0.3), help="MTF at the Nyquist frequency of the LR image", above=0, below=1)
 
     def for_scale(self, scale: int) -> "MtfBlur":
-        """Give the kernel a side that holds the widest Gaussian, unless the option file says one."""
+        """Give the kernel a side that holds the widest Gaussian, unless the option file says one.
+
+        Raises:
+            ConfigError: If it would be larger than kernels may be.
+        """
         if self.size is not None:
             return self
-        reach = math.ceil(_HELD * mtf_sigma(ends(self.nyquist)[0], scale))
+        lowest, most = ends(self.nyquist)[0], LARGEST_KERNEL // 2
+        reach = math.ceil(_HELD * mtf_sigma(lowest, scale))
+        if reach > most:
+            least = math.ceil(1e4 * math.exp(-((math.pi * most / _HELD / scale) ** 2) / 2)) / 1e4
+            raise ConfigError(
+                f"{self.section}: nyquist: {lowest:g} at scale {scale} needs a kernel of {2 * reach + 1} HR pixels, "
+                f"but the largest is {LARGEST_KERNEL}; give {least:g} or more, or name the size, "
+                f"which cuts it."
+            )
         return replace(self, size=max(KERNEL_SIZE, 2 * reach + 1))
 
     def draw_kernel(self, rng: np.random.Generator, *, scale: int) -> tuple[NDArray[np.float64], dict[str, Any]]:

@@ -20,7 +20,11 @@ def encode(description: Mapping[str, Any]) -> Tensor:
 
 
 def decode(
-    state: Mapping[str, Any], own: Mapping[str, Any], *, frozen: Sequence[str] = ("frozen",)
+    state: Mapping[str, Any],
+    own: Mapping[str, Any],
+    *,
+    frozen: Sequence[str] = ("frozen",),
+    later: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Read the description in a checkpoint, and check that the network that is to get it is of the same kind.
 
@@ -28,6 +32,7 @@ def decode(
         state: Weights by name, ``_extra_state`` among them.
         own: What the network says of itself, identities of what is frozen left out.
         frozen: Under what names these stand.
+        later: What checkpoints did not say at first: it is compared in those that do.
 
     Returns:
         The identity of each part that was frozen, see :class:`~segsr_arch.freezing.FrozenIdentity`, by these names.
@@ -42,13 +47,14 @@ def decode(
         )
     try:
         found = json.loads(bytes(state["_extra_state"].cpu().tolist()))
-        identities, theirs = {name: dict(found[name]) for name in frozen}, {name: found[name] for name in own}
+        identities = {name: dict(found[name]) for name in frozen}
+        theirs = {name: found[name] for name in own if name in found or name not in later}
     except (AttributeError, TypeError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"What the checkpoint says of its network (_extra_state) cannot be read ({type(error).__name__}: {error}): "
             f"it is damaged, or that of another network."
         ) from error
-    differing = [name for name in own if theirs[name] != own[name]]
+    differing = [name for name, value in theirs.items() if value != own[name]]
     if differing:
         raise CheckpointError(
             "The checkpoint belongs to another network: "

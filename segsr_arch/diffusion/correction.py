@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from segsr_arch.degradations import bicubic_operator as operator
+from segsr_arch.degradations.bicubic import MAX_SCALE
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.known_names import nearest_hint
 
@@ -21,25 +22,31 @@ Correction = Literal["wavelet", "consistent", "none"]
 _WAVELET_LEVELS = 5
 
 
-def check_correction(kind: str) -> None:
-    """Find out at once whether a kind of correction is known.
+def check_correction(kind: str, *, scale: int) -> None:
+    """Find out at once whether a kind of correction is known, and can be had at a scale.
 
     Raises:
-        ConfigError: If it is not.
+        ConfigError: If not.
     """
     if kind not in get_args(Correction):
         hint = nearest_hint(kind, get_args(Correction)) or f"; known are: {', '.join(get_args(Correction))}"
         raise ConfigError(f"correction: {kind} is not known{hint}")
+    if kind == "consistent" and not 2 <= scale <= MAX_SCALE:
+        raise ConfigError(
+            f"correction: consistent takes scales from 2 to {MAX_SCALE}, got {scale}; set correction: wavelet or none."
+        )
 
 
 def corrected(sr: Tensor, lq: Tensor, *, kind: Correction, scale: int, noise: float = 0.0) -> Tensor:
     """Correct generated images by the LR images that they were generated from.
 
+    It is computed in float32 at least, whatever autocast there is.
+
     Args:
         sr: Generated images (B, C, scale * H, scale * W), RGB in [0, 1].
         lq: LR images (B, C, H, W), RGB in [0, 1].
         kind: ``wavelet``, ``consistent`` or ``none``.
-        scale: Whole number from 2 to 16.
+        scale: Whole number, for ``consistent`` from 2 to 16.
         noise: Standard deviation of the noise of the LR images, in units of 255, which ``consistent`` then does not
             bring into the result. How far the generated images are off, against which it is weighed, is taken from
             each residual: its variance is that of the noise and of the reduced errors.
@@ -49,10 +56,10 @@ def corrected(sr: Tensor, lq: Tensor, *, kind: Correction, scale: int, noise: fl
         consistent.
 
     Raises:
-        ConfigError: If the kind is not known, or the noise is below 0.
+        ConfigError: If the kind is not known or cannot be had at the scale, or the noise is below 0.
         DataError: If the sizes do not fit.
     """
-    check_correction(kind)
+    check_correction(kind, scale=scale)
     if noise < 0:
         raise ConfigError(f"correction: the noise of an LR image is at least 0, got {noise:g}")
     if sr.shape != (*lq.shape[:2], scale * lq.shape[2], scale * lq.shape[3]):
@@ -60,14 +67,16 @@ def corrected(sr: Tensor, lq: Tensor, *, kind: Correction, scale: int, noise: fl
     if kind == "none":
         return sr
     if kind == "wavelet":
-        enlarged = functional.interpolate(lq.float(), scale_factor=scale, mode="bicubic").to(sr)
-        return sr - _low_frequencies(sr) + _low_frequencies(enlarged)
-    images, references = (tensor.detach().cpu().double().numpy() for tensor in (sr, lq))
-    residuals = references - operator.reduce_bicubic(images, scale)
+        with torch.autocast(sr.device.type, enabled=False):
+            images = sr.float()
+            enlarged = functional.interpolate(lq.float(), scale_factor=scale, mode="bicubic").to(images)
+            return (images - _low_frequencies(images) + _low_frequencies(enlarged)).to(sr)
+    generated, references = (tensor.detach().cpu().double().numpy() for tensor in (sr, lq))
+    residuals = references - operator.reduce_bicubic(generated, scale)
     if noise == 0:
-        projected = operator.project(images, residuals, scale)
+        projected = operator.project(generated, residuals, scale)
     else:
-        pairs = zip(images, residuals, strict=True)
+        pairs = zip(generated, residuals, strict=True)
         projected = np.stack([_projected_noisy(image, residual, scale, noise / 255) for image, residual in pairs])
     return torch.from_numpy(projected).to(sr)
 

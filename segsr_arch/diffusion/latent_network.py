@@ -1,7 +1,7 @@
 """A network made from a latent diffusion model and a ControlNet: sampling, training, and what checkpoints say."""
 
 import math
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from segsr_arch.captions.budget import TokenBudget
 from segsr_arch.diffusion import checkpoint_description
 from segsr_arch.diffusion.correction import corrected
+from segsr_arch.diffusion.described_network import DescribedNetwork
 from segsr_arch.diffusion.diffused import Diffused
 from segsr_arch.diffusion.latent_options import LatentDiffusionOptions
 from segsr_arch.diffusion.learning.distillation import Teaching
@@ -27,19 +28,19 @@ from segsr_arch.diffusion.samplers.latent_tiles import LatentTileOptions
 from segsr_arch.diffusion.samplers.memory_fit import MemoryFit
 from segsr_arch.diffusion.samplers.noise import noise_of, noise_spaced
 from segsr_arch.diffusion.samplers.sampling import SamplerOptions
-from segsr_arch.diffusion.samplers.schedule import NoiseSchedule
+from segsr_arch.diffusion.samplers.schedule import NoiseSchedule, ScheduleOptions
 from segsr_arch.diffusion.steering.acceleration import AccelerationOptions, Accelerator
 from segsr_arch.diffusion.steering.control import image_loss
 from segsr_arch.diffusion.steering.steered_sampling import sample_steered
 from segsr_arch.diffusion.steering.steered_unet import SteeredUNet
-from segsr_arch.freezing import FrozenIdentity, KeepsFrozenOut
+from segsr_arch.freezing import KeepsFrozenOut
 from segsr_arch.inputs import check_rgb
 from segsr_arch.padding import crop, pad_to_multiple
 
 Draw = Callable[[str, tuple[int, ...]], Tensor]
 
 
-class LatentDiffusion(nn.Module, ABC):
+class LatentDiffusion(DescribedNetwork):
     """A frozen UNet that is steered by an image at HR size, made from the LR image, and by words.
 
     A subclass says by :meth:`image_of` what that image is, and has the attributes below.
@@ -62,6 +63,7 @@ class LatentDiffusion(nn.Module, ABC):
     options: LatentDiffusionOptions
     options_type: ClassVar[type[LatentDiffusionOptions]]
     model_kind: ClassVar[ModelKind]
+    described_later = tuple(asdict(ScheduleOptions()))
 
     def __init__(self, options: LatentDiffusionOptions, *, steered: Callable[..., SteeredUNet]) -> None:
         super().__init__()
@@ -92,7 +94,12 @@ class LatentDiffusion(nn.Module, ABC):
         """
         own = cls.options_type.among(options)
         check_offload(own.cpu_offload)
-        check_parts(own.model, cls.model_kind)
+        SamplerOptions.read(own.sampler).check(cls.schedule_of(options))
+
+    @classmethod
+    def schedule_of(cls, options: Mapping[str, Any]) -> NoiseSchedule:
+        """Tell the noise schedule that a network of such options has, checking its parts; see :meth:`check_options`."""
+        return check_parts(cls.options_type.among(options).model, cls.model_kind)
 
     @classmethod
     def check_checkpoint(cls, options: Mapping[str, Any], state: Mapping[str, Any], strict: bool) -> None:
@@ -106,7 +113,8 @@ class LatentDiffusion(nn.Module, ABC):
         Raises:
             CheckpointError: If it belongs to another network. The digest of what is frozen is left to the constructor.
         """
-        checkpoint_description.decode(state, cls.options_type.among(options).description)
+        described = _described(cls.options_type.among(options), cls.schedule_of(options))
+        checkpoint_description.decode(state, described, later=cls.described_later)
 
     @abstractmethod
     def image_of(self, lq: Tensor, *, seed: int) -> Tensor:
@@ -145,6 +153,8 @@ class LatentDiffusion(nn.Module, ABC):
         sampler: SamplerOptions | None = None,
     ) -> Tensor:
         """Sample an SR image for each LR image; the same seed gives the same, alone or in a batch.
+
+        Gradients go back through all steps, whose graph takes memory for each of them, unless ``torch.no_grad`` holds.
 
         Args:
             lq: LR images (B, 3, H, W), RGB in [0, 1], any size of at least one pixel.
@@ -258,38 +268,13 @@ class LatentDiffusion(nn.Module, ABC):
         )
 
     def _frozen(self) -> dict[str, KeepsFrozenOut]:
-        """What is frozen, by the name under which checkpoints say whose it was."""
         return {"frozen": self.unet.parts}
 
-    def get_extra_state(self) -> Tensor:
-        """Describe the network in 1024 bytes: scale, what is diffused, what was trained, identity of what was not."""
-        frozen = {name: asdict(part.identity) for name, part in self._frozen().items()}
-        return checkpoint_description.encode({**self.options.description, **frozen})
+    @property
+    def description(self) -> dict[str, Any]:
+        """Scale, what is diffused, what is trained, and the noise schedule."""
+        return _described(self.options, self.schedule)
 
-    def set_extra_state(self, state: Tensor) -> None:
-        """Check that a checkpoint was trained beside the same frozen parts.
 
-        Raises:
-            CheckpointError: If their digest is another; both are named.
-        """
-        frozen = self._frozen()
-        found = checkpoint_description.decode({"_extra_state": state}, self.options.description, frozen=tuple(frozen))
-        for name, part in frozen.items():
-            part.take_identity(FrozenIdentity(**found[name]))
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Load a checkpoint of this network.
-
-        Args:
-            state_dict: Entries of ``params`` or ``params_ema``.
-            strict: As in torch; another scale, base or frozen part is never allowed.
-            assign: As in torch.
-
-        Returns:
-            Missing and unexpected names.
-
-        Raises:
-            CheckpointError: If it belongs to another network.
-        """
-        checkpoint_description.decode(state_dict, self.options.description)
-        return super().load_state_dict(state_dict, strict=strict, assign=assign)
+def _described(options: LatentDiffusionOptions, schedule: NoiseSchedule) -> dict[str, Any]:
+    return {**options.description, **asdict(schedule.options)}

@@ -83,7 +83,7 @@ class LatentDiffusionOptions(OptionGroup, ABC):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_correction(self.correction)
+        check_correction(self.correction, scale=self.scale)
         if "controlnet" not in self.trained or any(name not in TRAINABLE for name in self.trained):
             raise ConfigError(
                 f"network_g: trained: must be [controlnet] or [controlnet, unet], got {list(self.trained)}."

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 
 from segsr_arch.compat.registration import register
-from segsr_arch.errors import ConfigError
+from segsr_arch.errors import ConfigError, SegsrError
 from segsr_arch.models.diffusion_options import DiffusionTrainOptions, DiffusionValidationOptions
 from segsr_arch.models.draws import Draws, number_of
 from segsr_arch.models.training_model import TrainingModel
@@ -29,11 +29,12 @@ class DiffusionModel(TrainingModel):
 
     The network is called as ``network.training_losses(lq, gt, captions=..., image_ids=..., draw=...)``, which gives
     its losses by name, and as ``network(lq, captions=..., seed=..., sampler=...)``, the last being its own attribute
-    ``sampler``, a dataclass, but for other ``steps`` in the validations of a training. ``captions`` are the texts of
-    the batch, those that are left out (``train: caption_dropout``) empty, or ``None`` where the data set has none;
-    ``image_ids`` (B,) tell images apart; ``draw`` is a :class:`~segsr_arch.models.draws.Draws`: noise and time steps
-    depend on ``train: noise_seed``, iteration, process and part, so that a resumed training sees what an
-    uninterrupted one does.
+    ``sampler``, a dataclass, but for other ``steps`` in the validations of a training, which are checked before it
+    where the class has ``schedule_of(options)``. If it has ``begin_iteration()``, that is called before the losses of a
+    step, once for all parts of its batch. ``captions`` are the texts of the batch, those that are left out
+    (``train: caption_dropout``) empty, or ``None`` where the data set has none; ``image_ids`` (B,) tell images apart;
+    ``draw`` is a :class:`~segsr_arch.models.draws.Draws`: noise and time steps depend on ``train: noise_seed``,
+    iteration, process and part, so that a resumed training sees what an uninterrupted one does.
 
     Args:
         opt: The option mapping of BasicSR.
@@ -43,6 +44,7 @@ class DiffusionModel(TrainingModel):
     """
 
     option_keys = {"train": keys_of(DiffusionTrainOptions), "val": keys_of(DiffusionValidationOptions)}
+    teaches_guidance = False  # whether what one_pass_guidance adds to a network gets a gradient
 
     @classmethod
     def check_options(cls, opt: Mapping[str, Any]) -> None:
@@ -70,6 +72,13 @@ class DiffusionModel(TrainingModel):
                 f"network_g: type: {kind} computes no losses of its own (training_losses), as {cls.__name__} needs; "
                 f"train it with model_type: TrainingModel, or take a diffusion network such as MSSD."
             )
+        if opt["network_g"].get("one_pass_guidance") is not None and not cls.teaches_guidance:
+            raise ConfigError(
+                f"network_g: one_pass_guidance: is learned from a teacher, which {cls.__name__} has not, so that it "
+                f"would stay as it began; remove it, or set model_type: DistillationModel, whose train: teacher is a "
+                f"checkpoint of the network without it."
+            )
+        _check_validation_steps(network, opt)
         contrast = getattr(network, "nested_options", {}).get("contrast")
         if contrast is not None and opt["network_g"].get("contrast") is not None:
             contrast.read(opt["network_g"]["contrast"]).check_queue(_count_images(opt))
@@ -101,11 +110,14 @@ class DiffusionModel(TrainingModel):
     def compute_losses(self, lq: Tensor, gt: Tensor) -> "OrderedDict[str, Tensor]":
         """Let the network compute the losses of a part of the batch; see :class:`TrainingModel`."""
         iteration, part = self.position
+        network = self.get_bare_model(self.net_g)
+        if part == 0 and hasattr(network, "begin_iteration"):
+            network.begin_iteration()
         keys = (iteration, self.opt["rank"], part)
         draw = Draws(seed=self.diffusion_options.noise_seed, keys=keys, device=self.device)
         own = slice(part * len(lq), (part + 1) * len(lq))
         ids = torch.tensor([number_of(name) for name in self.names[own]], device=self.device) if self.names else None
-        with self.autocast(), _calling_training_losses(self.net_g, self.get_bare_model(self.net_g)) as losses_of:
+        with self.autocast(), _calling_training_losses(self.net_g, network) as losses_of:
             losses: OrderedDict[str, Tensor] = losses_of(
                 lq, gt, captions=self._captions_kept(own, draw), image_ids=ids, draw=draw
             )
@@ -162,6 +174,22 @@ class DiffusionModel(TrainingModel):
         captions = self.captions[own]
         kept = draw("caption", (len(captions),)) >= self.diffusion_options.caption_dropout
         return [text if keep else "" for text, keep in zip(captions, kept.tolist(), strict=True)]
+
+
+def _check_validation_steps(network: Any, opt: Mapping[str, Any]) -> None:
+    """Find out whether the validations of a training can have their steps; what is wrong with the network is its own.
+
+    Raises:
+        ConfigError: If not.
+    """
+    steps, given = DiffusionValidationOptions.read(opt.get("val")).sampler_steps, opt["network_g"]
+    if steps is None or not hasattr(network, "schedule_of"):
+        return
+    try:
+        sampler, schedule = network.nested_options["sampler"].read(given.get("sampler")), network.schedule_of(given)
+    except SegsrError:
+        return
+    dataclasses.replace(sampler, steps=steps).check(schedule, key="val: sampler_steps")
 
 
 def _count_images(opt: Mapping[str, Any]) -> int:

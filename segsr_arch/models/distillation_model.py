@@ -65,6 +65,7 @@ class DistillationModel(DiffusionModel):
     """
 
     option_keys = {"train": keys_of(DistillationOptions)}
+    teaches_guidance = True
 
     @classmethod
     def check_options(cls, opt: Mapping[str, Any]) -> None:

@@ -143,6 +143,7 @@ def test_what_is_frozen_gets_no_gradient():
         ({"base": "nearest"}, "network_g: base: 'nearest' is not known; use one of none, bicubic"),
         ({"latent_std": 0.0}, "network_g: latent_std: must be a number above 0"),
         ({"correction": "wavelets"}, "correction: wavelets is not known; did you mean wavelet"),
+        ({"correction": "consistent", "scale": 1}, "correction: consistent takes scales from 2 to 16, got 1; set"),
         ({"sampler": {"step": 3}}, "sampler: step is not an option; did you mean steps"),
         ({"contrast": {"tau": 0.1}}, "contrast: tau is not an option"),
         ({"stable_diffusion": {**TINY_DIFFUSION, "vae": {}}}, "stable_diffusion: vae is not an option; known are"),
@@ -154,6 +155,20 @@ def test_what_is_frozen_gets_no_gradient():
 def test_a_wrong_option_is_named(changes, message):
     with pytest.raises(ConfigError, match=message):
         build(**changes)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "message"),
+    [
+        ({"steps": 1001}, "sampler: steps: at most the 1000 of the schedule, got 1001"),
+        ({"type": "lcm", "steps": 60}, "sampler: steps: lcm takes at most 50, .* got 60 of 1000"),
+    ],
+)
+def test_steps_are_checked_against_the_schedule_before_anything_is_built(sampler, message):
+    options = {"type": "MSSD", **TINY_MSSD, "scale": SCALE}
+    MSSD.check_options({**options, "sampler": {"steps": 1000}})
+    with pytest.raises(ConfigError, match=message):
+        MSSD.check_options({**options, "sampler": sampler})
 
 
 def test_captions_are_as_many_as_images():

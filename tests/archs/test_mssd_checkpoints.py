@@ -1,5 +1,7 @@
 """Checkpoints of MSSD hold what was trained, and say beside what."""
 
+import json
+
 import pytest
 import torch
 
@@ -73,6 +75,42 @@ def test_a_checkpoint_of_another_network_is_refused(changes, message):
     state = build().state_dict()
     with pytest.raises(CheckpointError, match=message):
         build(**changes).load_state_dict(state)
+
+
+LINEAR = {"prediction_type": "v_prediction", "beta_schedule": "linear"}
+
+
+def of_before(state):
+    """A checkpoint as it was written before the schedule was."""
+    said = json.loads(bytes(state["_extra_state"].tolist()))
+    for name in ("num_train_timesteps", "beta_start", "beta_end", "beta_schedule", "prediction_type"):
+        del said[name]
+    return {
+        **state,
+        "_extra_state": torch.frombuffer(bytearray(json.dumps(said).encode().ljust(1024)), dtype=torch.uint8),
+    }
+
+
+@pytest.mark.parametrize(
+    ("schedule", "message"),
+    [
+        ({}, "another network: prediction_type v_prediction in the file, epsilon here. Correct"),
+        (LINEAR, "another network: beta_schedule scaled_linear in the file, linear here. Correct"),
+        ({**TINY_DIFFUSION["schedule"], "beta_end": 0.02}, r"beta_end 0\.012 in the file, 0\.02 here"),
+        ({**TINY_DIFFUSION["schedule"], "num_train_timesteps": 500}, "num_train_timesteps 1000 in the file, 500 here"),
+    ],
+)
+def test_a_checkpoint_of_another_noise_schedule_is_refused_where_it_says_so(schedule, message):
+    state, changes = build().state_dict(), {"stable_diffusion": {**TINY_DIFFUSION, "schedule": schedule}}
+    options = {"type": "MSSD", **TINY_MSSD, "scale": 2, **changes}
+    with pytest.raises(CheckpointError, match=message):
+        build(**changes).load_state_dict(state)
+    with pytest.raises(CheckpointError, match=message):
+        MSSD.check_checkpoint(options, state, True)
+    build(**changes).load_state_dict(of_before(state))
+    MSSD.check_checkpoint(options, of_before(state), True)
+    defaults = {**TINY_DIFFUSION["schedule"], "beta_schedule": "scaled_linear", "beta_start": 0.00085}
+    build(stable_diffusion={**TINY_DIFFUSION, "schedule": defaults}).load_state_dict(state)
 
 
 def test_a_checkpoint_is_compared_with_options_before_anything_is_built():

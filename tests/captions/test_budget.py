@@ -63,6 +63,15 @@ def test_words_are_cut_only_where_the_first_phrase_is_too_long(words):
     )
 
 
+@pytest.mark.parametrize("caption", ["x" * 400, "屋顶很模糊" * 40, "河" * 200 + " river"])
+def test_a_word_that_is_too_long_is_cut_itself(caption):
+    budget = TokenBudget(style="8k")
+    fitted = budget.shorten(caption)
+    assert fitted.text + "".join(fitted.left_out) == caption
+    assert 70 < clip_tokens(f"8k, {fitted.text}") <= 77
+    assert budget.fit(caption).text == f"8k, {fitted.text}"
+
+
 def test_style_words_that_are_too_long_are_refused():
     with pytest.raises(ConfigError, match="the style words 'very .* are 82 tokens long.* reads 77; shorten them"):
         TokenBudget(style="very " * 80)

@@ -81,6 +81,30 @@ def test_from_lr_alone(pairs, tmp_path):
     assert "opposites" in record.rule
 
 
+@pytest.mark.parametrize("difference", ["text", "embedding"])
+def test_descriptions_in_a_language_without_spaces_are_cut_and_not_emptied(pairs, tmp_path, difference):
+    path = tmp_path / "c.jsonl"
+    outcome, _ = make(pairs, path, Captioner(says="{width}" + "模糊的屋顶" * 50), difference=difference)
+    assert (outcome.made, outcome.problems) == (4, []) and outcome.cut == ["0", "1", "2", "3"]
+    for record in read_records(path).values():
+        assert "4模糊的屋顶" in record.caption and "16模糊的屋顶" in record.caption
+        assert all(clip_tokens(f"8k, {side}") <= 77 for side in record.caption.split(" => "))
+
+
+def test_an_image_of_which_no_word_is_said_is_a_problem_and_the_file_is_read_again(pairs, tmp_path):
+    class Speechless(Captioner):
+        def describe(self, image):
+            said = super().describe(image)
+            return "," if len(self.seen) in (3, 4) else said
+
+    path = tmp_path / "c.jsonl"
+    outcome, _ = make(pairs, path, Speechless())
+    assert outcome.made == 3 and list(read_records(path)) == ["0", "2", "3"]
+    (problem,) = outcome.problems
+    assert problem.startswith("1: no caption can be made of what the model says (',' and ',')")
+    assert "--prompt" in problem
+
+
 def test_an_interrupted_run_goes_on_where_it_was(pairs, tmp_path):
     path = tmp_path / "c.jsonl"
     with pytest.raises(KeyboardInterrupt):

@@ -1,7 +1,11 @@
+import re
+
 import numpy as np
 import pytest
 
+from segsr_arch.degradations.chain import Chain
 from segsr_arch.degradations.sensor import mtf_sigma
+from segsr_arch.errors import ConfigError
 from tests.degradations.pictures import degrade, flat, picture
 
 
@@ -60,3 +64,14 @@ def test_haze_veils_the_image():
     result = degrade([{"type": "haze", "transmission": 0.7, "airlight": 220}], image)
     assert np.abs(result.lq - (0.7 * result.clean + 0.3 * 220 / 255)).max() < 1e-3
     assert result.noise == 0
+
+
+def test_a_width_that_no_kernel_holds_is_refused_by_what_was_given():
+    with pytest.raises(ConfigError) as refused:
+        Chain.read([{"type": "mtf", "nyquist": [0.001, 0.2]}], scale=16)
+    assert "mtf: nyquist: 0.001 at scale 16 needs a kernel of 115 HR pixels" in str(refused.value)
+    least = float(re.search(r"give ([0-9.]+) or more", str(refused.value))[1])
+    assert Chain.read([{"type": "mtf", "nyquist": least}], scale=16).steps[0].size == 101
+    with pytest.raises(ConfigError, match="nyquist"):
+        Chain.read([{"type": "mtf", "nyquist": least - 2e-4}], scale=16)
+    assert Chain.read([{"type": "mtf", "nyquist": 0.001, "size": 101}], scale=16).steps[0].size == 101

@@ -56,6 +56,19 @@ def test_what_fits_a_tile_is_done_at_once(autoencoder):
     assert torch.equal(autoencoder.decode(latents, TILE), autoencoder.decode(latents))
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("tile", [LatentTileOptions(), TILE])
+def test_under_autocast_it_computes_in_float32(autoencoder, tile):
+    image = torch.from_numpy(make_image(0, 144, 176)).permute(2, 0, 1)[None].float() / 255
+    latents = autoencoder.encode(image, tile)
+    decoded = autoencoder.decode(latents, tile)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(autoencoder.encode(image, tile), latents)
+        assert torch.equal(autoencoder.decode(latents, tile), decoded)
+        assert autoencoder.decode(latents.bfloat16(), tile).dtype == torch.float32
+    assert latents.dtype == decoded.dtype == torch.float32
+
+
 def test_tiles_of_the_autoencoder_are_larger_than_their_overlap():
     with pytest.raises(ConfigError, match="latent_tile: autoencoder: must be above the overlap; got 16 and 16"):
         LatentTileOptions(autoencoder=16)

@@ -66,6 +66,17 @@ def test_the_momentum_encoder_moves_in_float32_whatever_the_network_is_in(dtype)
     assert float(moved) == pytest.approx(0.001, rel=0.05)  # in bfloat16 it would be nothing
 
 
+def test_under_autocast_the_loss_of_given_features_is_that_of_float32():
+    """In bfloat16 similarities of up to 1 / .07 would be rounded to sixteenths."""
+    losses = []
+    for enabled in (False, True):
+        encoder, contrast = build()
+        features = encoder(torch.randn(6, 4)).detach()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            losses.append(float(contrast(features, lambda _, features=features: features + 0.3, None)))
+    assert losses[0] == losses[1] > 0.1
+
+
 def test_under_autocast_the_keys_are_float32():
     encoder, contrast = build()
     images = torch.randn(2, 4)

@@ -37,6 +37,15 @@ def test_a_projected_image_is_consistent_and_closer_to_the_truth(images):
     assert psnr(result, gt) > psnr(sr, gt)
 
 
+@pytest.mark.parametrize("kind", ["wavelet", "consistent"])
+def test_under_autocast_images_are_corrected_in_float32(images, kind):
+    gt, sr = images
+    lq = reduced(gt)
+    expected = corrected(sr, lq, kind=kind, scale=SCALE)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(corrected(sr, lq, kind=kind, scale=SCALE), expected)
+
+
 def test_an_image_is_corrected_alone_as_in_a_batch(images):
     gt, sr = images
     lq = reduced(gt)
@@ -97,7 +106,7 @@ def test_none_changes_nothing(images):
 def test_what_cannot_be_corrected_is_refused(images):
     gt, sr = images
     with pytest.raises(ConfigError, match="correction: wavelets is not known; did you mean wavelet"):
-        check_correction("wavelets")
+        check_correction("wavelets", scale=SCALE)
     with pytest.raises(ConfigError, match="noise .* at least 0"):
         corrected(sr, reduced(gt), kind="consistent", scale=SCALE, noise=-1)
     with pytest.raises(DataError, match=r"not 4 times those of shape \(2, 3, 96, 64\)"):

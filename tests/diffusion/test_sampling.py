@@ -51,6 +51,37 @@ def test_samples_of_an_exact_denoiser_have_its_mean_and_spread(kind, prediction)
     assert times[0] == 999 and times == sorted(times, reverse=True), "trailing: from the last step downwards"
 
 
+@pytest.mark.parametrize("kind", ["unipc", "ddim", "dpm++", "edm"])
+@pytest.mark.parametrize(("of", "steps"), [(1000, 61), (500, 103), (100, 97)])
+def test_steps_whose_spacing_does_not_add_up_are_as_many_and_at_no_time_below_0(kind, of, steps):
+    """By floating point, diffusers' spacing has one step more of these, at -1."""
+    schedule = NoiseSchedule.of({"num_train_timesteps": of, **SCHEDULES["v_prediction"]})
+    noise = noise_of((4, 64, 64), seed=0, keys=())[None]
+    for strength, count in ((1.0, steps), (0.5, round(0.5 * steps))):
+        denoiser, times = exact_denoiser(schedule)
+        clean = sample(
+            denoiser,
+            noise,
+            schedule,
+            SamplerOptions(type=kind, steps=steps),
+            expected=noise_of((4, 64, 64), seed=1, keys=())[None] * SPREAD + MEAN,
+            strength=strength,
+        )
+        assert len(times) == len(set(times)) == count and min(times) >= 0
+        assert strength < 1 or times[0] == of - 1
+        assert clean.mean().item() == pytest.approx(MEAN, abs=0.02)
+        assert clean.std().item() == pytest.approx(SPREAD, abs=0.04)
+
+
+@pytest.mark.parametrize("of", [100, 1000])
+def test_a_sample_has_as_many_steps_as_it_is_to_have(of):
+    schedule = NoiseSchedule.of({"num_train_timesteps": of, **SCHEDULES["v_prediction"]})
+    for steps in range(1, 101):
+        denoiser, times = exact_denoiser(schedule)
+        sample(denoiser, torch.zeros(1, 1, 1, 1), schedule, SamplerOptions(type="ddim", steps=steps))
+        assert len(times) == steps and min(times) >= 0, steps
+
+
 @pytest.mark.parametrize(("kind", "spread"), [("unipc", SPREAD), ("dpm++", SPREAD), ("ddim", 0.470)])
 def test_of_stable_diffusions_own_schedule_the_mean_is_kept_where_it_starts_with_what_is_expected(kind, spread):
     schedule = NoiseSchedule.of()

@@ -12,7 +12,7 @@ from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.diffusion.parts.model_kinds import STABLE_DIFFUSION
 from segsr_arch.diffusion.parts.parts_source import check_parts, load_parts
 from segsr_arch.diffusion.parts.text import token_ids
-from segsr_arch.errors import WeightsError
+from segsr_arch.errors import CheckpointError, WeightsError
 from tests.support import TINY_DIFFUSION
 
 
@@ -153,3 +153,16 @@ def test_captions_are_clips_tokens_filled_up_and_cut_at_a_phrase(caplog):
     assert token_ids("a photo of a cat", length=10, padding=0) == [49406, 320, 1125, 539, 320, 2368, 49407, 0, 0, 0]
     ids = token_ids("roofs, " * 60, length=77, padding=49407)
     assert len(ids) == 77 and 49407 in ids[70:] and "left out" in caplog.text
+
+
+def test_a_checkpoint_is_of_the_schedule_of_the_folder(folder):
+    options = {"scale": 4, "stable_diffusion": str(folder)}
+    state = MSSD(**options).state_dict()
+    MSSD(**options).load_state_dict(state)
+    change(folder / "scheduler/scheduler_config.json", prediction_type="v_prediction")
+    for refusing in (
+        lambda: MSSD(**options).load_state_dict(state),
+        lambda: MSSD.check_checkpoint({"type": "MSSD", **options}, state, True),
+    ):
+        with pytest.raises(CheckpointError, match="prediction_type epsilon in the file, v_prediction here"):
+            refusing()

@@ -50,7 +50,7 @@ def test_two_encoders_stand_side_by_side_with_their_last_state_but_one_and_the_s
 
 def test_no_text_is_zero_for_two_encoders_unless_they_were_trained_otherwise(twin):
     words = twin(["sharp roofs", ""])
-    assert not words.tokens[1].any() and not words.pooled[1].any() and words.differ_from(twin([""])).tolist() == [1, 0]
+    assert words.tokens[0].any() and not words.tokens[1].any() and not words.pooled[1].any()
     other = TwinTextConditioning(twin.encoder, twin.encoder_2, zero_silence=False)([""])
     assert other.tokens.any() and other.pooled.any()
 

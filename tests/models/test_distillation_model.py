@@ -4,6 +4,7 @@ from basicsr.models import build_model
 
 from segsr_arch.archs.mssd_arch import MSSD
 from segsr_arch.errors import CheckpointError, ConfigError
+from segsr_arch.models.diffusion_model import DiffusionModel
 from tests.models.tiny import batch, tiny_options
 from tests.support import TINY_MSSD
 
@@ -67,6 +68,16 @@ def test_a_student_starts_as_its_teacher_and_learns_its_guidance(tmp_path, teach
 def test_options_that_cannot_be_are_refused(tmp_path, teacher, changes, message):
     with pytest.raises(ConfigError, match=message):
         build_model(options_of(tmp_path, **{"teacher": str(teacher[1]), **changes}))
+
+
+def test_without_a_teacher_a_student_can_be_tested_and_not_trained(tmp_path):
+    network = {**NETWORK, "one_pass_guidance": "head"}
+    options = tiny_options(tmp_path, network=network, model_type="DiffusionModel", train={"pixel_opt": None})
+    with pytest.raises(ConfigError, match=r"one_pass_guidance: is learned from a teacher.* model_type: Distillation"):
+        DiffusionModel.check_options(options)
+    DiffusionModel.check_options({**options, "is_train": False})
+    options["network_g"] = NETWORK
+    DiffusionModel.check_options(options)
 
 
 def test_a_teacher_that_is_not_there_is_named(tmp_path):

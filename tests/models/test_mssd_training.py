@@ -7,6 +7,8 @@ import torch
 from basicsr.data import build_dataloader, build_dataset
 from basicsr.models import build_model
 
+from segsr_arch.errors import ConfigError
+from segsr_arch.models.diffusion_model import DiffusionModel
 from segsr_arch.models.validation import validate
 from tests.models.tiny import batch, tiny_options
 from tests.support import TINY_MSSD
@@ -68,6 +70,21 @@ def test_a_resumed_training_is_bit_equal_in_parameters_average_queue_and_momentu
     assert not any(key.startswith("contrast.") for key in stored["params_ema"])
 
 
+@pytest.mark.parametrize("parts", [1, 2])
+def test_the_momentum_encoder_follows_once_an_iteration_in_however_many_parts_it_is_computed(tmp_path, parts):
+    options = options_of(tmp_path, network={**MSSD, "contrast": {**MSSD["contrast"], "queue": 3}})
+    options["train"]["accumulate"] = parts
+    model = step(build(options), 1)
+    contrast = model.net_g.contrast
+    trained, before = (copy.deepcopy(head) for head in (contrast.query_head, contrast.key_head))
+    step(model, 2)
+    moved = False
+    for now, old, led in zip(*(head.parameters() for head in (contrast.key_head, before, trained)), strict=True):
+        torch.testing.assert_close(now, old + (1 - 0.9) * (led - old), rtol=1e-4, atol=1e-8)
+        moved = moved or not torch.equal(now, old)
+    assert moved
+
+
 def test_two_ranks_sample_of_their_shares_what_one_process_samples(tmp_path, monkeypatch):
     model = build(options_of(tmp_path, network={**MSSD, "contrast": None}, is_train=False))
     torch.nn.init.normal_(model.net_g.unet.stem.leave.weight)  # so that the LR image is heard
@@ -93,3 +110,20 @@ def test_two_ranks_sample_of_their_shares_what_one_process_samples(tmp_path, mon
         assert (alone - shared).abs().max() < 1e-5
         assert values[name, 1] == pytest.approx(values[name, 2], abs=1e-4)
     assert (sampled["im0.png", 0, 1] - sampled["im1.png", 0, 1]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize(
+    ("sampler", "steps", "message"),
+    [
+        ({"steps": 2}, 5000, "val: sampler_steps: at most the 1000 of the schedule, got 5000"),
+        ({"type": "lcm", "steps": 4}, 60, "val: sampler_steps: lcm takes at most 50"),
+    ],
+)
+def test_steps_of_validations_are_checked_before_the_training(tmp_path, sampler, steps, message):
+    options = options_of(tmp_path, network={**MSSD, "sampler": sampler, "contrast": None})
+    for allowed in (50, None):
+        options["val"]["sampler_steps"] = allowed
+        DiffusionModel.check_options(options)
+    options["val"]["sampler_steps"] = steps
+    with pytest.raises(ConfigError, match=message):
+        DiffusionModel.check_options(options)

@@ -154,3 +154,10 @@ def test_it_is_found_within_other_models_and_knows_which_windows_suit_it():
     assert isinstance(found, SamplingModel) and found.unit == 2
     assert found.tile.size == 1024 and found.tile.overlap == 128
     assert sampling_within(as_scene_model(networks.make("EDSR"))) is None
+
+
+def test_more_steps_than_the_schedule_has_are_refused_before_anything_is_written(scene, tmp_path):
+    network = networks.make("PixelDiffusion")
+    with pytest.raises(ConfigError, match="--steps: at most the 1000 of the schedule, got 5000"):
+        upscale(scene, tmp_path / "sr.tif", network, steps=5000)
+    assert not list(tmp_path.glob("sr*"))

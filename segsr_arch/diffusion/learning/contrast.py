@@ -57,7 +57,7 @@ class ContrastOptions(OptionGroup):
 
 
 class MomentumContrast(nn.Module):
-    """Momentum encoder, queue and loss; all of it is in the state dict.
+    """Momentum encoder, queue and loss; all of it is in the state dict, and float32 whatever autocast there is.
 
     Args:
         encoder: What is trained, or what of it makes the features; copied, in float32.
@@ -130,9 +130,10 @@ class MomentumContrast(nn.Module):
         filled = torch.cat([torch.ones(count, dtype=torch.bool, device=keys.device), self._filled()])
         same = (ids[:, None] == other_ids[None, :]) & (ids[:, None] != _NOBODY)
         own = torch.eye(count, len(others), dtype=torch.bool, device=keys.device)
-        similarity = queries @ others.T / self.options.temperature
-        similarity = similarity.masked_fill((same | ~filled) & ~own, -torch.inf)
-        loss = F.cross_entropy(similarity, torch.arange(count, device=keys.device))
+        with torch.autocast(query.device.type, enabled=False):
+            similarity = queries @ others.T / self.options.temperature
+            similarity = similarity.masked_fill((same | ~filled) & ~own, -torch.inf)
+            loss = F.cross_entropy(similarity, torch.arange(count, device=keys.device))
         if self.training:
             self._enqueue(keys, ids)
         return loss

@@ -11,6 +11,9 @@ from segsr_arch.diffusion.steering.steered_unet import SteeredUNet, Steering
 
 # The weight beyond 1 from which an error counts as a share of what guidance changes; below, as if it were this one.
 _LEAST_GUIDANCE = 0.5
+# What words change of a prediction, as a share of its mean square, below which it is rounding: a hundred thousandth of
+# its size. A batch need not give equal numbers for equal images.
+_ROUNDING = 1e-10
 
 
 def share_of_guidance(distance: Tensor, weights: Tensor) -> Tensor:
@@ -62,7 +65,7 @@ class Teaching:
 
         Returns:
             ``l_guidance``: squared distance to the teacher's two branches, as a share of what guidance changes there,
-            which rises with the weight (:func:`share_of_guidance`). Of a batch without words: the distance.
+            which rises with the weight (:func:`share_of_guidance`). Where words change nothing: the distance.
         """
         weights = self._least + (self._most - self._least) * draw("guidance", (len(noised),))
         with torch.no_grad():
@@ -70,6 +73,7 @@ class Teaching:
             conditional, unconditional = (branch.float() for branch in self._teacher.branches(noised, t, known))
             guided = guided_from(conditional, unconditional, weights)
             change = (conditional - unconditional).square().mean()
+            words_count = known.differs.any() & (change > _ROUNDING * conditional.square().mean())
         distance = (student.predict_guided(noised, t, steering, weights).float() - guided).square().mean((1, 2, 3))
         counted = share_of_guidance(distance, weights).mean()
-        return OrderedDict(l_guidance=counted / torch.where(change > 0, change, 1.0))
+        return OrderedDict(l_guidance=counted / torch.where(words_count, change, 1.0))

@@ -16,6 +16,9 @@ WHOLE = LatentTileOptions()
 class Autoencoder(nn.Module, ABC):
     """Maps RGB images to latents and back, in tiles where that is asked for and would save memory.
 
+    Both are computed in float32, whatever autocast the rest of a network runs in: that of Stable Diffusion loses much
+    in half precision.
+
     Attributes:
         factor: How many pixels a side of a latent stands for; sides of images are multiples of it.
         channels: Of latents.
@@ -24,13 +27,21 @@ class Autoencoder(nn.Module, ABC):
     factor: int
     channels: int
 
-    @abstractmethod
     def encode(self, images: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
-        """Encode images (B, 3, H, W), RGB in [0, 1], to latents (B, channels, H / factor, W / factor)."""
+        """Encode images (B, 3, H, W), RGB in [0, 1], to latents (B, channels, H / factor, W / factor), float32."""
+        with torch.autocast(images.device.type, enabled=False):
+            return self._encode(images.float(), tile)
 
-    @abstractmethod
     def decode(self, latents: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
         """Decode latents (B, channels, h, w) to images (B, 3, factor * h, factor * w), about [0, 1], not clipped."""
+        with torch.autocast(latents.device.type, enabled=False):
+            return self._decode(latents.float(), tile)
+
+    @abstractmethod
+    def _encode(self, images: Tensor, tile: LatentTileOptions) -> Tensor: ...
+
+    @abstractmethod
+    def _decode(self, latents: Tensor, tile: LatentTileOptions) -> Tensor: ...
 
 
 class PixelAutoencoder(Autoencoder):
@@ -45,11 +56,11 @@ class PixelAutoencoder(Autoencoder):
         self.factor = factor
         self.channels = 3 * factor**2
 
-    def encode(self, images: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
+    def _encode(self, images: Tensor, tile: LatentTileOptions) -> Tensor:
         """Rearrange images (B, 3, H, W) in [0, 1] to (B, 3 * factor^2, H / factor, W / factor) in [-1, 1]."""
         return F.pixel_unshuffle(2 * images - 1, self.factor)
 
-    def decode(self, latents: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
+    def _decode(self, latents: Tensor, tile: LatentTileOptions) -> Tensor:
         """Put the pixels back where they were."""
         return (F.pixel_shuffle(latents, self.factor) + 1) / 2
 
@@ -71,26 +82,26 @@ class LatentAutoencoder(Autoencoder):
         self._shift = vae.config.shift_factor or 0.0
         self._scaling = vae.config.scaling_factor
 
-    def encode(self, images: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
+    def _encode(self, images: Tensor, tile: LatentTileOptions) -> Tensor:
         """Encode images (B, 3, H, W) in [0, 1] to scaled latents."""
-        scaled = (2 * images - 1).to(self.vae.dtype)
+        scaled = 2 * images - 1
         grid = tile.autoencoder_grid(*(side // self.factor for side in images.shape[-2:]))
         if grid is None:
             mode: Tensor = self.vae.encode(scaled).latent_dist.mode()
         else:
             mode = encode_in_tiles(self.vae, scaled, grid, factor=self.factor).chunk(2, dim=1)[0]
-        latents: Tensor = ((mode - self._shift) * self._scaling).to(images.dtype)
+        latents: Tensor = (mode - self._shift) * self._scaling
         return latents
 
-    def decode(self, latents: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:
+    def _decode(self, latents: Tensor, tile: LatentTileOptions) -> Tensor:
         """Decode scaled latents to images."""
-        unscaled = (latents / self._scaling + self._shift).to(self.vae.dtype)
+        unscaled = latents / self._scaling + self._shift
         grid = tile.autoencoder_grid(*latents.shape[-2:])
         if grid is None:
             images: Tensor = self.vae.decode(unscaled).sample
         else:
             images = decode_in_tiles(self.vae, unscaled, grid, factor=self.factor)
-        return ((images + 1) / 2).to(latents.dtype)
+        return (images + 1) / 2
 
 
 def encode_frozen(autoencoder: Autoencoder, images: Tensor, tile: LatentTileOptions = WHOLE) -> Tensor:

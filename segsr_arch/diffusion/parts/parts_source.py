@@ -30,12 +30,15 @@ def load_parts(given: str | Mapping[str, Any], kind: ModelKind, *, trains_unet: 
     return load_folder(find_folder(_path(given, kind), kind), kind, trains_unet=trains_unet)
 
 
-def check_parts(given: str | Mapping[str, Any], kind: ModelKind) -> None:
+def check_parts(given: str | Mapping[str, Any], kind: ModelKind) -> NoiseSchedule:
     """Find what is wrong with them without reading weights; what can still be fetched is not.
 
     Args:
         given: As in :func:`load_parts`.
         kind: As there.
+
+    Returns:
+        Their noise schedule.
 
     Raises:
         ConfigError: As :func:`load_parts`.
@@ -43,11 +46,10 @@ def check_parts(given: str | Mapping[str, Any], kind: ModelKind) -> None:
         DependencyError: As :func:`load_parts`.
     """
     if isinstance(given, Mapping):
-        NoiseSchedule.of(check_inline(given, kind))
-        return
+        return NoiseSchedule.of(check_inline(given, kind))
     folder = find_folder(_path(given, kind), kind)
     check_folder(folder, kind)
-    NoiseSchedule.of(schedule_of(folder))
+    return NoiseSchedule.of(schedule_of(folder))
 
 
 def _path(given: Any, kind: ModelKind) -> str:

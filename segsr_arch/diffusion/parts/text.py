@@ -95,10 +95,6 @@ class Words:
             return Words(tokens=tokens)
         return Words(tokens=tokens, pooled=torch.cat([self.pooled, others.pooled]))
 
-    def differ_from(self, others: "Words") -> Tensor:
-        """Which of these texts are not those, (B,) bool."""
-        return (self.tokens != others.tokens).flatten(1).any(1)
-
 
 class TextConditioning(nn.Module):
     """CLIP's text encoder up to its last hidden state.

@@ -68,6 +68,24 @@ class SolverOptions(OptionGroup):
                     f"sampler: {item.name}: only edm has it, not {self.type}; remove it, or set type: edm."
                 )
 
+    def check(self, schedule: NoiseSchedule, *, key: str = "sampler: steps") -> None:
+        """Find out whether a schedule has as many steps as are asked for, and the solver can do with so many.
+
+        Args:
+            schedule: The schedule that the network was trained on.
+            key: Where the steps were asked for, for messages.
+
+        Raises:
+            ConfigError: If not.
+        """
+        if self.steps > schedule.steps:
+            raise ConfigError(f"{key}: at most the {schedule.steps} of the schedule, got {self.steps}.")
+        if self.type == "lcm" and (self.steps > _CONSISTENCY_STEPS or schedule.steps % _CONSISTENCY_STEPS):
+            raise ConfigError(
+                f"{key}: lcm takes at most {_CONSISTENCY_STEPS}, of a schedule of a multiple of as many; got "
+                f"{self.steps} of {schedule.steps}. Use another type, such as ddim."
+            )
+
     def steps_of(self, strength: float) -> int:
         """How many steps are run of those of a whole sample, see :func:`sample`."""
         return max(1, round(strength * self.steps))
@@ -154,8 +172,7 @@ def sample(
         if watch is not None:
             watch()
 
-    solver, spacing = _solver(schedule, options)
-    solver.set_timesteps(options.steps, **spacing)
+    solver = _solver(schedule, options)
     times = [int(t) for t in solver.timesteps]
     left_out = options.steps - options.steps_of(strength)
     times = times[left_out:]
@@ -186,24 +203,27 @@ def sample(
     return clean
 
 
-def _solver(schedule: NoiseSchedule, options: SolverOptions) -> tuple[Any, dict[str, int]]:
-    """The solver of diffusers, and what it is to be told when the steps are set; of DDIM and EDM, the time steps count.
+def _solver(schedule: NoiseSchedule, options: SolverOptions) -> Any:
+    """The solver of diffusers with its steps set; of that for DDIM and EDM, the time steps count.
 
     Where the steps do not divide those of the schedule, diffusers' DDIM goes from one by their mean distance and not to
     the next: in 60 of 1,000 it ended at time 0, where noise is left.
     """
     library, config = diffusers_library(), asdict(schedule.options)
-    if options.steps > schedule.steps:
-        raise ConfigError(f"sampler: steps: at most the {schedule.steps} of the schedule, got {options.steps}.")
+    options.check(schedule)
     if options.type == "lcm":
-        if options.steps > _CONSISTENCY_STEPS or schedule.steps % _CONSISTENCY_STEPS:
-            raise ConfigError(
-                f"sampler: steps: lcm takes at most {_CONSISTENCY_STEPS}, of a schedule of a multiple of as many; got "
-                f"{options.steps} of {schedule.steps}. Use another type, such as ddim."
-            )
         solver = library.LCMScheduler(**config, clip_sample=False, timestep_spacing="trailing")
-        return solver, {"original_inference_steps": _CONSISTENCY_STEPS}
+        solver.set_timesteps(options.steps, original_inference_steps=_CONSISTENCY_STEPS)
+        return solver
     if options.type in ("ddim", "edm"):
-        return library.DDIMScheduler(**config, clip_sample=False, timestep_spacing="trailing"), {}
-    solvers = {"unipc": library.UniPCMultistepScheduler, "dpm++": library.DPMSolverMultistepScheduler}
-    return solvers[options.type](**config, timestep_spacing="trailing"), {}
+        solver = library.DDIMScheduler(**config, clip_sample=False, timestep_spacing="trailing")
+    else:
+        solvers = {"unipc": library.UniPCMultistepScheduler, "dpm++": library.DPMSolverMultistepScheduler}
+        solver = solvers[options.type](**config, timestep_spacing="trailing")
+    solver.set_timesteps(options.steps)
+    if len(solver.timesteps) > options.steps:
+        # diffusers adds up its spacing, and what is left of 61 times 1000 / 61 by rounding makes one more step, at -1
+        solver.timesteps = solver.timesteps[: options.steps]
+        if hasattr(solver, "sigmas"):
+            solver.sigmas = torch.cat([solver.sigmas[: options.steps], solver.sigmas[-1:]])
+    return solver

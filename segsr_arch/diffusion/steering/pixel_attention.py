@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-_HEAD_WIDTH = 64
+_HEAD_WIDTH = 64  # and more where channels are no multiple of it
 
 
 class PixelAttention(nn.Module):
@@ -22,7 +22,8 @@ class PixelAttention(nn.Module):
 
     def __init__(self, *, channels: int, control_channels: int, groups: int) -> None:
         super().__init__()
-        self.heads = max(channels // _HEAD_WIDTH, 1)
+        most = max(channels // _HEAD_WIDTH, 1)
+        self.heads = next(heads for heads in range(most, 0, -1) if channels % heads == 0)
         self.norm = nn.GroupNorm(groups, channels)
         self.norm_control = nn.GroupNorm(groups, control_channels)
         self.queries = nn.Conv2d(channels, channels, 1)

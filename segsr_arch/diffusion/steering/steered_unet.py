@@ -25,13 +25,19 @@ class Steering:
         features: Of the LR image (B, C, h, w), at the size of the latents.
         text: Of B captions.
         silence: Of one text, which guidance leads away from: of no caption, or of what is not wanted.
-        has_words: Whether any caption may say something else.
+        differs: Which captions may say something else, (B,) bool: told by the texts, because an encoder need not give
+            equal numbers for a text that stands alone and for the same one in a batch.
     """
 
     features: Tensor
     text: Words
     silence: Words
-    has_words: bool
+    differs: Tensor
+
+    @property
+    def has_words(self) -> bool:
+        """Whether any caption may say something else than silence."""
+        return bool(self.differs.any())
 
     def at(self, window: Window) -> "Steering":
         """What steers a window of the latents."""
@@ -39,11 +45,12 @@ class Steering:
 
     def some(self, places: Tensor | slice) -> "Steering":
         """What steers some of the images, by their places in the batch."""
-        return replace(self, features=self.features[places], text=self.text.some(places))
+        return replace(self, features=self.features[places], text=self.text.some(places), differs=self.differs[places])
 
     def silent(self) -> "Steering":
         """The same with silence for words."""
-        return replace(self, text=self.silence.for_each(len(self.features)), has_words=False)
+        silence = self.silence.for_each(len(self.features))
+        return replace(self, text=silence, differs=torch.zeros_like(self.differs))
 
 
 class SteeredUNet(nn.Module):
@@ -96,9 +103,8 @@ class SteeredUNet(nn.Module):
         texts = one_each(captions, len(features))
         with self._computing(features):
             silence, text = self.parts.text([negative]), self.parts.text(texts)
-        return Steering(
-            features=features, text=text, silence=silence, has_words=any(text != negative for text in texts)
-        )
+        differs = torch.tensor([said.strip() != negative.strip() for said in texts], device=features.device)
+        return Steering(features=features, text=text, silence=silence, differs=differs)
 
     def predict(self, latents: Tensor, t: Tensor, steering: Steering, encoded: Encoded | None = None) -> Tensor:
         """Run ControlNet and UNet once.
@@ -199,7 +205,7 @@ class SteeredUNet(nn.Module):
         if self.one_pass is None:
             return weights
         # image by image, so that none depends on whether another of the batch has words
-        return torch.where(steering.text.differ_from(steering.silence), weights, 1.0)
+        return torch.where(steering.differs, weights, 1.0)
 
     def _added(self, words: Words, latents: Tensor) -> dict[str, Tensor] | None:
         """What Stable Diffusion XL is told besides: texts as a whole, and sizes (height and width of the original, top

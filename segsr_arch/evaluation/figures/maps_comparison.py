@@ -120,9 +120,33 @@ def _rows(record: EvaluationRecord) -> dict[str, ImageRow]:
     return found
 
 
-def _most_varied(rows: Sequence[dict[str, ImageRow]]) -> str:
-    """The image whose maps vary most, each network's beside its own mean, so that none decides alone."""
+def _common(records: Sequence[EvaluationRecord], rows: Sequence[dict[str, ImageRow]]) -> list[str]:
+    """Names of the images whose maps and LR image all networks have on the disk."""
     names = sorted(set.intersection(*(set(each) for each in rows)))
+    if not names:
+        raise DataError(
+            f"{', '.join(record.method for record in records)} on {records[0].dataset}: there is no image of which all "
+            f"have guidance maps and an LR image on the disk; evaluate them anew."
+        )
+    return names
+
+
+def _wanted(
+    name: str, records: Sequence[EvaluationRecord], rows: Sequence[dict[str, ImageRow]], common: Sequence[str]
+) -> str:
+    """The image of a name that was given, which every network must have."""
+    name = find_image(name, [row.name for row in records[0].images])
+    for record, each in zip(records, rows, strict=True):
+        if name not in each:
+            raise DataError(
+                f"--image {name}: {record.method} on {record.dataset} has no guidance maps or no LR image of it on the "
+                f"disk; take another, such as {common[0]}, or evaluate it anew."
+            )
+    return name
+
+
+def _most_varied(names: Sequence[str], rows: Sequence[dict[str, ImageRow]]) -> str:
+    """The image whose maps vary most, each network's beside its own mean, so that none decides alone."""
     score = np.zeros(len(names))
     for each in rows:
         values = np.array([read_grid(each[name].maps)[0].flatten(1).std(dim=1, correction=0).mean() for name in names])
@@ -231,7 +255,10 @@ def compare_maps(records: Sequence[EvaluationRecord], *, images: Sequence[str] |
     for record in records[1:]:
         check_comparable(records[0], record)
     rows = [_rows(record) for record in records]
-    names = [_most_varied(rows)] if images is None else [find_image(name, list(rows[0])) for name in images]
+    common = _common(records, rows)
+    names = (
+        [_most_varied(common, rows)] if images is None else [_wanted(name, records, rows, common) for name in images]
+    )
     found = [recorded_statistics(record) for record in records]
     compared = [_load(name, records, rows, found) for name in names]
     first = records[0]

@@ -123,6 +123,8 @@ class SamplingModel:
             raise ConfigError(
                 f"--caption: {self.name} reads no words, what it gives comes from the image alone. Leave it out."
             )
+        if drawing.steps is not None and hasattr(self.network, "schedule"):
+            replace(self.network.sampler, steps=drawing.steps).check(self.network.schedule, key="--steps")
         told = copy.copy(self)
         told.drawing = drawing
         return told

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -90,3 +92,26 @@ def test_networks_without_maps_or_of_other_images_are_refused(records, tmp_path)
         compare_maps([records[0], *find_methods([tmp_path / "other"])])
     with pytest.raises(ConfigError, match="--image farm07: was not evaluated"):
         compare_maps(records, images=["farm07"])
+
+
+def without_maps(record, *names):
+    """The evaluation as if maps of some images had not been kept."""
+    return replace(record, images=tuple(replace(row, maps=None) if row.name in names else row for row in record.images))
+
+
+def test_an_image_of_which_one_network_has_no_maps_is_named_with_it(records):
+    first, second = records
+    message = "--image river01: improved on Set has no guidance maps or no LR image of it .* such as farm01"
+    with pytest.raises(DataError, match=message):
+        compare_maps([first, without_maps(second, "river01")], images=["farm01", "river01"])
+    with pytest.raises(DataError, match="--image farm02: paper on Set has no guidance maps"):
+        compare_maps([without_maps(first, "farm02"), second], images=["farm02"])
+    assert "farm02" in texts(compare_maps([without_maps(first, "river01"), without_maps(second, "farm01")]))
+
+
+def test_networks_that_have_maps_of_no_image_in_common_are_refused(records):
+    first, second = without_maps(records[0], "farm01"), without_maps(records[1], "farm02", "river01")
+    with pytest.raises(DataError, match="paper, improved on Set: there is no image of which all have guidance maps"):
+        compare_maps([first, second])
+    with pytest.raises(DataError, match="there is no image of which all"):
+        compare_maps([first, second], images=["farm01"])
