@@ -20,6 +20,7 @@ from segsr_arch.errors import ConfigError, DataError, SaveError
 from segsr_arch.files.atomic import hidden_name, remove_left_over, sync_folder
 from segsr_arch.files.locking import locked
 from segsr_arch.running.progress import progress
+from segsr_arch.scenes.output.aside import aside_of
 from segsr_arch.scenes.output.formats import check_destination, finished_files
 from segsr_arch.scenes.output.journal import Journal, as_json, differences
 from segsr_arch.scenes.output.raster_spec import RasterFiles, RasterSpec
@@ -167,7 +168,8 @@ class SceneStore:
 
     def _find(self, stack: contextlib.ExitStack) -> None:
         """See what is there, and begin, go on, or have nothing to do."""
-        for path in (self._journal_path, self._sidecar.hidden, *(files.aside for files in self._files)):
+        asides = [aside_of(raster) for files in self._files for raster in (files.tiles, files.whole)]
+        for path in (self._journal_path, self._sidecar.hidden, *asides):
             remove_left_over(path)
         journal = self._open_journal(stack)
         differs = [] if journal is None else differences(journal.identity, self._sidecar.identity)
