@@ -129,7 +129,14 @@ def run_job(
         has_mask = said.has_mask or said.single_masks
         mask = _Mask(stack.enter_context(SceneReader(job.scene)), job) if has_mask else None
         specs = job.rasters(mask)
-        store = SceneStore(dst, specs, identity=job.identity, overwrite=job.options.overwrite, sources=[job.scene.path])
+        store = SceneStore(
+            dst,
+            specs,
+            identity=job.identity,
+            overwrite=job.options.overwrite,
+            sources=[job.scene.path],
+            shown=shown,
+        )
         stack.enter_context(store)
         if store.done:
             return dataclasses.replace(SceneReport.from_json(store.report), dst=str(dst))  # as it is called from here

@@ -8,10 +8,11 @@ import rasterio.shutil
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.scenes.many.source_names import is_local
-from segsr_arch.scenes.output.aside import write_aside
+from segsr_arch.scenes.output.aside import aside_of, write_aside
 from segsr_arch.scenes.output.cog import overview_factors, write_cog
 from segsr_arch.scenes.output.geotiff import add_overviews, describe_pixels, gdal_writes
 from segsr_arch.scenes.output.raster_spec import RasterFiles, RasterSpec
+from segsr_arch.scenes.output.read_back import check_description
 from segsr_arch.scenes.source.rasters import CACHE_BYTES, open_raster
 
 _GEOTIFF = (".tif", ".tiff")
@@ -107,10 +108,12 @@ def finished_files(files: RasterFiles, spec: RasterSpec) -> list[tuple[Path, Pat
     Raises:
         OSError: If it cannot be written.
     """
+    aside_of(files.tiles).unlink(missing_ok=True)  # of an attempt before
     describe_pixels(files.tiles, spec.said)
-    whole, driver = files.tiles, _IMAGES.get(files.final.suffix.lower())
+    whole = described = files.tiles
+    driver = _IMAGES.get(files.final.suffix.lower())
     if driver is not None:
-        whole = files.whole
+        whole = described = files.whole
         _write_image(files, spec, driver)
     elif spec.cog:
         whole = files.whole
@@ -119,8 +122,9 @@ def finished_files(files: RasterFiles, spec: RasterSpec) -> list[tuple[Path, Pat
             add_overviews(files.tiles, spec.said, block=spec.block, factors=factors)
         write_cog(files.tiles, whole)
     named = [(whole, files.final)]
-    if write_aside(files.aside, spec.said, found=whole.with_name(f"{whole.name}.aux.xml")):
-        named.insert(0, (files.aside, files.companions[0]))
+    if aside := write_aside(whole, spec.said, like=described):
+        named.insert(0, (aside, aside_of(files.final)))
+    check_description(whole, spec.said)
     return named
 
 

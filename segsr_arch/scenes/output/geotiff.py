@@ -15,10 +15,9 @@ from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetWriter
 
-from segsr_arch.scenes.output.metadata import SceneMetadata, read_metadata
+from segsr_arch.scenes.output.metadata import SceneMetadata
 from segsr_arch.scenes.output.tiff_directory import TILE_LENGTHS, TILE_OFFSETS, read_directories, tag_values
 from segsr_arch.scenes.source.rasters import CACHE_BYTES
-from segsr_arch.windows import Window
 
 
 @contextlib.contextmanager
@@ -44,7 +43,7 @@ def describe_pixels(path: Path, said: SceneMetadata) -> None:
     """Write into a GeoTIFF what its pixels mean.
 
     Args:
-        path: The file; changed.
+        path: The file; changed. What GeoTIFF has no place for GDAL writes beside it.
         said: What is to be written.
 
     Raises:
@@ -52,12 +51,6 @@ def describe_pixels(path: Path, said: SceneMetadata) -> None:
     """
     with _changed(path) as dataset:
         said.apply_to(dataset)
-    with gdal_writes(path), rasterio.open(path) as dataset:
-        whole = Window(height=dataset.height, width=dataset.width)
-        found = read_metadata(dataset, region=whole, bands=dataset.indexes)
-    for name in ("crs", "transform", "gcps", "rpcs"):
-        if getattr(said, name) and not getattr(found, name):
-            raise OSError(f"{path}: {name} could not be written")
 
 
 def add_overviews(path: Path, said: SceneMetadata, *, block: int, factors: list[int]) -> None:

@@ -28,6 +28,7 @@ _STRUCTURAL = {
     "IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "COLOR_PROFILE", "rio_creation_kwds", "RPC", "GEOLOCATION",
     "IMD",
 }  # fmt: skip
+_POINT_OR_AREA = "AREA_OR_POINT"
 # What was computed from the pixels that are replaced.
 _COMPUTED = ("STATISTICS_", "OVR_RESAMPLING_ALG")
 # Keys that rasterio cannot write: its own arguments are called so.
@@ -63,7 +64,8 @@ class SceneMetadata:
 
     Attributes:
         crs: Coordinate reference system; ``None`` without one.
-        transform: From columns and rows, counted from the upper left corner, to coordinates; ``None`` without one.
+        transform: From columns and rows, counted from the upper left corner, to coordinates; ``None`` without one. GDAL
+            does not tell the identity from none: it is one where a coordinate reference system has nothing else.
         gcps: Ground control points; none where there is a transform.
         gcps_crs: Coordinate reference system of the points.
         rpcs: Rational polynomial coefficients of the sensor; ``None`` without them.
@@ -113,6 +115,11 @@ class SceneMetadata:
         """Whether the bands have different nodata values, for which GeoTIFF has no place."""
         return len({repr(value) for value in self.nodata}) > 1  # NaN is not equal to itself
 
+    @property
+    def _tags_beside_points(self) -> Tags:
+        """The tags but for one by which GDAL would move ground control points when it writes and when it reads them."""
+        return {**self.tags, "": {key: value for key, value in self.tags.get("", {}).items() if key != _POINT_OR_AREA}}
+
     def within(self, region: Window) -> "SceneMetadata":
         """What holds for a part of the raster."""
         columns, rows = region.left, region.top
@@ -161,7 +168,7 @@ class SceneMetadata:
             dataset.gcps = (list(self.gcps), self.gcps_crs)
         if self.rpcs is not None:
             dataset.rpcs = self.rpcs
-        _update_tags(dataset, 0, self.tags)
+        _update_tags(dataset, 0, self._tags_beside_points if self.gcps else self.tags)
         for index, band in enumerate(self.bands, 1):
             if band.description:
                 dataset.set_band_description(index, band.description)
@@ -185,7 +192,8 @@ def read_metadata(dataset: DatasetReader, *, region: Window, bands: Sequence[int
         bands: The bands that are kept, from 1.
     """
     points, points_crs = dataset.gcps
-    has_transform = dataset.transform != Affine.identity()
+    is_placed_otherwise = points or dataset.rpcs is not None or dataset.crs is None
+    has_transform = dataset.transform != Affine.identity() or not is_placed_otherwise
     metadata = SceneMetadata(
         crs=dataset.crs,
         transform=dataset.transform if has_transform else None,

@@ -17,6 +17,8 @@ from segsr_arch.windows import Window
 MaskSource: TypeAlias = Callable[[Window], NDArray[np.bool_]]
 """Gives which pixels of a window of a raster are valid, (h, w)."""
 
+ASIDE = ".aux.xml"
+"""What GDAL appends to the name of a raster for the file in which it keeps what the raster has no place for."""
 SPREAD = ".spread"
 """Suffix of the raster that says where an ensemble is unsure."""
 
@@ -97,14 +99,9 @@ class RasterFiles:
         return self._hidden(".whole")
 
     @property
-    def aside(self) -> Path:
-        """What GeoTIFF has no place for, before it gets its name."""
-        return self._hidden(".aside")
-
-    @property
     def companions(self) -> tuple[Path, ...]:
-        """What GDAL takes for a part of the raster if it lies beside it; the first is ours to write."""
-        return tuple(self.final.with_name(f"{self.final.name}{ending}") for ending in (".aux.xml", ".ovr", ".msk"))
+        """What GDAL takes for a part of the raster if it lies beside it."""
+        return tuple(self.final.with_name(f"{self.final.name}{ending}") for ending in (ASIDE, ".ovr", ".msk"))
 
     def remove_hidden(self) -> None:
         """Remove everything but the raster itself and its companions, what GDAL has left included.
@@ -112,8 +109,8 @@ class RasterFiles:
         Raises:
             OSError: If the operating system refuses.
         """
-        temporary = ("", ".aux.xml", ".ovr.tmp", ".msk.ovr.tmp", ".msk.tmp")
-        for path in (self.tiles, self.whole, self.aside):
+        temporary = ("", ASIDE, ".ovr.tmp", ".msk.ovr.tmp", ".msk.tmp")
+        for path in (self.tiles, self.whole):
             for ending in temporary:
                 path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
 

@@ -7,9 +7,8 @@ file, byte for byte, as if it had never been killed.
 import contextlib
 import logging
 import os
-import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +19,12 @@ from numpy.typing import NDArray
 from segsr_arch.errors import ConfigError, DataError, SaveError
 from segsr_arch.files.atomic import hidden_name, remove_left_over, sync_folder
 from segsr_arch.files.locking import locked
+from segsr_arch.running.progress import progress
+from segsr_arch.scenes.output.aside import aside_of
 from segsr_arch.scenes.output.formats import check_destination, finished_files
 from segsr_arch.scenes.output.journal import Journal, as_json, differences
 from segsr_arch.scenes.output.raster_spec import RasterFiles, RasterSpec
+from segsr_arch.scenes.output.refusals import refusals_told
 from segsr_arch.scenes.output.sidecar import Sidecar
 from segsr_arch.scenes.output.tiled_file import TiledFile
 
@@ -65,6 +67,7 @@ class SceneStore:
         identity: Mapping[str, Any],
         overwrite: bool = False,
         sources: Sequence[str] = (),
+        shown: bool = False,
     ) -> None:
         """Describe what is to be written; nothing is touched before the ``with`` block.
 
@@ -74,6 +77,7 @@ class SceneStore:
             identity: What tells the job from others, for JSON: whatever changes the result.
             overwrite: Whether a raster that is there, or an unfinished job of another identity, is replaced.
             sources: What the job reads, as GDAL opens it.
+            shown: Whether it is shown on stderr how much of what was done is checked.
 
         Raises:
             ConfigError: If the destination is not one.
@@ -86,7 +90,7 @@ class SceneStore:
             check_destination(files.final, spec, sources=sources)
         output = {spec.name: spec.identity for spec in rasters}
         self._sidecar = Sidecar(self.dst, {**identity, "output": output})
-        self._overwrite = overwrite
+        self._overwrite, self._shown = overwrite, shown
         self._journal_path = self.dst.with_name(hidden_name(self.dst.name, ".journal"))
         self.done = False
         self.notes: list[dict[str, Any]] = []
@@ -100,7 +104,7 @@ class SceneStore:
             DataError: If the record of an unfinished job is damaged.
             SaveError: If the operating system refuses.
         """
-        with contextlib.ExitStack() as stack, self._told():
+        with contextlib.ExitStack() as stack, refusals_told(self.dst):
             for files in self._files:
                 stack.enter_context(locked(files.final))
             self._find(stack)
@@ -125,7 +129,7 @@ class SceneStore:
         Raises:
             SaveError: If the operating system refuses; then the step is not done, and those before are kept.
         """
-        with self._told():
+        with refusals_told(self.dst):
             added, checksums = [], []
             for spec, tiled, complete in zip(self._specs, self._tiled, blocks, strict=True):
                 encoded = self._pool.map(spec.coding.encode, [block.values for block in complete])
@@ -146,7 +150,7 @@ class SceneStore:
         Raises:
             SaveError: If the operating system refuses, or blocks are missing; the steps are kept.
         """
-        with self._told():
+        with refusals_told(self.dst):
             self._sync()
             named: list[tuple[Path, Path]] = []
             for spec, files, tiled in zip(self._specs, self._files, self._tiled, strict=True):
@@ -164,7 +168,8 @@ class SceneStore:
 
     def _find(self, stack: contextlib.ExitStack) -> None:
         """See what is there, and begin, go on, or have nothing to do."""
-        for path in (self._journal_path, self._sidecar.hidden, *(files.aside for files in self._files)):
+        asides = [aside_of(raster) for files in self._files for raster in (files.tiles, files.whole)]
+        for path in (self._journal_path, self._sidecar.hidden, *asides):
             remove_left_over(path)
         journal = self._open_journal(stack)
         differs = [] if journal is None else differences(journal.identity, self._sidecar.identity)
@@ -213,6 +218,7 @@ class SceneStore:
 
     def _begin(self, stack: contextlib.ExitStack, journal: Journal | None) -> None:
         """Open everything for the next step."""
+        self._is_known = journal is None  # of one that is there it takes a while to find out what was done
         stack.callback(self._remove_if_nothing_was_done)
         if journal is None:
             self._clear({})
@@ -232,11 +238,16 @@ class SceneStore:
         """Go back to the last step up to which everything is as it was written."""
         contents = [record.content for record in self._journal.records]
         steps = len(contents)
-        for position, tiled in enumerate(self._tiled):
-            lengths = [sum(length for _, _, length in content["tiles"][position]) for content in contents]
-            found = tiled.checksums(lengths)
-            same = [checksum == content["crc"][position] for checksum, content in zip(found, contents, strict=False)]
-            steps = min(steps, (*same, False).index(False))
+        lengths = [[sum(tile[-1] for tile in tiles) for tiles in content["tiles"]] for content in contents]
+        size, shown = sum(map(sum, lengths)), self._shown and steps > 0
+        with progress(total=size, unit="B", what="check", abbreviated=True, keep=False, shown=shown) as bar:
+            for position, tiled in enumerate(self._tiled):
+                same = []
+                of_steps = [length[position] for length in lengths]
+                for checksum, content, length in zip(tiled.checksums(of_steps), contents, of_steps, strict=False):
+                    same.append(checksum == content["crc"][position])
+                    bar.update(length)
+                steps = min(steps, (*same, False).index(False))
         if steps < len(contents):
             logger.warning(
                 "%s: %d of %d steps that were done are damaged or lost; they are done again.",
@@ -248,6 +259,7 @@ class SceneStore:
         for position, tiled in enumerate(self._tiled):
             tiled.restore([content["tiles"][position] for content in contents[:steps]])
         self.notes = [content["note"] for content in contents[:steps]]
+        self._is_known = True
 
     def _sync(self) -> None:
         for tiled in self._tiled:
@@ -278,22 +290,6 @@ class SceneStore:
         self._journal_path.unlink(missing_ok=True)
 
     def _remove_if_nothing_was_done(self) -> None:
-        if not self.notes and not self.done:
+        if self._is_known and not self.notes and not self.done:
             with contextlib.suppress(OSError):
                 self._clear({})
-
-    @contextlib.contextmanager
-    def _told(self) -> Iterator[None]:
-        """Have a refusal of the operating system end in a sentence."""
-        try:
-            yield
-        except OSError as error:
-            if isinstance(error, SaveError):
-                raise
-            free = ""
-            with contextlib.suppress(OSError):
-                free = f" ({shutil.disk_usage(self.dst.parent).free / 2**20:.1f} MB free in {self.dst.parent})"
-            raise SaveError(
-                f"{self.dst}: cannot be written: {error.strerror or error}{free}. What was done so far is kept beside "
-                f"it, hidden. Free some space or mend the folder, then start the same again: it goes on from there."
-            ) from error
