@@ -87,7 +87,9 @@ def test_a_metric_of_the_package_is_found_by_itself(here, monkeypatch):
     (here / "largest_error.py").write_text(entry)
     monkeypatch.setattr(measures, "__path__", [*measures.__path__, str(here)])
     first, second, third, *others = catalogue.collect()
-    assert [first, second, third] == ["cpsnr", "psnr", "ssim"] and others == sorted(others) and "largest_error" in others
+    assert (
+        [first, second, third] == ["cpsnr", "psnr", "ssim"] and others == sorted(others) and "largest_error" in others
+    )
 
 
 def test_a_data_set(here, capsys, monkeypatch):
