@@ -7,13 +7,13 @@ from pathlib import Path
 import rasterio.shutil
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.scenes.many.source_names import is_local
 from segsr_arch.scenes.output.aside import aside_of, write_aside
 from segsr_arch.scenes.output.cog import overview_factors, write_cog
 from segsr_arch.scenes.output.geotiff import add_overviews, describe_pixels, gdal_writes
 from segsr_arch.scenes.output.raster_spec import RasterFiles, RasterSpec
 from segsr_arch.scenes.output.read_back import check_description
 from segsr_arch.scenes.source.rasters import CACHE_BYTES, open_raster
+from segsr_arch.scenes.source.source_state import files_of
 
 _GEOTIFF = (".tif", ".tiff")
 _IMAGES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
@@ -53,15 +53,15 @@ def check_destination(path: Path, spec: RasterSpec, *, sources: Sequence[str]) -
 
 
 def consists_of(source: str, path: Path) -> bool:
-    """Whether a raster is a file, or is put together of it, as virtual ones are.
+    """Whether a raster is a file, is put together of it, as virtual ones are, or lies in it.
 
     Raises:
         DataError: If the raster cannot be read.
     """
-    if not is_local(source) or not os.path.exists(path):
+    if not os.path.exists(path):
         return False
     with open_raster(source) as dataset:
-        return any(os.path.exists(file) and os.path.samefile(file, path) for file in dataset.files)
+        return any(os.path.samefile(file, path) for file in files_of(source, dataset))
 
 
 def format_note(path: Path) -> str | None:

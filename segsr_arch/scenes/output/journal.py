@@ -16,6 +16,8 @@ from segsr_arch.errors import DataError
 from segsr_arch.files.atomic import atomic_write
 
 _FORMAT = 1
+_NOT_NOTED = {"scene.": ("parts", "transform", "crs", "metadata")}
+"""What identities of 0.6.0 and before do not say, by what stands before the key."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], *, above: str = 
     """
     found = []
     for key in dict.fromkeys((*old, *new)):
+        if key not in old and key in _NOT_NOTED.get(above, ()):
+            continue
         then, now = old.get(key), new.get(key)
         if isinstance(then, Mapping) and isinstance(now, Mapping):
             found += differences(then, now, above=f"{above}{key}.")

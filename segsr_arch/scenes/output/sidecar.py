@@ -54,11 +54,12 @@ class Sidecar:
             ConfigError: If it is another one; the message says what differs.
         """
         made = self._made()
-        if made.get("digest") != self._digest:
-            differs = "; ".join(differences(made.get("identity", {}), self.identity)) if made else ""
+        if made.get("digest") == self._digest:
+            return
+        differs = differences(made["identity"], self.identity) if made else ["nothing tells how it was made"]
+        if differs:
             raise ConfigError(
-                f"{self._raster} exists ({differs or 'nothing tells how it was made'}). Choose another name, or "
-                f"replace it with --overwrite."
+                f"{self._raster} exists ({'; '.join(differs)}). Choose another name, or replace it with --overwrite."
             )
 
     def _made(self) -> dict[str, Any]:
