@@ -28,12 +28,16 @@ class Bicubic(nn.Module):
         self.upscale = upscale
 
     def forward(self, lq: Tensor) -> Tensor:
-        """Upscale (B, C, H, W) to (B, C, sH, sW), float32; values may leave the input's range at edges."""
+        """Upscale (B, C, H, W) to (B, C, sH, sW), float32, or float64 of float64.
+
+        Values may leave the input's range at edges.
+        """
         height, width = lq.shape[-2:]
         # In float64: torch computes where pixels lie in the type of the image.
         image = lq.double().index_select(-2, _mirrored(height, lq.device)).index_select(-1, _mirrored(width, lq.device))
         # Without antialias torch takes a kernel with a = -3/4; when enlarging nothing else differs.
-        sr = functional.interpolate(image, scale_factor=self.upscale, mode="bicubic", antialias=True).float()
+        sr = functional.interpolate(image, scale_factor=self.upscale, mode="bicubic", antialias=True)
+        sr = sr.to(torch.promote_types(lq.dtype, torch.float32))
         margin = _REACH * self.upscale
         return sr[..., margin : margin + self.upscale * height, margin : margin + self.upscale * width]
 

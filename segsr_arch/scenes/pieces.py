@@ -136,16 +136,21 @@ class StepFinisher:
         )
 
     def _enlarged(self, pixels: Pixels) -> np.ndarray:
-        """Bands that the network does not get, enlarged by bicubic interpolation in the unit range."""
-        radiometry = self._scene.radiometry
-        unit = fill_invalid(radiometry.to_unit(pixels.values[self._rest], self._rest), pixels.valid[self._rest])
-        enlarged = Bicubic(upscale=self._layout.scale)(torch.from_numpy(unit)[None])[0].numpy()
-        return np.asarray(radiometry.from_unit(enlarged, self._rest))
+        """Bands that the network does not get, enlarged by bicubic interpolation of what is stored."""
+        dtype = np.dtype(self._scene.dtype)
+        exact = np.result_type(dtype, np.float32)  # float64 for 32-bit integers, which float32 cannot tell apart
+        filled = fill_invalid(pixels.values[self._rest].astype(exact), pixels.valid[self._rest])
+        enlarged = Bicubic(upscale=self._layout.scale)(torch.from_numpy(filled)[None])[0].numpy()
+        if dtype.kind == "f":
+            return np.asarray(enlarged, dtype)
+        limits = np.iinfo(dtype)
+        return np.asarray(np.rint(enlarged).clip(limits.min, limits.max), dtype)
 
     def _spread_of(self, spread: np.ndarray, pixels: Pixels) -> np.ndarray:
         """The spread in stored values, the mean of the bands; NaN where one of them is invalid."""
         radiometry = self._scene.radiometry
-        span = np.mean([radiometry.high[band] - radiometry.low[band] for band in self._network])
+        # With a negative scale of the file, what is 0 to the network is the higher value.
+        span = np.mean([abs(radiometry.high[band] - radiometry.low[band]) for band in self._network])
         stored = np.asarray(spread * span, np.float32)[None]
         if not pixels.all_valid:
             scale = self._layout.scale

@@ -17,7 +17,7 @@ from segsr_arch.scenes.job import SceneJob, prepare_job
 from segsr_arch.scenes.maps import maps_store, write_maps
 from segsr_arch.scenes.options import UpscaleOptions
 from segsr_arch.scenes.output.disk_space import check_room
-from segsr_arch.scenes.output.formats import consists_of
+from segsr_arch.scenes.output.formats import consists_of, format_note
 from segsr_arch.scenes.output.raster_spec import SPREAD, RasterFiles
 from segsr_arch.scenes.output.store import SceneStore
 from segsr_arch.scenes.pieces import StepFinisher
@@ -141,7 +141,7 @@ def run_job(
         if store.done:
             return dataclasses.replace(SceneReport.from_json(store.report), dst=str(dst))  # as it is called from here
         room = None if store.notes else check_room(dst, job.disk_need())
-        before = (*job.scene.notes, *([room] if room else []))
+        before = (*job.scene.notes, *(note for note in (format_note(Path(dst)), room) if note))
         _say(before, shown)  # now, and not after hours
         after = _run_steps(job, store, shown=shown, watch=watch)
         if job.options.consistent:

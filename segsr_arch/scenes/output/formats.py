@@ -7,10 +7,11 @@ from pathlib import Path
 import rasterio.shutil
 
 from segsr_arch.errors import ConfigError
+from segsr_arch.files.atomic import LONGEST_NAME
 from segsr_arch.scenes.output.aside import aside_of, write_aside
 from segsr_arch.scenes.output.cog import overview_factors, write_cog
 from segsr_arch.scenes.output.geotiff import add_overviews, describe_pixels, gdal_writes
-from segsr_arch.scenes.output.raster_spec import RasterFiles, RasterSpec
+from segsr_arch.scenes.output.raster_spec import ASIDE, RasterFiles, RasterSpec
 from segsr_arch.scenes.output.read_back import check_description
 from segsr_arch.scenes.source.rasters import CACHE_BYTES, open_raster
 from segsr_arch.scenes.source.source_state import files_of
@@ -19,6 +20,7 @@ _GEOTIFF = (".tif", ".tiff")
 _IMAGES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG"}
 _OPTIONS: dict[str, dict[str, str]] = {"PNG": {}, "JPEG": {"QUALITY": "95"}}
 _LONGEST_JPEG = 65500
+_BYTES = range(256)
 
 
 def ending_problem(path: Path) -> str | None:
@@ -37,8 +39,8 @@ def check_destination(path: Path, spec: RasterSpec, *, sources: Sequence[str]) -
         sources: What GDAL reads for it.
 
     Raises:
-        ConfigError: If the ending means no format, the format has no such pixels, or it is one of the files of the
-            sources.
+        ConfigError: If the ending means no format, the format has no such pixels, the name is too long, or it is one of
+            the files of the sources.
         DataError: If a source cannot be read.
     """
     if problem := ending_problem(path):
@@ -46,6 +48,10 @@ def check_destination(path: Path, spec: RasterSpec, *, sources: Sequence[str]) -
     ending = path.suffix.lower()
     if problem := _image_problem(_IMAGES.get(ending), spec):
         raise ConfigError(f"{path}: {problem}; choose the ending .tif.")
+    if (excess := len(os.fsencode(f"{path.name}{ASIDE}")) - LONGEST_NAME) > 0:
+        raise ConfigError(
+            f"{path}: the name is too long for the files that lie beside it, by {excess} bytes; choose a shorter one."
+        )
     if path.is_dir():
         raise ConfigError(f"{path} is a folder; name a file in it.")
     if any(consists_of(source, path) for source in sources):
@@ -80,6 +86,8 @@ def _image_problem(driver: str | None, spec: RasterSpec) -> str | None:
             return f"JPEG holds 1 or 3 bands of uint8, not {spec.count} of {spec.dtype}"
         if max(spec.height, spec.width) > _LONGEST_JPEG:
             return f"JPEG holds at most {_LONGEST_JPEG} rows and columns, not {spec.height} x {spec.width}"
+        if any(value is not None and value in _BYTES for value in spec.said.nodata):
+            return "JPEG changes values, so that valid pixels would become no-data ones"
         return None
     if spec.dtype not in ("uint8", "uint16") or spec.count > 4:
         return f"PNG holds 1 to 4 bands of uint8 or uint16, not {spec.count} of {spec.dtype}"

@@ -4,6 +4,7 @@ A journal is a text file. Its first line says which job it is, every further one
 with the checksum of the rest: one that was torn when the process or the machine died is told from a whole one.
 """
 
+import contextlib
 import json
 import os
 import zlib
@@ -125,8 +126,9 @@ class Journal:
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file; it may be called again."""
-        self._file.close()
+        """Close the file; it may be called again. What has no room has none still, and was told by :meth:`append`."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], *, above: str = "") -> list[str]:

@@ -240,7 +240,9 @@ def _is_kept(space: str) -> bool:
 def _update_tags(dataset: DatasetWriter, index: int, tags: Tags) -> None:
     for space, items in tags.items():
         if space != XMP:
-            dataset.update_tags(index, ns=space or None, **items)
+            # GDAL takes keys for the same whose letters are; these two are arguments of rasterio.
+            named = {key.upper() if key in ("ns", "bidx") else key: value for key, value in items.items()}
+            dataset.update_tags(index, ns=space or None, **named)
 
 
 def _moved(point: GroundControlPoint, row: float, column: float) -> GroundControlPoint:

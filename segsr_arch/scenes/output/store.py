@@ -112,7 +112,8 @@ class SceneStore:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        with refusals_told(self.dst):
+            self._stack.close()
 
     @property
     def report(self) -> dict[str, Any]:

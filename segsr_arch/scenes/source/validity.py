@@ -17,12 +17,12 @@ def fill_invalid(unit: np.ndarray, valid: np.ndarray) -> np.ndarray:
     Which one is the nearest depends on what lies within the array: fill what the network gets at once, a tile.
 
     Args:
-        unit: (C, h, w) float32; invalid pixels may hold anything.
+        unit: (C, h, w), floats; invalid pixels may hold anything.
         valid: (C, h, w), bool.
 
     Returns:
-        (C, h, w) float32 without anything of invalid pixels; zeros for a band that has no valid one. The same array if
-        all are valid.
+        (C, h, w) of the same type without anything of invalid pixels; zeros for a band that has no valid one. The same
+        array if all are valid.
     """
     if valid.all():
         return unit
