@@ -11,7 +11,7 @@ import torch
 from segsr_arch.archs.bicubic_arch import Bicubic
 from segsr_arch.scenes import consistency, seams
 from segsr_arch.scenes.layout import SceneLayout, Step
-from segsr_arch.scenes.output.store import Block
+from segsr_arch.scenes.output.block import Block
 from segsr_arch.scenes.source.reader import SceneReader
 from segsr_arch.scenes.source.scene import Pixels, Scene
 from segsr_arch.scenes.source.validity import fill_invalid, restore

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import rasterio
+import torch
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.scenes import layout as layouts
@@ -31,7 +32,11 @@ def test_further_bands_keep_every_digit_of_their_type(tmp_path, dtype, constant)
 def test_the_spread_is_no_number_below_zero_where_the_scale_is(tmp_path):
     scales = (-0.0001,) * 3
     src = write_raster(tmp_path / "s.tif", drawn((3, 20, 20), "uint16") // 7, scales=scales, offsets=(1.0,) * 3)
-    upscale(src, tmp_path / "up.tif", lambda tiles: nearest(tiles) * tiles.new_tensor(range(80)) / 80, ensemble=True)
+
+    def darker_on_the_left(tiles):
+        return nearest(tiles) * torch.linspace(0, 1, 4 * tiles.shape[-1])
+
+    upscale(src, tmp_path / "up.tif", darker_on_the_left, ensemble=True)
     spread = read(tmp_path / "up.spread.tif")
     assert spread.min() >= 0 and spread.max() > 1
 
