@@ -2,12 +2,14 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import rasterio.shutil
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.files.atomic import LONGEST_NAME
+from segsr_arch.scenes.output.alpha_of_mask import with_alpha
 from segsr_arch.scenes.output.aside import aside_of, write_aside
 from segsr_arch.scenes.output.cog import overview_factors, write_cog
 from segsr_arch.scenes.output.geotiff import add_overviews, describe_pixels, gdal_writes
@@ -93,7 +95,9 @@ def _image_problem(driver: str | None, spec: RasterSpec) -> str | None:
         return f"PNG holds 1 to 4 bands of uint8 or uint16, not {spec.count} of {spec.dtype}"
     if spec.count in (2, 4) and spec.said.alpha != spec.count - 1:
         return f"in PNG the last of {spec.count} bands is alpha, and here it is none"
-    return "PNG has no place for a mask" if spec.mask is not None else None
+    if spec.said.alpha is not None and spec.said.premultiplied:
+        return "in PNG alpha is not multiplied into the colours, and here it is"
+    return "PNG has no place for a mask besides alpha" if spec.mask is not None and spec.count in (2, 4) else None
 
 
 def finished_files(files: RasterFiles, spec: RasterSpec) -> list[tuple[Path, Path]]:
@@ -133,7 +137,9 @@ def _write_image(files: RasterFiles, spec: RasterSpec, driver: str) -> None:
     # It is written row by row: a row of tiles has to be kept.
     row = spec.block * spec.width * spec.count * 2
     with gdal_writes(files.whole, cache=max(CACHE_BYTES, 2 * row)):
-        rasterio.shutil.copy(files.tiles, files.whole, driver=driver, **_OPTIONS[driver])
+        masked = with_alpha(files.tiles, count=spec.count, dtype=spec.dtype)
+        with masked if driver == "PNG" and spec.mask is not None else nullcontext(files.tiles) as described:
+            rasterio.shutil.copy(described, files.whole, driver=driver, **_OPTIONS[driver])
         with rasterio.open(files.whole) as dataset:
             dataset.read(1, window=((spec.height - 1, spec.height), (0, spec.width)))  # its end is there
     with open(files.whole, "r+b") as file:

@@ -28,9 +28,11 @@ _STRUCTURAL = {
     "IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "COLOR_PROFILE", "rio_creation_kwds", "RPC", "GEOLOCATION",
     "IMD",
 }  # fmt: skip
+# A colour that is no data: other pixels may get it, and which ones are meant is in the mask.
+_COLOUR_KEY = "NODATA_VALUES"
 _POINT_OR_AREA = "AREA_OR_POINT"
 # What was computed from the pixels that are replaced.
-_COMPUTED = ("STATISTICS_", "OVR_RESAMPLING_ALG")
+_COMPUTED = ("STATISTICS_", "OVR_RESAMPLING_ALG", _COLOUR_KEY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +72,7 @@ class SceneMetadata:
         tags: Tags of the raster.
         bands: What it says about each of its bands.
         has_mask: Whether it has a mask for all bands that is neither alpha nor comes from a nodata value.
+        premultiplied: Whether alpha, if there is any, is multiplied into the other bands.
         single_masks: Whether some of its bands have masks of their own, for which GeoTIFF has no place.
     """
 
@@ -81,6 +84,7 @@ class SceneMetadata:
     tags: Tags = field(default_factory=dict)
     bands: tuple[BandMetadata, ...]
     has_mask: bool = False
+    premultiplied: bool = False
     single_masks: bool = False
 
     @property
@@ -201,6 +205,7 @@ def read_metadata(dataset: DatasetReader, *, region: Window, bands: Sequence[int
         tags=_tags(dataset, 0),
         bands=tuple(_band(dataset, index) for index in bands),
         has_mask=all(_is_masked(dataset.mask_flag_enums[index - 1]) for index in bands),
+        premultiplied="1" in (dataset.get_tag_item("TIFFTAG_EXTRASAMPLES", "_DEBUG_", 0) or "").split(","),
         single_masks=any(not dataset.mask_flag_enums[index - 1] for index in bands),
     )
     return metadata.within(region)
@@ -211,6 +216,7 @@ def _is_masked(flags: Iterable[MaskFlags]) -> bool:
 
 
 def _band(dataset: DatasetReader, index: int) -> BandMetadata:
+    flags = dataset.mask_flag_enums[index - 1]
     return BandMetadata(
         description=dataset.descriptions[index - 1],
         tags=_tags(dataset, index),
@@ -218,7 +224,7 @@ def _band(dataset: DatasetReader, index: int) -> BandMetadata:
         scale=dataset.scales[index - 1],
         offset=dataset.offsets[index - 1],
         unit=dataset.units[index - 1],
-        nodata=dataset.nodatavals[index - 1],
+        nodata=None if MaskFlags.nodata in flags and _is_masked(flags) else dataset.nodatavals[index - 1],
     )
 
 
