@@ -14,7 +14,6 @@ from segsr_arch.scenes import upscale
 from tests.scenes.rasters import write_raster
 from tests.scenes.test_upscaling import drawn, enlarged, nearest, read
 
-
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
 
