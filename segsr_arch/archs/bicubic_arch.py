@@ -28,7 +28,10 @@ class Bicubic(nn.Module):
         self.upscale = upscale
 
     def forward(self, lq: Tensor) -> Tensor:
-        """Upscale (B, C, H, W) to (B, C, sH, sW), float32 (float64 of float64); values may leave its range."""
+        """Upscale (B, C, H, W) to (B, C, sH, sW), float32, or float64 of float64.
+
+        Values may leave the input's range at edges.
+        """
         height, width = lq.shape[-2:]
         # In float64: torch computes where pixels lie in the type of the image.
         image = lq.double().index_select(-2, _mirrored(height, lq.device)).index_select(-1, _mirrored(width, lq.device))

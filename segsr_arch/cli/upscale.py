@@ -79,8 +79,12 @@ def run_alone(task: SceneTask, recipe: Callable[[], ResolvedModel], **more: Any)
 def run_many(
     tasks: Sequence[SceneTask], recipe: Callable[[], ResolvedModel], *, workers: int | None, engine: Engine
 ) -> int:
-    """Upscale scenes, say what was done, and return 0, or 1 if one of them has failed."""
-    outcomes = run_tasks(tasks, recipe, workers=workers, engine=engine, run_one=run_task)
+    """Upscale scenes, say what was done, and return 0, or 1 if one of them has failed.
+
+    What the same command has made stays with ``--overwrite``, too: after an interruption it does the others.
+    """
+    run_one = functools.partial(run_task, keep_same=True)
+    outcomes = run_tasks(tasks, recipe, workers=workers, engine=engine, run_one=run_one)
     print(*summary_lines(outcomes), sep="\n")
     return FAILED if any(outcome.error is not None for outcome in outcomes) else 0
 

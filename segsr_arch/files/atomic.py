@@ -14,7 +14,8 @@ from typing import BinaryIO
 from segsr_arch.errors import SaveError
 from segsr_arch.running.processes import is_running
 
-_LONGEST_NAME = 255  # bytes, on the usual file systems
+LONGEST_NAME = 255
+"""Bytes of the name of a file, on the usual file systems."""
 _PARTIAL = re.compile(r"\..+(\.(\d+)-[0-9a-f]+\.partial)")
 _unfinished: set[str] = set()  # names that this process is writing
 
@@ -29,7 +30,7 @@ def hidden_name(name: str, ending: str) -> str:
     Returns:
         ``.<name><ending>``. Of a long name its beginning and a digest are left, so that no two give the same.
     """
-    encoded, room = os.fsencode(name), _LONGEST_NAME - 1 - len(os.fsencode(ending))
+    encoded, room = os.fsencode(name), LONGEST_NAME - 1 - len(os.fsencode(ending))
     if len(encoded) > room:
         digest = hashlib.sha256(encoded).hexdigest()[:16]
         name = f"{encoded[: room - 17].decode(errors='ignore')}~{digest}"

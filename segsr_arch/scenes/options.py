@@ -89,7 +89,9 @@ class UpscaleOptions(OptionGroup):
     cog: bool = option(True, help="write a cloud-optimized GeoTIFF, with overviews, which is the default")
     compress: Compression = option("deflate", help="lossless compression of the output", choices=COMPRESSIONS)
     overwrite: bool = option(
-        False, help="replace an output that is there, and begin anew what was begun with other options"
+        False,
+        help="replace an output that is there, and begin anew what was begun with other options; of many scenes those "
+        "that the same command has made stay",
     )
 
     def __post_init__(self) -> None:

@@ -11,7 +11,7 @@ import torch
 from segsr_arch.archs.bicubic_arch import Bicubic
 from segsr_arch.scenes import consistency, seams
 from segsr_arch.scenes.layout import SceneLayout, Step
-from segsr_arch.scenes.output.store import Block
+from segsr_arch.scenes.output.block import Block
 from segsr_arch.scenes.source.reader import SceneReader
 from segsr_arch.scenes.source.scene import Pixels, Scene
 from segsr_arch.scenes.source.validity import fill_invalid, restore
@@ -136,15 +136,20 @@ class StepFinisher:
         )
 
     def _enlarged(self, pixels: Pixels) -> np.ndarray:
-        """Bands that the network does not get, enlarged by bicubic interpolation of the stored values in float64."""
-        stored = fill_invalid(pixels.values[self._rest].astype(np.float64), pixels.valid[self._rest])
-        enlarged = Bicubic(upscale=self._layout.scale)(torch.from_numpy(stored)[None])[0].numpy()
-        return self._scene.radiometry.round_stored(enlarged)
+        """Bands that the network does not get, enlarged by bicubic interpolation of what is stored."""
+        dtype = np.dtype(self._scene.dtype)
+        exact = np.result_type(dtype, np.float32)  # float64 for 32-bit integers, which float32 cannot tell apart
+        filled = fill_invalid(pixels.values[self._rest].astype(exact), pixels.valid[self._rest])
+        enlarged = Bicubic(upscale=self._layout.scale)(torch.from_numpy(filled)[None])[0].numpy()
+        if dtype.kind == "f":
+            return np.asarray(enlarged, dtype)
+        limits = np.iinfo(dtype)
+        return np.asarray(np.rint(enlarged).clip(limits.min, limits.max), dtype)
 
     def _spread_of(self, spread: np.ndarray, pixels: Pixels) -> np.ndarray:
         """The spread in stored values, the mean of the bands; NaN where one of them is invalid."""
         radiometry = self._scene.radiometry
-        # A scale below zero in the file turns a band's range round; a deviation has no sign.
+        # With a negative scale of the file, what is 0 to the network is the higher value.
         span = np.mean([abs(radiometry.high[band] - radiometry.low[band]) for band in self._network])
         stored = np.asarray(spread * span, np.float32)[None]
         if not pixels.all_valid:

@@ -1,5 +1,6 @@
 """A picture of what became of a scene: input, bicubic interpolation and output of its liveliest part, side by side."""
 
+import contextlib
 import io
 import itertools
 import os
@@ -8,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from PIL import Image
 from rasterio.enums import Resampling
 from rasterio.windows import Window as RasterWindow
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 _SIDE = 64
 """LR pixels of a side of the part that is shown."""
+_SHOWS = "Preview-Of"
+"""Key of the text in a preview that names its output."""
 _LOOKS = 12
 """Parts that are looked at along each axis."""
 _STRETCH = (1, 99)
@@ -58,7 +62,7 @@ def draw_preview(scene: Scene, report: SceneReport, path: str | os.PathLike[str]
     with figure_style():
         names = (f"Input, {part.width} x {part.height} pixels", f"Bicubic, x{scale}", f"{report.model}, x{scale}")
         figure = _draw([lr, bicubic, sr], names, (float(low), float(high)))
-        figure.savefig(picture, format="png", dpi=DPI)
+        figure.savefig(picture, format="png", dpi=DPI, metadata={_SHOWS: Path(report.dst).name})
     make_folder(path.parent)
     with atomic_write(path) as file:
         file.write(picture.getbuffer())
@@ -123,15 +127,31 @@ def _averaged(scene: Scene, path: str, window: Window, indexes: list[int], shape
     return np.asarray(scene.radiometry.to_unit(stored, list(scene.network_bands)))
 
 
-def check_preview(path: str | os.PathLike[str]) -> Path:
+def check_preview(path: str | os.PathLike[str], *, of: str | os.PathLike[str] | None = None) -> Path:
     """Make sure that a preview can have a name; returns it.
 
+    Args:
+        path: The preview.
+        of: The output that it is to show: what is there must be a preview of that. ``None`` lets it be anything.
+
     Raises:
-        ConfigError: If it does not end with ``.png``.
+        ConfigError: If it does not end with ``.png``, or is something else.
     """
     if Path(path).suffix.lower() != ".png":
         raise ConfigError(f"--preview {path}: is a picture in PNG; let its name end with .png.")
+    if of is not None and os.path.lexists(path) and _shown_by(path) != Path(of).name:
+        raise ConfigError(
+            f"--preview {path}: exists and is no preview of {Path(of).name}; choose another name, or replace it with "
+            f"--overwrite."
+        )
     return Path(path)
+
+
+def _shown_by(path: str | os.PathLike[str]) -> str | None:
+    """The name of the output that a preview shows; ``None`` if the file is none."""
+    with contextlib.suppress(OSError, ValueError, SyntaxError), Image.open(path) as picture:
+        return picture.info.get(_SHOWS)
+    return None
 
 
 def liveliest_part(scene: Scene, reader: SceneReader) -> Window:

@@ -39,6 +39,7 @@ def upscale(
     *,
     maps: str | os.PathLike[str] | None = None,
     preview: str | os.PathLike[str] | None = None,
+    keep_same: bool = False,
     shown: bool = False,
     watch: Watch | None = None,
     **options: Any,
@@ -59,6 +60,7 @@ def upscale(
             ``ImageModelDescriptor`` of spandrel; a trained network of this package.
         maps: GeoTIFF of the guidance maps to write, see :func:`segsr_arch.scenes.maps.write_maps`.
         preview: PNG to draw: input, bicubic interpolation and output of the liveliest part.
+        keep_same: Whether an output that the same call has made stays also with ``overwrite``.
         shown: Whether progress is shown on stderr, and notes are logged as warnings.
         watch: Is told from this thread what share of the scene the network has done, from 0 to 1. What it raises ends
             the work; the same call goes on.
@@ -79,7 +81,9 @@ def upscale(
     if maps is not None:
         maps_store(job, maps).check_free()  # what cannot be is refused now, not after hours
     _check_apart(job, dst, {"--maps": maps, "--preview": preview})
-    report = run_job(job, dst, shown=shown, watch=watch)
+    if preview is not None and not job.options.overwrite:
+        check_preview(preview, of=dst)
+    report = run_job(job, dst, keep_same=keep_same, shown=shown, watch=watch)
     if maps is not None:
         write_maps(job, maps, shown=shown)
     if preview is not None:
@@ -110,13 +114,19 @@ def _check_apart(
 
 
 def run_job(
-    job: SceneJob, dst: str | os.PathLike[str], *, shown: bool = False, watch: Watch | None = None
+    job: SceneJob,
+    dst: str | os.PathLike[str],
+    *,
+    keep_same: bool = False,
+    shown: bool = False,
+    watch: Watch | None = None,
 ) -> SceneReport:
     """Carry out a job, or what is left of it.
 
     Args:
         job: The job.
         dst: Output.
+        keep_same: See :func:`upscale`.
         shown: Whether progress is shown on stderr, and notes are logged as warnings.
         watch: See :func:`upscale`.
 
@@ -134,6 +144,7 @@ def run_job(
             specs,
             identity=job.identity,
             overwrite=job.options.overwrite,
+            keep_same=keep_same,
             sources=[job.scene.path],
             shown=shown,
         )

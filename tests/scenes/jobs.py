@@ -4,8 +4,9 @@ import hashlib
 
 import numpy as np
 
+from segsr_arch.scenes.output.block import Block
 from segsr_arch.scenes.output.raster_spec import RasterSpec
-from segsr_arch.scenes.output.store import Block, SceneStore
+from segsr_arch.scenes.output.store import SceneStore
 
 
 def random_values(seed, shape, dtype):

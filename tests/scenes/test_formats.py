@@ -250,9 +250,23 @@ def test_formats_that_cannot_hold_the_pixels_are_refused(tmp_path, name, shape, 
         check_destination(tmp_path / name, spec_of(np.zeros(shape, dtype), block=16), sources=[])
 
 
-def test_png_has_no_place_for_a_mask(tmp_path):
-    spec = spec_of(np.zeros((1, 9, 9), np.uint8), block=16, mask=checkered)
-    with pytest.raises(ConfigError, match="no place for a mask"):
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_a_mask_becomes_alpha_in_png(tmp_path, count, dtype):
+    values = random_values(0, (count, 75, 131), dtype)
+    bands = tuple(BandMetadata(colour=colour) for colour in (RGBA[:3] if count == 3 else (ColorInterp.gray,)))
+    metadata = SceneMetadata(bands=bands, **PLACE)
+    write_tiled(tmp_path / "made.png", values, block=32, mask=checkered, metadata=metadata)
+    pixels, masked, said = everything(tmp_path / "made.png")
+    valid = checkered(Window(height=75, width=131))
+    assert np.array_equal(pixels, [*values, np.where(valid, np.iinfo(dtype).max, 0)])
+    assert np.array_equal(masked > 0, valid)
+    assert said.alpha == count and said.crs == PLACE["crs"]
+
+
+def test_png_has_no_place_for_a_mask_besides_alpha(tmp_path):
+    spec = spec_of(np.zeros((4, 9, 9), np.uint8), block=16, mask=checkered, metadata=described())
+    with pytest.raises(ConfigError, match="no place for a mask besides alpha"):
         check_destination(tmp_path / "out.png", spec, sources=[])
 
 

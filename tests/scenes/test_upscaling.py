@@ -164,17 +164,6 @@ def test_further_bands_are_bicubic_and_marked_so_or_dropped(tmp_path):
         upscale(src, tmp_path / "none.tif", nearest)
 
 
-@pytest.mark.parametrize(
-    ("dtype", "further"), [("uint32", 4_000_000_001), ("float64", 1_234_567.891), ("int32", -2_000_000_001)]
-)
-def test_further_bands_keep_every_digit(tmp_path, dtype, further):
-    values = np.full((4, 20, 24), 5000, dtype)
-    values[3] = further
-    src = write_raster(tmp_path / "scene.tif", values)
-    upscale(src, tmp_path / "up.tif", nearest, bands=[1, 2, 3], value_range=(0, 10_000))
-    assert (read(tmp_path / "up.tif")[3] == np.array(further, dtype)).all()
-
-
 def test_a_jpeg_is_refused_where_pixels_could_become_no_data_and_else_it_is_said_that_it_loses(tmp_path):
     values = drawn((3, 30, 40), "uint8")
     src = write_raster(tmp_path / "scene.tif", values, nodata=0)
@@ -184,29 +173,6 @@ def test_a_jpeg_is_refused_where_pixels_could_become_no_data_and_else_it_is_said
     src = write_raster(tmp_path / "whole.tif", values)
     report = upscale(src, tmp_path / "up.jpg", nearest)
     assert any("up.jpg: JPEG changes values" in note for note in report.notes)
-
-
-def test_a_spread_has_no_sign_where_the_scale_in_the_file_is_below_zero(tmp_path):
-    values = drawn((1, 20, 24), "uint8")
-    src = write_raster(tmp_path / "scene.tif", values, scales=[-1 / 255], offsets=[1])
-
-    def uneven(tiles):
-        return nearest(tiles) + torch.linspace(0, 0.2, tiles.shape[-1] * 4)
-
-    upscale(src, tmp_path / "up.tif", uneven, ensemble=True)
-    spread = read(tmp_path / "up.spread.tif")
-    assert spread.min() >= 0 and spread.max() > 1
-
-
-def test_tags_that_cannot_be_written_are_left_out_and_said(tmp_path):
-    src = write_raster(tmp_path / "scene.tif", drawn((3, 20, 24), "uint8"))
-    band = '<PAMRasterBand band="1"><Metadata><MDI key="bidx">v</MDI></Metadata></PAMRasterBand>'
-    said = f'<Metadata><MDI key="ns">v</MDI><MDI key="kept">w</MDI></Metadata>{band}'
-    (tmp_path / "scene.tif.aux.xml").write_text(f"<PAMDataset>{said}</PAMDataset>")
-    report = upscale(src, tmp_path / "up.tif", nearest)
-    assert any("scene.tif: tags called bidx and ns cannot be written" in note for note in report.notes)
-    with rasterio.open(tmp_path / "up.tif") as out:
-        assert out.tags()["kept"] == "w" and "ns" not in out.tags()
 
 
 def test_the_bands_reach_the_network_in_the_order_that_is_asked_for(tmp_path):

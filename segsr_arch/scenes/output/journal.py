@@ -4,6 +4,7 @@ A journal is a text file. Its first line says which job it is, every further one
 with the checksum of the rest: one that was torn when the process or the machine died is told from a whole one.
 """
 
+import contextlib
 import json
 import os
 import zlib
@@ -16,6 +17,8 @@ from segsr_arch.errors import DataError
 from segsr_arch.files.atomic import atomic_write
 
 _FORMAT = 1
+_NOT_NOTED = {"scene.": ("parts", "transform", "crs", "metadata")}
+"""What identities of 0.6.0 and before do not say, by what stands before the key."""
 
 
 @dataclass(frozen=True)
@@ -123,8 +126,9 @@ class Journal:
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Close the file; it may be called again."""
-        self._file.close()
+        """Close the file; it may be called again. What has no room has none still, and was told by :meth:`append`."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], *, above: str = "") -> list[str]:
@@ -140,6 +144,8 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], *, above: str = 
     """
     found = []
     for key in dict.fromkeys((*old, *new)):
+        if key not in old and key in _NOT_NOTED.get(above, ()):
+            continue
         then, now = old.get(key), new.get(key)
         if isinstance(then, Mapping) and isinstance(now, Mapping):
             found += differences(then, now, above=f"{above}{key}.")

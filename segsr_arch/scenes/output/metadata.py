@@ -28,11 +28,11 @@ _STRUCTURAL = {
     "IMAGE_STRUCTURE", "DERIVED_SUBDATASETS", "SUBDATASETS", "COLOR_PROFILE", "rio_creation_kwds", "RPC", "GEOLOCATION",
     "IMD",
 }  # fmt: skip
+# A colour that is no data: other pixels may get it, and which ones are meant is in the mask.
+_COLOUR_KEY = "NODATA_VALUES"
 _POINT_OR_AREA = "AREA_OR_POINT"
 # What was computed from the pixels that are replaced.
-_COMPUTED = ("STATISTICS_", "OVR_RESAMPLING_ALG")
-# Keys that rasterio cannot write: its own arguments are called so.
-_UNWRITABLE = {"ns", "bidx"}
+_COMPUTED = ("STATISTICS_", "OVR_RESAMPLING_ALG", _COLOUR_KEY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,6 +72,7 @@ class SceneMetadata:
         tags: Tags of the raster.
         bands: What it says about each of its bands.
         has_mask: Whether it has a mask for all bands that is neither alpha nor comes from a nodata value.
+        premultiplied: Whether alpha, if there is any, is multiplied into the other bands.
         single_masks: Whether some of its bands have masks of their own, for which GeoTIFF has no place.
     """
 
@@ -83,6 +84,7 @@ class SceneMetadata:
     tags: Tags = field(default_factory=dict)
     bands: tuple[BandMetadata, ...]
     has_mask: bool = False
+    premultiplied: bool = False
     single_masks: bool = False
 
     @property
@@ -203,6 +205,7 @@ def read_metadata(dataset: DatasetReader, *, region: Window, bands: Sequence[int
         tags=_tags(dataset, 0),
         bands=tuple(_band(dataset, index) for index in bands),
         has_mask=all(_is_masked(dataset.mask_flag_enums[index - 1]) for index in bands),
+        premultiplied="1" in (dataset.get_tag_item("TIFFTAG_EXTRASAMPLES", "_DEBUG_", 0) or "").split(","),
         single_masks=any(not dataset.mask_flag_enums[index - 1] for index in bands),
     )
     return metadata.within(region)
@@ -213,6 +216,7 @@ def _is_masked(flags: Iterable[MaskFlags]) -> bool:
 
 
 def _band(dataset: DatasetReader, index: int) -> BandMetadata:
+    flags = dataset.mask_flag_enums[index - 1]
     return BandMetadata(
         description=dataset.descriptions[index - 1],
         tags=_tags(dataset, index),
@@ -220,34 +224,18 @@ def _band(dataset: DatasetReader, index: int) -> BandMetadata:
         scale=dataset.scales[index - 1],
         offset=dataset.offsets[index - 1],
         unit=dataset.units[index - 1],
-        nodata=dataset.nodatavals[index - 1],
+        nodata=None if MaskFlags.nodata in flags and _is_masked(flags) else dataset.nodatavals[index - 1],
     )
 
 
 def _tags(dataset: DatasetReader, index: int) -> dict[str, dict[str, str]]:
+    spaces = ("", *(space for space in dataset.tag_namespaces(index) if space and _is_kept(space)))
     found = {}
-    for space in _spaces(dataset, index):
+    for space in spaces:
         tags = dataset.tags(index, ns=space or None)
-        if kept := {key: value for key, value in tags.items() if _is_written(key)}:
+        if kept := {key: value for key, value in tags.items() if not key.startswith(_COMPUTED)}:
             found[space] = kept
     return found
-
-
-def unwritable_tags(dataset: DatasetReader) -> tuple[str, ...]:
-    """Keys of tags of a raster and its bands that are left out of what is written."""
-    found: set[str] = set()
-    for index in (0, *dataset.indexes):
-        for space in _spaces(dataset, index):
-            found |= _UNWRITABLE.intersection(dataset.tags(index, ns=space or None))
-    return tuple(sorted(found))
-
-
-def _is_written(key: str) -> bool:
-    return key not in _UNWRITABLE and not key.startswith(_COMPUTED)
-
-
-def _spaces(dataset: DatasetReader, index: int) -> tuple[str, ...]:
-    return ("", *(space for space in dataset.tag_namespaces(index) if space and _is_kept(space)))
 
 
 def _is_kept(space: str) -> bool:
@@ -258,7 +246,9 @@ def _is_kept(space: str) -> bool:
 def _update_tags(dataset: DatasetWriter, index: int, tags: Tags) -> None:
     for space, items in tags.items():
         if space != XMP:
-            dataset.update_tags(index, ns=space or None, **items)
+            # GDAL takes keys for the same whose letters are; these two are arguments of rasterio.
+            named = {key.upper() if key in ("ns", "bidx") else key: value for key, value in items.items()}
+            dataset.update_tags(index, ns=space or None, **named)
 
 
 def _moved(point: GroundControlPoint, row: float, column: float) -> GroundControlPoint:

@@ -19,6 +19,7 @@ MaskSource: TypeAlias = Callable[[Window], NDArray[np.bool_]]
 
 ASIDE = ".aux.xml"
 """What GDAL appends to the name of a raster for the file in which it keeps what the raster has no place for."""
+_TEMPORARY = (ASIDE, ".ovr.tmp", ".msk.ovr.tmp", ".msk.tmp")  # which GDAL appends meanwhile
 SPREAD = ".spread"
 """Suffix of the raster that says where an ensemble is unsure."""
 
@@ -109,10 +110,10 @@ class RasterFiles:
         Raises:
             OSError: If the operating system refuses.
         """
-        temporary = ("", ASIDE, ".ovr.tmp", ".msk.ovr.tmp", ".msk.tmp")
         for path in (self.tiles, self.whole):
-            for ending in temporary:
+            for ending in ("", *_TEMPORARY):
                 path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
 
     def _hidden(self, ending: str) -> Path:
-        return self.final.with_name(hidden_name(self.final.name, ending))
+        room = max(_TEMPORARY, key=len)
+        return self.final.with_name(hidden_name(self.final.name, f"{ending}{room}").removesuffix(room))

@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -47,18 +48,36 @@ class Sidecar:
         """
         write_json(self.hidden, {"digest": self._digest, "identity": self.identity, "report": report})
 
+    @property
+    def suffixes(self) -> set[str]:
+        """Suffixes of the rasters that the job has made that has written the file; nothing if it is not known."""
+        output: dict[str, dict[str, str]] = self._made().get("identity", {}).get("output", {})
+        return {raster["suffix"] for raster in output.values()}
+
+    @property
+    def differs(self) -> list[str]:
+        """In what the job that has made the raster and the one at hand differ, a text each; nothing if they do not."""
+        made = self._made()
+        if made.get("digest") == self._digest:
+            return []
+        return differences(made["identity"], self.identity) if made else ["nothing tells how it was made"]
+
     def check(self) -> None:
-        """See that the raster that is there is the one that the job at hand would make.
+        """See that what is there is the raster that the job at hand would make, or no raster and no other file.
 
         Raises:
-            ConfigError: If it is another one; the message says what differs.
+            ConfigError: If it is something else; the message says what differs.
         """
-        made = self._made()
-        if made.get("digest") != self._digest:
-            differs = "; ".join(differences(made.get("identity", {}), self.identity)) if made else ""
+        if os.path.lexists(self._raster):
+            if differs := self.differs:
+                raise ConfigError(
+                    f"{self._raster} exists ({'; '.join(differs)}). Choose another name, or replace it with "
+                    f"--overwrite."
+                )
+        elif os.path.lexists(self.path) and not self._made():
             raise ConfigError(
-                f"{self._raster} exists ({differs or 'nothing tells how it was made'}). Choose another name, or "
-                f"replace it with --overwrite."
+                f"{self.path} exists and is something else than what would be written there of how "
+                f"{self._raster.name} was made. Choose another name, or replace it with --overwrite."
             )
 
     def _made(self) -> dict[str, Any]:

@@ -5,22 +5,21 @@ file, byte for byte, as if it had never been killed.
 """
 
 import contextlib
+import itertools
 import logging
 import os
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from numpy.typing import NDArray
 
 from segsr_arch.errors import ConfigError, DataError, SaveError
 from segsr_arch.files.atomic import hidden_name, remove_left_over, sync_folder
 from segsr_arch.files.locking import locked
 from segsr_arch.running.progress import progress
 from segsr_arch.scenes.output.aside import aside_of
+from segsr_arch.scenes.output.block import Block
 from segsr_arch.scenes.output.formats import check_destination, finished_files
 from segsr_arch.scenes.output.journal import Journal, as_json, differences
 from segsr_arch.scenes.output.raster_spec import RasterFiles, RasterSpec
@@ -33,21 +32,6 @@ _SYNC_SECONDS = 5.0
 _MOST_ENCODERS = 4
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Pixels of one block of a raster.
-
-    Attributes:
-        row: Which row of blocks it lies in, from 0.
-        column: Which column of blocks.
-        values: (count, h, w), h and w the block's size or what the raster has left at its right and lower edges.
-    """
-
-    row: int
-    column: int
-    values: NDArray[Any]
 
 
 class SceneStore:
@@ -66,6 +50,7 @@ class SceneStore:
         *,
         identity: Mapping[str, Any],
         overwrite: bool = False,
+        keep_same: bool = False,
         sources: Sequence[str] = (),
         shown: bool = False,
     ) -> None:
@@ -76,6 +61,7 @@ class SceneStore:
             rasters: What is written, the main one first.
             identity: What tells the job from others, for JSON: whatever changes the result.
             overwrite: Whether a raster that is there, or an unfinished job of another identity, is replaced.
+            keep_same: Whether a raster that the same job has made stays even so.
             sources: What the job reads, as GDAL opens it.
             shown: Whether it is shown on stderr how much of what was done is checked.
 
@@ -90,7 +76,7 @@ class SceneStore:
             check_destination(files.final, spec, sources=sources)
         output = {spec.name: spec.identity for spec in rasters}
         self._sidecar = Sidecar(self.dst, {**identity, "output": output})
-        self._overwrite, self._shown = overwrite, shown
+        self._overwrite, self._keep_same, self._shown = overwrite, keep_same, shown
         self._journal_path = self.dst.with_name(hidden_name(self.dst.name, ".journal"))
         self.done = False
         self.notes: list[dict[str, Any]] = []
@@ -112,7 +98,8 @@ class SceneStore:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stack.close()
+        with refusals_told(self.dst):
+            self._stack.close()
 
     @property
     def report(self) -> dict[str, Any]:
@@ -179,8 +166,8 @@ class SceneStore:
         elif journal is not None and not differs and (named := journal.named):
             self._publish(named)
             return
-        if os.path.lexists(self.dst) and not self._overwrite:
-            self._sidecar.check()
+        self.check_free()
+        if (self._keep_same or not self._overwrite) and self._is_made():
             self.done = True
             return
         if differs:
@@ -188,8 +175,6 @@ class SceneStore:
                 f"{self.dst}: an unfinished run is there whose settings were others ({'; '.join(differs)}). Start it "
                 f"with the same settings, and it goes on; --overwrite starts from the beginning."
             )
-        if journal is None:
-            self.check_free()
         self._begin(stack, journal)
 
     def check_free(self) -> None:
@@ -198,11 +183,21 @@ class SceneStore:
         Raises:
             ConfigError: If it is not; the message says what differs.
         """
-        others = [] if self._overwrite else [files.final for files in self._files[1:] if files.final.exists()]
-        if not self._overwrite and os.path.lexists(self.dst):
-            self._sidecar.check()
-        elif others:
+        if self._overwrite:
+            return
+        self._sidecar.check()
+        others = [files.final for files in self._files[1:] if os.path.lexists(files.final)]
+        if others and not os.path.lexists(self.dst):
             raise ConfigError(f"{others[0]} exists and is another output's; choose another name, or give --overwrite.")
+
+    def _is_made(self) -> bool:
+        """Whether this very job has made what is there, and all of it is there still."""
+        if not os.path.lexists(self.dst) or self._sidecar.differs:
+            return False
+        lost = [files.final for files in self._files if not os.path.lexists(files.final)]
+        if lost:
+            logger.warning("%s is not there any more; it is made again, and %s with it.", lost[0], self.dst)
+        return not lost
 
     def _open_journal(self, stack: contextlib.ExitStack) -> Journal | None:
         try:
@@ -270,10 +265,13 @@ class SceneStore:
     def _publish(self, named: Sequence[Sequence[str]]) -> None:
         """Give whole files their names, the main raster last; it can be done again where it was left."""
         folder, finals = self.dst.parent, {final for _, final in named}
-        for files in self._files:
-            for path in files.companions:
-                if path.name not in finals:  # of the raster that was there
-                    path.unlink(missing_ok=True)
+        made_before = self._sidecar.suffixes if os.path.lexists(self.dst) else ()
+        others = (RasterFiles.of(self.dst, suffix) for suffix in made_before)
+        for path in itertools.chain.from_iterable(
+            (files.final, *files.companions) for files in (*self._files, *others)
+        ):
+            if path != self.dst and path.name not in finals:  # of the raster that was there
+                path.unlink(missing_ok=True)
         for hidden, final in named:
             with contextlib.suppress(FileNotFoundError):  # it has its name
                 os.replace(folder / hidden, folder / final)

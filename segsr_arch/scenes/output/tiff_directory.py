@@ -20,6 +20,7 @@ _BYTE, _SHORT, _LONG, _LONG8 = (1, "u1"), (3, "<u2"), (4, "<u4"), (16, "<u8")
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _FORMATS = {"u": 1, "i": 2, "f": 3}
 _GREY, _RGB, _MASK = 1, 2, 4
+_ASSOCIATED, _UNASSOCIATED = 1, 2  # alpha that is multiplied into the other bands, and one that is not
 
 Tag: TypeAlias = tuple[int, bytes]
 """A tag's number, and its entry in a directory: number, type, count, and all of its values wherever they lie."""
@@ -80,7 +81,13 @@ def header(first_directory: int) -> bytes:
 
 
 def image_tags(
-    table: TileTable, coding: TileCoding, *, rgb: bool, alpha: int | None, xmp: str | None = None
+    table: TileTable,
+    coding: TileCoding,
+    *,
+    rgb: bool,
+    alpha: int | None,
+    premultiplied: bool = False,
+    xmp: str | None = None,
 ) -> list[Tag]:
     """Tags of a raster's directory.
 
@@ -89,13 +96,15 @@ def image_tags(
         coding: How they are stored.
         rgb: Whether the first three bands are red, green and blue.
         alpha: Position of the band that is alpha, from 0; ``None`` without one.
+        premultiplied: Whether alpha is multiplied into the other bands.
         xmp: A document of XMP, if there is one.
 
     Returns:
         For :func:`directories`.
     """
     dtype, colours = np.dtype(coding.dtype), 3 if rgb else 1
-    extra = [2 if band == alpha else 0 for band in range(colours, coding.count)]  # 2: not multiplied into the others
+    kind = _ASSOCIATED if premultiplied else _UNASSOCIATED
+    extra = [kind if band == alpha else 0 for band in range(colours, coding.count)]
     tags = [
         *_grid_tags(table),
         _tag(258, _SHORT, [dtype.itemsize * 8] * coding.count),

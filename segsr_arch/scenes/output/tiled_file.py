@@ -125,7 +125,14 @@ class TiledFile:
             OSError: If the operating system refuses.
         """
         self.cut_back()
-        image = image_tags(self.table, self._coding, rgb=said.is_rgb, alpha=said.alpha, xmp=said.xmp)
+        image = image_tags(
+            self.table,
+            self._coding,
+            rgb=said.is_rgb,
+            alpha=said.alpha,
+            premultiplied=said.premultiplied,
+            xmp=said.xmp,
+        )
         images, end = [image], self.size
         if mask is not None:
             table, end = self._append_mask(mask)

@@ -8,8 +8,7 @@ import numpy as np
 from rasterio.io import DatasetReader
 
 from segsr_arch.errors import DataError
-from segsr_arch.scenes.many.source_names import is_local
-from segsr_arch.scenes.output.metadata import read_metadata, unwritable_tags
+from segsr_arch.scenes.output.metadata import read_metadata
 from segsr_arch.scenes.source.band_roles import choose_bands
 from segsr_arch.scenes.source.radiometry import Radiometry, state_radiometry
 from segsr_arch.scenes.source.rasters import bounded_cache, check_whole, open_raster
@@ -17,6 +16,7 @@ from segsr_arch.scenes.source.reader import BandReader
 from segsr_arch.scenes.source.regions import region_of
 from segsr_arch.scenes.source.sampling import has_valid_pixel, look
 from segsr_arch.scenes.source.scene import Band, Scene
+from segsr_arch.scenes.source.source_state import state_of
 from segsr_arch.scenes.source.value_checks import check_range, check_unit_range
 from segsr_arch.windows import Window
 
@@ -62,6 +62,7 @@ def describe_scene(
             network=network,
             value_range=value_range,
         )
+        metadata = read_metadata(dataset, region=region, bands=[band.index for band in chosen])
         seen_notes = _look(path, dataset, region, chosen, network, radiometry)
         return Scene(
             path=path,
@@ -70,8 +71,8 @@ def describe_scene(
             bands=chosen,
             network_bands=network,
             radiometry=radiometry,
-            metadata=read_metadata(dataset, region=region, bands=[band.index for band in chosen]),
-            identity=_identity(path, region, chosen, network, radiometry),
+            metadata=metadata,
+            identity=state_of(path, dataset, metadata) | _identity(region, chosen, network, radiometry),
             notes=(*_place_notes(path, dataset), *region_notes, *band_notes, *seen_notes),
         )
 
@@ -109,24 +110,17 @@ def _place_notes(path: str, dataset: DatasetReader) -> tuple[str, ...]:
         )
     if dataset.subdatasets:
         notes.append(f"{path} holds {len(dataset.subdatasets)} rasters; the first is upscaled")
-    if left_out := unwritable_tags(dataset):
-        notes.append(f"{path}: tags called {' and '.join(left_out)} cannot be written, and are left out")
     return tuple(notes)
 
 
 def _identity(
-    path: str,
     region: Window,
     bands: Sequence[Band],
     network: Sequence[int],
     radiometry: Radiometry,
 ) -> dict[str, Any]:
-    """What tells the scene from others. Numbers that JSON has no word for are texts."""
-    status = os.stat(path) if os.path.isfile(path) else None
+    """What is taken of a raster. Numbers that JSON has no word for are texts."""
     return {
-        "path": os.path.abspath(path) if is_local(path) else path,
-        "size": None if status is None else status.st_size,
-        "mtime_ns": None if status is None else status.st_mtime_ns,
         "region": [region.left, region.top, region.width, region.height],
         "dtype": radiometry.dtype,
         "bands": [

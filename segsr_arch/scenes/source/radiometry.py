@@ -96,19 +96,12 @@ class Radiometry:
             part = unit[:, top : top + rows] * span
             if low.any():
                 part += low
-            stored[:, top : top + rows] = _to_whole(part, dtype)
+            if dtype.kind != "f":
+                limits = np.iinfo(dtype)
+                np.rint(part, out=part)
+                np.clip(part, limits.min, limits.max, out=part)
+            stored[:, top : top + rows] = part
         return stored
-
-    def round_stored(self, values: np.ndarray) -> np.ndarray:
-        """Give values in the units of the stored ones in the stored type.
-
-        Args:
-            values: (C, h, w), floats without NaN; changed where the type has whole numbers alone.
-
-        Returns:
-            (C, h, w) of the stored type: whole numbers rounded half to even, clipped to the type.
-        """
-        return np.asarray(_to_whole(values, np.dtype(self.dtype)), self.dtype)
 
     def to_stored(self, unit: np.ndarray, bands: Sequence[int]) -> np.ndarray:
         """Give values as a network returns them in the units of the stored ones, neither rounded nor clipped.
@@ -135,15 +128,6 @@ class Radiometry:
         small = stored.itemsize <= 2 and max(np.abs(low).max(), np.abs(span).max(), 1 / np.abs(span).min()) < _SMALL
         exact = np.float32 if small else np.float64
         return low.astype(exact), span.astype(exact), False
-
-
-def _to_whole(values: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    """Round and clip values to the whole numbers of a type, in place, unless it is a floating one; returns them."""
-    if dtype.kind != "f":
-        limits = np.iinfo(dtype)
-        np.rint(values, out=values)
-        np.clip(values, limits.min, limits.max, out=values)
-    return values
 
 
 def state_radiometry(

@@ -21,7 +21,7 @@ def fill_invalid(unit: np.ndarray, valid: np.ndarray) -> np.ndarray:
         valid: (C, h, w), bool.
 
     Returns:
-        (C, h, w) of that type without anything of invalid pixels; zeros for a band that has no valid one. The same
+        (C, h, w) of the same type without anything of invalid pixels; zeros for a band that has no valid one. The same
         array if all are valid.
     """
     if valid.all():
