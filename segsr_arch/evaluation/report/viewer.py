@@ -8,6 +8,7 @@ import numpy as np
 from basicsr.utils.matlab_functions import imresize
 
 from segsr_arch.errors import DataError
+from segsr_arch.evaluation.figures.choosing import is_bicubic
 from segsr_arch.evaluation.report.painted_maps import ColourScale, read_shown_maps
 from segsr_arch.evaluation.report.pictures import MAX_SIDE, Pictures, centre_part, to_display
 from segsr_arch.evaluation.report.report_tables import short_title
@@ -79,7 +80,7 @@ def side_key(section: Section, method: str | None) -> str:
 
 
 def _has_bicubic(section: Section) -> bool:
-    return any("bicubic" in record.method.lower() for record in section.records)
+    return any(map(is_bicubic, section.records))
 
 
 def _collect(section: Section, found: _Found, pictures: Pictures, shown_spreads: Collection[str]) -> None:
@@ -163,7 +164,8 @@ def _sides(section: Section, all_found: Mapping[str, _Found], largest_spread: fl
 def _first_sides(section: Section, sides: Sequence[Side], best: str | None) -> tuple[str, str]:
     """Bicubic against the best method where both are there, else what comes close."""
     keys = [side.key for side in sides]
-    simple = [side.key for side in sides if "bicubic" in side.label.lower()] + keys
+    bicubic = [BICUBIC, *(side_key(section, record.method) for record in section.records if is_bicubic(record))]
+    simple = [key for key in keys if key in bicubic] + keys
     right = best if best in keys else keys[-1]
     left = next((key for key in simple if key != right), right)
     return left, right
