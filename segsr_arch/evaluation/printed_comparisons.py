@@ -76,6 +76,9 @@ def print_comparisons(records: Sequence[EvaluationRecord], *, out: Path, common:
     """
     print(summary_table(records))
     compared = True
+    for line in _of_unknown_scale(records):
+        print(f"\n{line}")
+        compared = False
     for dataset, methods in by_dataset(records).items():
         try:
             if common:
@@ -105,6 +108,22 @@ def print_comparisons(records: Sequence[EvaluationRecord], *, out: Path, common:
                 files = write_comparison(folder, methods)
             print(f"\nComparison: {files[-1].parent}/")
     return compared
+
+
+def _of_unknown_scale(records: Sequence[EvaluationRecord]) -> list[str]:
+    """Say of each data set whose methods cannot be compared because the scale of some is not known."""
+    lines = []
+    for dataset in dict.fromkeys(record.dataset for record in records):
+        of_set = [record for record in records if record.dataset == dataset]
+        unknown = [record.method for record in of_set if record.scale is None]
+        known = sorted({record.scale for record in of_set if record.scale is not None})
+        if unknown and known:
+            scales = " and ".join(f"x{scale}" for scale in known)
+            lines.append(
+                f"{dataset}: {', '.join(unknown)} (scale unknown) not compared with the methods of {scales}. Evaluate "
+                f"again with --scale {known[0] if len(known) == 1 else 'and the scale'}."
+            )
+    return lines
 
 
 def _on_common_images(methods: Sequence[EvaluationRecord]) -> Sequence[EvaluationRecord]:
