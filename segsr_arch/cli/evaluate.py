@@ -16,7 +16,7 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.chosen_metrics import ChosenMetrics
 from segsr_arch.evaluation.dataset_items import check_dataset, dataset_items, has_ground_truth
 from segsr_arch.evaluation.figures_and_report import write_pictures
-from segsr_arch.evaluation.image_folders import ImageFolder, match_folders, scale_of
+from segsr_arch.evaluation.image_folders import ImageFolder, dataset_name_of, match_folders, scale_of
 from segsr_arch.evaluation.measurement import Sample
 from segsr_arch.evaluation.methods import Method, computed_samples, written_samples
 from segsr_arch.evaluation.printed_comparisons import print_comparisons
@@ -244,8 +244,7 @@ def _dataset_name(args: argparse.Namespace) -> str:
         if problem:
             raise ConfigError(f"--dataset: {problem}.")
         return args.dataset
-    folder = Path(args.gt or args.lq or "images").resolve()
-    return folder.name.removesuffix(".lmdb")
+    return dataset_name_of(args.gt or args.lq or "images")
 
 
 def _device(name: str | None) -> torch.device:

@@ -21,6 +21,11 @@ from segsr_arch.text import composed
 _EXPLAINED = 3  # missing partners of which the nearest name is looked for
 
 
+def dataset_name_of(path: str | os.PathLike) -> str:
+    """Name a data set by its folder or LMDB, where nobody has named it."""
+    return Path(path).resolve().name.removesuffix(".lmdb")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder:
     """The images below a folder, or of an LMDB.
