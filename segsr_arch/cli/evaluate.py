@@ -82,7 +82,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
         if args.opt and getattr(args, name) is not None:
             raise ConfigError(f"--{name}: is for --sr; with -opt, data sets and scale stand in the option file.")
     if args.imports and not args.sr:
-        raise ConfigError("--imports: is for --sr; with -opt, imports: stands in the option file.")
+        where = "a network with a name brings its own code" if args.model else "with -opt, imports: stands in the file"
+        raise ConfigError(f"--imports: is for --sr; {where}.")
     if conversion_of(args).asks and not args.sr:
         raise ConfigError("--range, --bands: are for --sr; with -opt, the data sets have value_range: and bands:.")
     for name in ("force_yml", "no_images", "no_cost"):

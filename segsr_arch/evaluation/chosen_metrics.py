@@ -42,10 +42,11 @@ def _refuse_twice(option: str, names: Sequence[str]) -> None:
 
 
 def _check_partners(chosen: Sequence[Metric], *, with_gt: bool, with_lq: bool) -> None:
-    for needed, present, what in (("gt", with_gt, "ground truth"), ("lq", with_lq, "LR images")):
+    ground_truth = "ground truth; give it (--gt, with -opt dataroot_gt: of the data set)"
+    for needed, present, what in (("gt", with_gt, ground_truth), ("lq", with_lq, "LR images; give them (--lq)")):
         names = [metric.name for metric in chosen if needed in metric.needs.split(" and ")]
         if names and not present:
-            raise ConfigError(f"--metric {' '.join(names)}: needs {what}; give them (--{needed}) or choose others.")
+            raise ConfigError(f"--metric {' '.join(names)}: needs {what} or choose others.")
 
 
 class ChosenMetrics:

@@ -22,7 +22,7 @@ from segsr_arch.known_names import nearest_hint
 from segsr_arch.metrics import measures, pyiqa_metrics
 from segsr_arch.metrics.entries import MetricEntry
 from segsr_arch.metrics.metric import Metric
-from segsr_arch.metrics.registered import describe, missing_options, own_metrics
+from segsr_arch.metrics.registered import describe, missing_options, own_metrics, stock_defaults
 
 
 def collect() -> dict[str, Metric]:
@@ -88,10 +88,12 @@ def _find_registered(name: str, section: Mapping[str, Any]) -> Metric:
         raise ConfigError(f"metric {name!r} is not known{nearest_hint(name, known)}")
     if isinstance(registered, MetricEntry):
         return describe(options)
+    options = {**stock_defaults(registered), **options}
     missing = missing_options(registered, options)
     if missing:
         raise ConfigError(
-            f"--metric {name}: needs {', '.join(missing)}; give it in the option file, under val: metrics: {name}:"
+            f"--metric {name}: needs {', '.join(missing)}; give it in an option file (-opt), under val: metrics: "
+            f"{name}:"
         )
     found = describe(options, name=name)
     return replace(found, name=name, title=name, better=options.get("better") or found.better)

@@ -92,13 +92,24 @@ def test_names_of_the_catalogue_stay(register):
     assert find_metric("calculate_dists") is CATALOGUE["dists"]
 
 
-def test_a_metric_of_basicsr_needs_no_ground_truth_and_names_its_option():
-    with pytest.raises(ConfigError, match="--metric niqe: needs crop_border; give it in the option file, under val: m"):
-        find_metric("niqe")
-    section = {"niqe": {"type": "calculate_niqe", "crop_border": 0}}
+def test_an_option_that_a_metric_must_have_is_named(register):
+    def calculate_windowed(img, img2, window):
+        return 0.0
+
+    register(calculate_windowed)
+    with pytest.raises(
+        ConfigError, match=r"--metric windowed: needs window; give it in an option file \(-opt\), under"
+    ):
+        find_metric("windowed")
+
+
+def test_a_metric_of_basicsr_needs_no_ground_truth_and_is_of_the_whole_image_unless_told():
+    section = {"niqe": {"type": "calculate_niqe", "crop_border": 4}}
     assert find_metric("niqe", section).needs == "nothing"
     image = make_image(0, 192, 192)
-    assert measure("niqe", image, None, section) == pytest.approx(float(calculate_niqe(image, 0)))
+    assert measure("niqe", image, None) == pytest.approx(float(calculate_niqe(image, 0)))
+    image = make_image(0, 200, 200)
+    assert measure("niqe", image, None, section) == pytest.approx(float(calculate_niqe(image, 4)))
 
 
 def test_one_that_fails_for_an_image_says_so(register):
