@@ -16,7 +16,7 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.chosen_metrics import ChosenMetrics
 from segsr_arch.evaluation.dataset_items import check_dataset, dataset_items, has_ground_truth
 from segsr_arch.evaluation.figures_and_report import write_pictures
-from segsr_arch.evaluation.image_folders import ImageFolder, match_folders, scale_of
+from segsr_arch.evaluation.image_folders import ImageFolder, dataset_name_of, match_folders, scale_of
 from segsr_arch.evaluation.measurement import Sample
 from segsr_arch.evaluation.methods import Method, computed_samples, written_samples
 from segsr_arch.evaluation.printed_comparisons import print_comparisons
@@ -82,7 +82,8 @@ def _check_arguments(args: argparse.Namespace) -> None:
         if args.opt and getattr(args, name) is not None:
             raise ConfigError(f"--{name}: is for --sr; with -opt, data sets and scale stand in the option file.")
     if args.imports and not args.sr:
-        raise ConfigError("--imports: is for --sr; with -opt, imports: stands in the option file.")
+        where = "a network with a name brings its own code" if args.model else "with -opt, imports: stands in the file"
+        raise ConfigError(f"--imports: is for --sr; {where}.")
     if conversion_of(args).asks and not args.sr:
         raise ConfigError("--range, --bands: are for --sr; with -opt, the data sets have value_range: and bands:.")
     for name in ("force_yml", "no_images", "no_cost"):
@@ -244,8 +245,7 @@ def _dataset_name(args: argparse.Namespace) -> str:
         if problem:
             raise ConfigError(f"--dataset: {problem}.")
         return args.dataset
-    folder = Path(args.gt or args.lq or "images").resolve()
-    return folder.name.removesuffix(".lmdb")
+    return dataset_name_of(args.gt or args.lq or "images")
 
 
 def _device(name: str | None) -> torch.device:

@@ -42,10 +42,11 @@ def _refuse_twice(option: str, names: Sequence[str]) -> None:
 
 
 def _check_partners(chosen: Sequence[Metric], *, with_gt: bool, with_lq: bool) -> None:
-    for needed, present, what in (("gt", with_gt, "ground truth"), ("lq", with_lq, "LR images")):
+    ground_truth = "ground truth; give it (--gt, with -opt dataroot_gt: of the data set)"
+    for needed, present, what in (("gt", with_gt, ground_truth), ("lq", with_lq, "LR images; give them (--lq)")):
         names = [metric.name for metric in chosen if needed in metric.needs.split(" and ")]
         if names and not present:
-            raise ConfigError(f"--metric {' '.join(names)}: needs {what}; give them (--{needed}) or choose others.")
+            raise ConfigError(f"--metric {' '.join(names)}: needs {what} or choose others.")
 
 
 class ChosenMetrics:
@@ -89,8 +90,10 @@ class ChosenMetrics:
         self._scale = scale
         self._protocols = [find_protocol(name) for name in protocols]
         chosen = [find_metric(metric) if isinstance(metric, str) else metric for metric in metrics]
-        _refuse_twice("--metric", [metric.name for metric in chosen])
+        _refuse_twice("--metric", [column_name(metric.name, metric.own_protocol) for metric in chosen])
         _refuse_twice("--protocol", [protocol.name for protocol in self._protocols])
+        named = [(metric, protocol) for metric in chosen for protocol in self._protocols_of(metric)]
+        _refuse_twice("--metric", [column_name(metric.name, protocol) for metric, protocol in named])
         self._check_scale(chosen)
         _check_partners(chosen, with_gt=with_gt, with_lq=with_lq)
         self.columns: list[Column] = []
@@ -99,15 +102,20 @@ class ChosenMetrics:
         self._network_lock = threading.Lock()
         asked = {"clip_cosine": {"semantics": vlm}, "clip_iqa": {"model": clip_iqa_model}}
         asked["clip_iqa_rn50"] = {"pretrained": clip_iqa_weights}
-        for metric in chosen:
+        for metric, protocol in named:
             options = {key: value for key, value in asked.get(metric.name, {}).items() if value is not None}
-            for protocol in (each.name for each in self._protocols) if metric.per_protocol else (None,):
-                name = column_name(metric.name, protocol)
-                loaded = metric.load(device=device, options=options if protocol is None else {"protocol": protocol})
-                self._loaded[name] = loaded
-                self.columns.append(
-                    metric.column(name=name, protocol=protocol, better=metric.better, backend=loaded.backend)
-                )
+            name = column_name(metric.name, protocol)
+            loaded = metric.load(device=device, options=options if protocol is None else {"protocol": protocol})
+            self._loaded[name] = loaded
+            self.columns.append(
+                metric.column(name=name, protocol=protocol, better=metric.better, backend=loaded.backend)
+            )
+
+    def _protocols_of(self, metric: Metric) -> Sequence[str | None]:
+        """Under what a metric is measured: the protocols asked for, the one that its own options name, or none."""
+        if not metric.per_protocol:
+            return (None,)
+        return [protocol.name for protocol in self._protocols] if metric.own_protocol is None else [metric.own_protocol]
 
     def _check_scale(self, chosen: Sequence[Metric]) -> None:
         if self._scale is not None:
@@ -158,17 +166,22 @@ class ChosenMetrics:
         names = [name for name in _FIDELITY if any(each.metric.name == name for each in self._loaded.values())]
         if not names:
             return {}
+        fidelity = [column for column in self.columns if column.metric in names]
+        used = dict.fromkeys(column.protocol for column in fidelity if column.protocol is not None)
         try:
             found = measure_fidelity(
                 images.sr,
                 images.gt,
                 scale=self._scale or 1,
-                protocols=self._protocols,
+                protocols=[find_protocol(name) for name in used],
                 with_ssim="ssim" in names,
             )
         except DataError:
             return {}
-        return {column_name(name, protocol): getattr(each, name) for protocol, each in found.items() for name in names}
+        values = {
+            column_name(name, protocol): getattr(each, name) for protocol, each in found.items() for name in names
+        }
+        return {name: value for name, value in values.items() if name in self._loaded}
 
     def combine(self, measured: Sequence[Measured]) -> tuple[dict[str, SetValue], list[str]]:
         """Compute the values of the whole set; returns them by column, and why one is missing."""

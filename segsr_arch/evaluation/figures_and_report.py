@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segsr_arch.errors import SegsrError
+from segsr_arch.evaluation.figures.choosing import is_bicubic
 from segsr_arch.evaluation.figures.comparison_figure import compare_methods
 from segsr_arch.evaluation.figures.maps_figure import show_maps
 from segsr_arch.evaluation.figures.style import save_figure
@@ -29,13 +30,16 @@ def write_pictures(records: Sequence[EvaluationRecord], folders: Sequence[Path],
     failed = 0
     for dataset, methods in by_dataset(records).items():
         drawings = {}
-        pairs = len(methods) > 1 or _has(methods[0], "lq")  # bicubic stands beside a single method
-        if pairs and all(_has(record, "sr") and _has(record, "gt") for record in methods):
+        has_values = any(record.summary for record in methods)  # of images; the whole set's are no figure's
+        # Bicubic stands beside a single method that is another.
+        pairs = len(methods) > 1 or (_has(methods[0], "lq") and not is_bicubic(methods[0]))
+        if has_values and pairs and all(_has(record, "sr") and _has(record, "gt") for record in methods):
             drawings[f"compare_{dataset}"] = lambda methods=methods: compare_methods(methods)
         for record in methods:
-            if _has(record, "maps") and _has(record, "sr"):
+            with_lr = any(row.lq is not None for row in record.images)  # not where LR images are made on the fly
+            if with_lr and _has(record, "maps") and _has(record, "sr"):
                 drawings[f"maps_{record.method}_{dataset}"] = lambda record=record: show_maps(record)
-        if any(record.cost is not None for record in methods):
+        if has_values and any(record.cost is not None for record in methods):
             costly = [record for record in methods if record.cost is not None]
             drawings[f"tradeoff_{dataset}"] = lambda costly=costly: compare_costs(costly)
         for name, draw in drawings.items():

@@ -21,6 +21,11 @@ from segsr_arch.text import composed
 _EXPLAINED = 3  # missing partners of which the nearest name is looked for
 
 
+def dataset_name_of(path: str | os.PathLike) -> str:
+    """Name a data set by its folder or LMDB, where nobody has named it."""
+    return Path(path).resolve().name.removesuffix(".lmdb")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ImageFolder:
     """The images below a folder, or of an LMDB.
@@ -194,9 +199,10 @@ def scale_of(matchings: Iterable[Matching]) -> int | None:
     """Scale of the first pair of SR and LR image that can be read and has one; the others are checked later.
 
     Raises:
-        ConfigError: If no pair has a whole scale.
+        ConfigError: If no pair has a whole scale of at least 2; images of one size say so.
     """
     pairs = [(row.sr, row.lq) for matching in matchings for row in matching.matches if row.lq]
+    same_size = False
     for sr_place, lq_place in pairs:
         try:
             sr, lq = (read_header(place.read_bytes()) for place in (sr_place, lq_place))
@@ -204,9 +210,16 @@ def scale_of(matchings: Iterable[Matching]) -> int | None:
             continue  # it gets its line when it is measured
         scale, rest = divmod(sr.height, lq.height)
         if scale and not rest and sr.width == scale * lq.width:
-            return scale
+            if scale > 1:
+                return scale
+            same_size = True
     if not pairs:
         return None
+    if same_size:
+        raise ConfigError(
+            f"--lq: no LR image is smaller than its SR image ({pairs[0][1]} and {pairs[0][0]}, for instance); give the "
+            f"LR images that were enlarged, or --scale 1 if nothing was."
+        )
     raise ConfigError(
         f"--lq: no LR image is smaller than its SR image by a whole scale ({pairs[0][1]} and {pairs[0][0]}, for "
         f"instance); give --scale, and LR images of the same data."

@@ -13,12 +13,13 @@ from segsr_arch.results.comparison import (
     check_comparable,
     class_table,
     compare_records,
+    on_shared_values,
     paired_columns,
     restrict_to_common,
 )
 from segsr_arch.results.comparison_files import write_comparison
 from segsr_arch.results.record import Column, EvaluationRecord
-from segsr_arch.results.tables import SPREAD_TEXT, Cell, Table, mean_cell, over_samples, to_text
+from segsr_arch.results.tables import SPREAD_TEXT, Cell, Table, mean_cell, mean_of_images, to_text
 
 
 def summary_table(records: Sequence[EvaluationRecord]) -> str:
@@ -28,7 +29,7 @@ def summary_table(records: Sequence[EvaluationRecord]) -> str:
     def cell(record: EvaluationRecord, column: Column) -> Cell:
         found = record.set_values.get(column.name)
         if found is None:
-            return mean_cell(record.summary.get(column.name), column.decimals, note=over_samples(record, column))
+            return mean_of_images(record, column)
         return Cell(value=found.value, decimals=column.decimals, note=f"(n {found.n})")
 
     table = Table(
@@ -75,6 +76,9 @@ def print_comparisons(records: Sequence[EvaluationRecord], *, out: Path, common:
     """
     print(summary_table(records))
     compared = True
+    for line in _of_unknown_scale(records):
+        print(f"\n{line}")
+        compared = False
     for dataset, methods in by_dataset(records).items():
         try:
             if common:
@@ -93,7 +97,10 @@ def print_comparisons(records: Sequence[EvaluationRecord], *, out: Path, common:
             continue
         column = methods[0].column(columns[0])
         if any(record.class_summary for record in methods):
-            print(f"\n{dataset}: {column.title} by class\n{to_text(class_table(methods, column=column.name))}")
+            shared = on_shared_values(methods, column=column.name)
+            count, all_images = len(shared[0].values(column.name)), len(shared[0].images)
+            of = "" if count == all_images else f", over the {count} of {all_images} images that all have a value of"
+            print(f"\n{dataset}: {column.title} by class{of}\n{to_text(class_table(shared, column=column.name))}")
         if len(methods) > 1:
             print(f"\n{dataset}:\n{to_text(pairs_table(methods, column))}")
             folder = out / "comparison" / folder_of(dataset)
@@ -101,6 +108,22 @@ def print_comparisons(records: Sequence[EvaluationRecord], *, out: Path, common:
                 files = write_comparison(folder, methods)
             print(f"\nComparison: {files[-1].parent}/")
     return compared
+
+
+def _of_unknown_scale(records: Sequence[EvaluationRecord]) -> list[str]:
+    """Say of each data set whose methods cannot be compared because the scale of some is not known."""
+    lines = []
+    for dataset in dict.fromkeys(record.dataset for record in records):
+        of_set = [record for record in records if record.dataset == dataset]
+        unknown = [record.method for record in of_set if record.scale is None]
+        known = sorted({record.scale for record in of_set if record.scale is not None})
+        if unknown and known:
+            scales = " and ".join(f"x{scale}" for scale in known)
+            lines.append(
+                f"{dataset}: {', '.join(unknown)} (scale unknown) not compared with the methods of {scales}. Evaluate "
+                f"again with --scale {known[0] if len(known) == 1 else 'and the scale'}."
+            )
+    return lines
 
 
 def _on_common_images(methods: Sequence[EvaluationRecord]) -> Sequence[EvaluationRecord]:

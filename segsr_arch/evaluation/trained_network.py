@@ -21,6 +21,7 @@ from segsr_arch.compat.pipelines import complete_options
 from segsr_arch.config import check_options
 from segsr_arch.config.run_options import read_run_options
 from segsr_arch.errors import ConfigError
+from segsr_arch.evaluation.image_folders import dataset_name_of
 from segsr_arch.guiding.guided_network import GuidedNetwork
 from segsr_arch.inference.sampling_seeds import drawing_sample, samples_by_seed
 from segsr_arch.inference.super_resolution import check_finite
@@ -222,7 +223,7 @@ def images_as_datasets(*, gt: str, lq: str | None = None, name: str | None = Non
     Returns:
         ``overrides`` of :func:`check_test`.
     """
-    data: dict[str, Any] = {"name": name or Path(gt).resolve().stem, "dataroot_gt": gt}
+    data: dict[str, Any] = {"name": name or dataset_name_of(gt), "dataroot_gt": gt}
     data["io_backend"] = {"type": "lmdb" if gt.rstrip("/").endswith(".lmdb") else "disk"}
     if lq is None:
         data |= {"type": "BlindPairedDataset", "degradation": [{"type": "reduce", "how": "bicubic"}]}

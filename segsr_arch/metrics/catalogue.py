@@ -22,7 +22,7 @@ from segsr_arch.known_names import nearest_hint
 from segsr_arch.metrics import measures, pyiqa_metrics
 from segsr_arch.metrics.entries import MetricEntry
 from segsr_arch.metrics.metric import Metric
-from segsr_arch.metrics.registered import describe, missing_options, own_metrics
+from segsr_arch.metrics.registered import describe, missing_options, own_metrics, stock_defaults
 
 
 def collect() -> dict[str, Metric]:
@@ -48,7 +48,8 @@ def find_metric(name: str, section: Mapping[str, Any] | None = None) -> Metric:
     Args:
         name: A name of :data:`CATALOGUE`, ``pyiqa:`` and a name of pyiqa, or the name of a metric that somebody has
             registered with BasicSR (:mod:`segsr_arch.metrics.registered`).
-        section: ``val: metrics:`` of an option file, where registered metrics have their options.
+        section: ``val: metrics:`` of an option file, where metrics have their options. The PSNR of the name ``psnr``
+            and the like are measured by the protocols that are asked for, an entry of another name by its own.
 
     Returns:
         The metric; nothing is loaded.
@@ -59,7 +60,19 @@ def find_metric(name: str, section: Mapping[str, Any] | None = None) -> Metric:
     """
     if name.startswith(pyiqa_metrics.PREFIX):
         return pyiqa_metrics.find_pyiqa_metric(name)
-    return CATALOGUE.get(name) or _find_registered(name, section or {})
+    found = CATALOGUE.get(name)
+    return (
+        _find_registered(name, section or {}) if found is None else _with_own_options(found, (section or {}).get(name))
+    )
+
+
+def _with_own_options(metric: Metric, entry: Any) -> Metric:
+    """A metric with the options of the entry of its name, if that is this metric; protocols are for ``--protocol``."""
+    if metric.per_protocol or not isinstance(entry, Mapping) or "type" not in entry:
+        return metric
+    kind = registration.find(METRIC_REGISTRY, entry["type"])
+    own = isinstance(kind, MetricEntry) and kind.__name__ == f"calculate_{metric.name}"
+    return metric.with_options(entry) if own else metric
 
 
 def _find_registered(name: str, section: Mapping[str, Any]) -> Metric:
@@ -75,10 +88,12 @@ def _find_registered(name: str, section: Mapping[str, Any]) -> Metric:
         raise ConfigError(f"metric {name!r} is not known{nearest_hint(name, known)}")
     if isinstance(registered, MetricEntry):
         return describe(options)
+    options = {**stock_defaults(registered), **options}
     missing = missing_options(registered, options)
     if missing:
         raise ConfigError(
-            f"--metric {name}: needs {', '.join(missing)}; give it in the option file, under val: metrics: {name}:"
+            f"--metric {name}: needs {', '.join(missing)}; give it in an option file (-opt), under val: metrics: "
+            f"{name}:"
         )
     found = describe(options, name=name)
     return replace(found, name=name, title=name, better=options.get("better") or found.better)

@@ -101,6 +101,13 @@ class MetricEntry:
             sr, gt = (image[: scale * lq.shape[0], : scale * lq.shape[1]] for image in (sr, gt))
         return _loaded(metric, options)(sr, gt, lq, scale)
 
+    def backend(self, options: Mapping[str, Any]) -> str:
+        """What measures with the options of an entry of ``val: metrics:``, see :class:`LoadedMetric`."""
+        known = {key: value for key, value in options.items() if key in self.__signature__.parameters}
+        bound = self.__signature__.bind_partial(**known)
+        bound.apply_defaults()
+        return _loaded(self.describe(bound.arguments), bound.arguments).backend
+
     def features(self, img: np.ndarray, img2: np.ndarray) -> np.ndarray:
         """What a metric of whole sets keeps of an image pair, see :meth:`LoadedMetric.features`."""
         return _loaded(self.describe({}), {}).features(img, img2)

@@ -99,6 +99,12 @@ class Metric:
         return "protocol" in self.options
 
     @property
+    def own_protocol(self) -> str | None:
+        """The protocol that its options name (:meth:`with_options`), if they name one."""
+        given = self.loader.keywords if isinstance(self.loader, functools.partial) else {}
+        return given.get("protocol")
+
+    @property
     def needs_ground_truth(self) -> bool:
         """Whether BasicSR's loops need a ground truth for it; LR images, which they lack, are made of it."""
         return self.needs in ("gt", "lq", "gt and lq")

@@ -54,6 +54,29 @@ def describe(options: Mapping[str, Any], *, name: str | None = None) -> Metric:
     return _describe_function(name or options["type"], registered, options)
 
 
+def stock_defaults(function: Callable[..., Any]) -> Mapping[str, Any]:
+    """What BasicSR's own metrics take where nobody gives it, though they have no default: NIQE of whole images."""
+    return {"crop_border": 0} if _is_stock(function) and function.__name__ == "calculate_niqe" else {}
+
+
+def backend_of(options: Mapping[str, Any], *, name: str) -> str:
+    """Name what measures an entry of ``val: metrics:``: library with version, and model; or the function and options.
+
+    Args:
+        options: The entry, as for :func:`describe`.
+        name: Its key.
+
+    Raises:
+        ConfigError: If the type is not registered.
+        DependencyError: If a package is missing.
+        WeightsError: If weights cannot be had; those of a metric that has measured are at hand.
+    """
+    registered = registration.find(METRIC_REGISTRY, options["type"])
+    if isinstance(registered, MetricEntry):
+        return registered.backend(options)
+    return describe(options, name=name).load(device=torch.device("cpu")).backend
+
+
 def protocol_of(options: Mapping[str, Any], *, scale: int) -> str | None:
     """Name the protocol under which an entry of ``val: metrics:`` measures.
 

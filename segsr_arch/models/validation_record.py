@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from segsr_arch.metrics.registered import describe, protocol_of
+from segsr_arch.metrics.registered import backend_of, describe, protocol_of
 from segsr_arch.models.validation import ValidationResult
 from segsr_arch.results.provenance import describe_run
 from segsr_arch.results.record import Column, EvaluationRecord
@@ -23,13 +23,12 @@ def describe_metrics(metrics: Mapping[str, Mapping[str, Any]], scale: int) -> tu
     columns = []
     for name, options in metrics.items():
         metric = describe(options, name=name)
-        listed = ", ".join(f"{key} {value}" for key, value in options.items() if key not in ("type", "better"))
         columns.append(
             metric.column(
                 name=name,
                 protocol=protocol_of(options, scale=scale),
                 better=options.get("better", metric.better),
-                backend=f"{options['type']} ({listed})" if listed else options["type"],
+                backend=backend_of(options, name=name),
             )
         )
     return tuple(columns)

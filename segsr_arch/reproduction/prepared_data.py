@@ -56,8 +56,8 @@ def find_data(
         DataError: If it is no such folder or that of the other data set, or lacks the scale or a split.
     """
     root = Path(folder).resolve()
-    hint = _PREPARE.format(kind=_KINDS[dataset], folder=folder, scale=scale)
-    manifest = _read_manifest(root, hint)
+    hint, elsewhere = (_PREPARE.format(kind=_KINDS[dataset], folder=to, scale=scale) for to in (folder, "DST"))
+    manifest = _read_manifest(root, hint, elsewhere)
     try:
         kind, manifest_digest = manifest["data_set"], manifest["data_digest"]
         images = {split: manifest["counts"][split]["by_scale"].get(f"x{scale}", 0) for split in SPLITS}
@@ -88,14 +88,15 @@ def find_data(
     )
 
 
-def _read_manifest(root: Path, hint: str) -> Mapping[str, Any]:
+def _read_manifest(root: Path, hint: str, elsewhere: str) -> Mapping[str, Any]:
     path = root / "manifest.json"
     try:
         manifest = json.loads(decode(path.read_bytes()))
     except FileNotFoundError as error:
         if root.is_dir():  # perhaps the source itself, which stays as it is
-            hint = f"{hint.replace(str(root), 'DST')}, and give --data DST"
-            raise DataError(f"--data: {root} is no prepared data set: it has no manifest.json. {hint}") from error
+            raise DataError(
+                f"--data: {root} is no prepared data set: it has no manifest.json. {elsewhere}, and give --data DST"
+            ) from error
         raise DataError(f"--data: {root} does not exist. {hint}") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read ({error}). {hint}") from error

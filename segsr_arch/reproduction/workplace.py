@@ -22,6 +22,21 @@ from segsr_arch.training.option_files import write_options
 # What may differ from the options of before if the contents are known to be the same.
 _PLACES_OF_DATA = ("dataroot_gt", "dataroot_lq")
 _PLACES_OF_VLM = ("network_g:semantics:vlm", "network_g:semantics:pretrained")
+_WEIGHTS = "path:pretrain_network_g"  # the best on val, or those after the last iteration: --test-on
+_PRESET = "logger:use_tb_logger"  # in the full preset alone; with another preset, any key may differ
+# What arguments set within a preset: --iters, --amp, --data and --test-on, --vlm and --vlm-pretrained, and the device.
+_OF_ARGUMENTS = (
+    "train:total_iter",
+    "train:scheduler:milestones",
+    "train:ema_warmup",
+    "train:amp",
+    "val:val_freq",
+    "logger:",
+    "datasets",
+    "network_g",
+    "num_gpu",
+    _WEIGHTS,
+)
 _COMMENT = "Written by segsr reproduce for the run {name}; a changed file is refused. Paths are seen from {folder}."
 
 
@@ -116,7 +131,13 @@ class Workplace:
                 if not path.exists():
                     continue
                 differing = [key for key in _differing_from(path, options) if not key.endswith(moved)]
-                if kind == "final" and any(key.startswith(("datasets", "path")) for key in differing):
+                unset = [] if _PRESET in differing else [key for key in differing if not key.startswith(_OF_ARGUMENTS)]
+                if unset:
+                    raise ConfigError(
+                        f"{path}: another version of this package wrote it, with other options "
+                        f"({', '.join(unset)}), which no argument sets. Give another folder with --out."
+                    )
+                if kind == "final" and any(key.startswith(("datasets", _WEIGHTS)) for key in differing):
                     raise ConfigError(
                         f"{path}: this run is measured on other images in {self.folder} ({', '.join(differing)}). Give "
                         f"the same --test-on and --data as before, or another --out."

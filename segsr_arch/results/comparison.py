@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.results.record import EvaluationRecord, scale_title
+from segsr_arch.results.record import EvaluationRecord, ImageRow, scale_title
 from segsr_arch.results.statistics import Mean, PairedComparison, compare_pairs
 from segsr_arch.results.tables import Cell, Table
 
@@ -134,6 +134,30 @@ def paired_columns(records: Sequence[EvaluationRecord]) -> list[str]:
     ]
 
 
+def on_shared_values(records: Sequence[EvaluationRecord], *, column: str) -> list[EvaluationRecord]:
+    """Leave out the values of a column of which not every method has one, so that means are those of the same images.
+
+    Args:
+        records: Methods on the same images.
+        column: What is compared.
+
+    Returns:
+        The records, all images still in them; a record that loses nothing is itself.
+    """
+    shared = set.intersection(*(set(record.values(column)) for record in records))
+
+    def of_shared(row: ImageRow) -> ImageRow:
+        kept = row.name in shared or column not in row.values
+        return row if kept else replace(row, values={name: v for name, v in row.values.items() if name != column})
+
+    return [
+        record
+        if shared.issuperset(record.values(column))
+        else replace(record, images=tuple(map(of_shared, record.images)))
+        for record in records
+    ]
+
+
 def compare_records(a: EvaluationRecord, b: EvaluationRecord, *, column: str) -> PairedComparison:
     """Compare two methods image by image.
 
@@ -172,12 +196,20 @@ def class_table(records: Sequence[EvaluationRecord], *, column: str) -> Table:
         column: What is shown.
 
     Returns:
-        The table, in the order of the classes' names; nothing stands where a method has no value.
+        The table, in the order of the classes' names; nothing stands where a method has no value, and the number of
+        images where one has fewer than another.
     """
     decimals = next((each.decimals for record in records for each in record.columns if each.name == column), 0)
 
     def row(name: str, means: Iterable[Mapping[str, Mean]]) -> tuple[Cell, ...]:
-        cells = (Cell(value=found[column].mean, decimals=decimals) if column in found else Cell() for found in means)
+        found = [of_method.get(column) for of_method in means]
+        most = max((mean.n for mean in found if mean is not None), default=0)
+        cells = (
+            Cell()
+            if mean is None
+            else Cell(value=mean.mean, decimals=decimals, note="" if mean.n == most else f" {mean.n} of {most} images")
+            for mean in found
+        )
         return Cell(value=name), *cells
 
     classes = sorted({class_name for record in records for class_name in record.class_summary})

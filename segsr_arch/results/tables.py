@@ -81,7 +81,7 @@ class Cell:
     def _behind(self, number: Callable[..., str]) -> str:
         std = "" if self.std is None else f"± {number(self.std, self.decimals)}"
         ends = (number(end, self.decimals, signed=self.signed) for end in self.interval or ())
-        return f"{std}{'[{}, {}]'.format(*ends) if self.interval else ''}{self.note}"
+        return f"{std}{'[{}, {}]'.format(*ends) if self.interval else ''}{self.note}".lstrip()
 
     @property
     def is_text(self) -> bool:
@@ -108,6 +108,14 @@ def over_samples(record: EvaluationRecord, column: Column) -> str:
     """The note of a mean of which a network drew several samples: their spread; else nothing."""
     spread = record.spreads.get(column.name)
     return "" if spread is None else f" ± {plain_number(spread, column.decimals)} over {record.samples} samples"
+
+
+def mean_of_images(record: EvaluationRecord, column: Column) -> Cell:
+    """A method's mean of a column, with the number of images where some have no value."""
+    mean = record.summary.get(column.name)
+    count = len(record.images)
+    note = "" if mean is None or mean.n == count else f" {mean.n} of {count} images"
+    return mean_cell(mean, column.decimals, note=over_samples(record, column) + note)
 
 
 @dataclass(frozen=True, kw_only=True)

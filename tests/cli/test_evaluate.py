@@ -143,17 +143,22 @@ def test_lr_consistency_needs_no_ground_truth(here):
         (["--sr", "bad", "--gt", "gt", "--scale", "0"], "--scale: must be at least 1"),
         (["--sr", "bad", "--gt", "gt", "--protocol", "y-corp"], "y-crop"),
         (["--sr", "bad", "--gt", "gt", "--metric", "lpps"], "lpips"),
-        (["--sr", "bad", "--gt", "gt", "--lq", "gt", "--metric", "psnr", "--protocol", "y-crop"], None),
+        (["--sr", "bad", "--gt", "gt", "--lq", "gt"], "no LR image is smaller than its SR image ("),
+        (["--model", "m", "--gt", "gt", "--imports", "f.py"], "is for --sr; a network with a name brings its own code"),
+        (["--sr", "bad", "--metric", "psnr", "--scale", "4"], "ground truth; give it (--gt, with -opt dataroot_gt:"),
+        (["--sr", "bad", "--metric", "lr_consistency", "--scale", "4"], "LR images; give them (--lq) or choose"),
     ],
 )
 def test_wrong_arguments_are_explained_and_nothing_is_written(here, capsys, arguments, message):
     code = main(["evaluate", *arguments])
     captured = capsys.readouterr()
-    if message is None:  # LR images as large as the SR images: x1, and nothing wrong
-        assert code == 0
-        return
     assert code == 2 and captured.err.startswith("error: ") and message in captured.err
     assert not (here / "results").exists()
+
+
+def test_images_that_were_not_enlarged_are_measured_at_a_scale_of_1(here):
+    assert main(["evaluate", "--sr", "bad", "--gt", "gt", "--lq", "gt", "--scale", "1", "--metric", "psnr"]) == 0
+    assert read_record(here / "results/bad/evaluation/gt").scale == 1
 
 
 def test_lists_protocols_and_metrics(capsys):

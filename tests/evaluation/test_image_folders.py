@@ -5,8 +5,8 @@ import unicodedata
 import cv2
 import pytest
 
-from segsr_arch.errors import DataError
-from segsr_arch.evaluation.image_folders import ImageFolder, match_folders
+from segsr_arch.errors import ConfigError, DataError
+from segsr_arch.evaluation.image_folders import ImageFolder, match_folders, scale_of
 from tests.config.paired_options import make_lmdb
 from tests.support import make_image, write_image
 
@@ -55,6 +55,16 @@ def test_every_missing_partner_gets_a_line(tmp_path):
         "b1: SR image",
         "a2: no LR image",
     ]
+
+
+def test_lr_images_of_the_size_of_the_sr_images_have_no_scale(tmp_path):
+    sr, lq = (folder(tmp_path / side, "a1") for side in ("sr", "lq"))
+    with pytest.raises(ConfigError, match="no LR image is smaller than its SR image .*lq/a1.png.*or --scale 1"):
+        scale_of([match_folders(sr, lq=lq)])
+    write_image(tmp_path / "sr/a2.png", make_image(0, 32, 32))
+    write_image(tmp_path / "lq/a2.png", make_image(0, 16, 16))
+    both = [ImageFolder.open(tmp_path / side, "--gt") for side in ("sr", "lq")]
+    assert scale_of([match_folders(both[0], lq=both[1])]) == 2
 
 
 def test_an_empty_class_gets_a_line(tmp_path):

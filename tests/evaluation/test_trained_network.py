@@ -1,4 +1,5 @@
 import copy
+import json
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from basicsr.models import build_model
 
 from segsr_arch.cli.segsr import main
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.evaluation.trained_network import load_trained
+from segsr_arch.evaluation.trained_network import images_as_datasets, load_trained
 from segsr_arch.results.reading import read_record
 from tests.models.tiny import tiny_options
 from tests.support import TINY_SEMANTICS
@@ -69,6 +70,12 @@ GUIDED_WITHOUT_MAPS = {
     "units": 2,
     "semantics": {**TINY_SEMANTICS, "modules": "sfem"},
 }
+
+
+@pytest.mark.parametrize(("folder", "name"), [("data/v.2", "v.2"), ("data/HR.lmdb/", "HR"), ("a/b.lmdb", "b")])
+def test_a_data_set_of_images_has_the_name_of_their_folder(folder, name):
+    (change,) = images_as_datasets(gt=folder)
+    assert json.loads(change.removeprefix("datasets="))["test"]["name"] == name
 
 
 @pytest.mark.parametrize("modules", ["sfem", "sfem+lmm"])

@@ -4,13 +4,17 @@ import textwrap
 
 import numpy as np
 import pytest
+import torch
 from basicsr.metrics import calculate_niqe
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from segsr_arch.cli.segsr import main
 from segsr_arch.errors import ConfigError, DataError
 from segsr_arch.evaluation import trained_network as trained
+from segsr_arch.evaluation.chosen_metrics import ChosenMetrics
+from segsr_arch.evaluation.image_checks import check_images
 from segsr_arch.metrics.catalogue import CATALOGUE, find_metric
+from segsr_arch.metrics.measures.fidelity import psnr
 from segsr_arch.metrics.registered import describe
 from segsr_arch.results.reading import read_record
 from tests.evaluation.test_trained_network import write_test_options
@@ -56,8 +60,6 @@ def steeper(sr, gt):
 
 
 def measure(name, sr, gt, section=None):
-    import torch
-
     return find_metric(name, section).load(device=torch.device("cpu"))(sr, gt, None, 4)
 
 
@@ -90,13 +92,24 @@ def test_names_of_the_catalogue_stay(register):
     assert find_metric("calculate_dists") is CATALOGUE["dists"]
 
 
-def test_a_metric_of_basicsr_needs_no_ground_truth_and_names_its_option():
-    with pytest.raises(ConfigError, match="--metric niqe: needs crop_border; give it in the option file, under val: m"):
-        find_metric("niqe")
-    section = {"niqe": {"type": "calculate_niqe", "crop_border": 0}}
+def test_an_option_that_a_metric_must_have_is_named(register):
+    def calculate_windowed(img, img2, window):
+        return 0.0
+
+    register(calculate_windowed)
+    with pytest.raises(
+        ConfigError, match=r"--metric windowed: needs window; give it in an option file \(-opt\), under"
+    ):
+        find_metric("windowed")
+
+
+def test_a_metric_of_basicsr_needs_no_ground_truth_and_is_of_the_whole_image_unless_told():
+    section = {"niqe": {"type": "calculate_niqe", "crop_border": 4}}
     assert find_metric("niqe", section).needs == "nothing"
     image = make_image(0, 192, 192)
-    assert measure("niqe", image, None, section) == pytest.approx(float(calculate_niqe(image, 0)))
+    assert measure("niqe", image, None) == pytest.approx(float(calculate_niqe(image, 0)))
+    image = make_image(0, 200, 200)
+    assert measure("niqe", image, None, section) == pytest.approx(float(calculate_niqe(image, 4)))
 
 
 def test_one_that_fails_for_an_image_says_so(register):
@@ -200,3 +213,32 @@ def test_options_of_a_metric_of_the_package_are_those_of_the_option_file(tmp_pat
     section = {"quality": {"type": "calculate_clip_iqa", "model": str(tmp_path / "none")}}
     assert find_metric("quality", section).options["model"].default == str(tmp_path / "none")
     assert find_metric("quality", {"quality": {"type": "calculate_clip_iqa"}}) is CATALOGUE["clip_iqa"]
+
+
+def test_a_name_of_the_catalogue_has_the_options_of_its_entry():
+    section = {
+        "clip_iqa_rn50": {"type": "calculate_clip_iqa_rn50", "architecture": "RN101", "better": "higher"},
+        "sam": {"type": "calculate_lpips"},
+        "psnr": {"type": "calculate_psnr", "crop_border": 4, "test_y_channel": True},
+        "ssim": {"type": "calculate_protocol_ssim", "protocol": "rgb-crop", "scale": 4},
+    }
+    assert find_metric("clip_iqa_rn50", section).options["architecture"].default == "RN101"
+    assert find_metric("clip_iqa_rn50", section).name == "clip_iqa_rn50"
+    for name in ("sam", "psnr", "ssim", "lpips"):
+        assert find_metric(name, section) is CATALOGUE[name]
+
+
+def test_an_entry_is_measured_by_the_protocol_that_it_names():
+    section = {"mine": {"type": "calculate_protocol_psnr", "protocol": "rgb-crop", "scale": 4}}
+    given = {"scale": 4, "device": torch.device("cpu")}
+    mine = find_metric("mine", section)
+    chosen = ChosenMetrics(metrics=[mine, find_metric("psnr", section)], protocols=["y-crop", "rgb"], **given)
+    assert [column.name for column in chosen.columns] == ["psnr_rgb-crop", "psnr_y-crop", "psnr_rgb"]
+    sr, gt = make_image(0), make_image(1)
+    values = chosen.measure(check_images(sr=sr, gt=gt, lq=None, scale=4)).values
+    assert values == {name: pytest.approx(psnr(sr, gt, scale=4, protocol=name[5:])) for name in values}
+    assert set(values) == {column.name for column in chosen.columns}
+    alone = ChosenMetrics(metrics=[mine], **given).measure(check_images(sr=sr, gt=gt, lq=None, scale=4)).values
+    assert list(alone) == ["psnr_rgb-crop"]
+    with pytest.raises(ConfigError, match="--metric psnr_rgb-crop: is given twice"):
+        ChosenMetrics(metrics=[mine, "psnr"], protocols=["rgb-crop"], **given)

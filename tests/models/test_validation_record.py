@@ -14,6 +14,8 @@ from basicsr.utils import get_root_logger
 from basicsr.utils.registry import METRIC_REGISTRY
 
 from segsr_arch.errors import DataError, SaveError
+from segsr_arch.evaluation.chosen_metrics import ChosenMetrics
+from segsr_arch.metrics.catalogue import find_metric
 from segsr_arch.models.tensorboard_images import map_strip
 from segsr_arch.models.validation_record import describe_metrics
 from segsr_arch.results.reading import read_record
@@ -203,6 +205,20 @@ def test_metrics_are_described_with_the_protocol_that_they_amount_to(monkeypatch
     assert [column.title for column in columns[:2]] == ["PSNR (y-crop), dB", "PSNR, dB"]
     assert columns[3].better == "lower" and columns[3].unit == "rad"
     assert "crop_border 4" in columns[0].backend
+
+
+def test_the_backend_of_a_validation_is_that_of_an_evaluation():
+    entries = {
+        "mine": {"type": "calculate_protocol_psnr", "protocol": "y-crop", "scale": 4},
+        "sam": {"type": "calculate_sam"},
+        "niqe": {"type": "calculate_niqe", "crop_border": 4},
+    }
+    columns = describe_metrics(entries, 4)
+    device = torch.device("cpu")
+    chosen = ChosenMetrics(
+        metrics=[find_metric("psnr"), find_metric("sam"), find_metric("niqe", entries)], scale=4, device=device
+    )
+    assert [column.backend for column in columns] == [column.backend for column in chosen.columns]
 
 
 def test_an_image_of_nan_is_not_measured_as_if_it_were_black(tmp_path, caplog):

@@ -57,6 +57,14 @@ def test_without_test_images_the_error_says_what_to_give_and_what_it_means(tmp_p
     assert find(data, final_split="val").images["test"] == 0
 
 
+def test_what_is_not_prepared_stays_as_it_is_however_it_was_named(tmp_path, monkeypatch):
+    (tmp_path / "raw").mkdir()
+    monkeypatch.chdir(tmp_path)
+    for name in ("raw", "./raw", "../" + tmp_path.name + "/raw/"):
+        with pytest.raises(DataError, match=r"segsr prepare ucmerced SRC DST --scale 4, and give --data DST$"):
+            find(name)
+
+
 def test_what_is_missing_is_named_with_the_command(folder, tmp_path):
     with pytest.raises(DataError, match=r"no such does not exist. Prepare.*segsr prepare ucmerced SRC .* --scale 4"):
         find(tmp_path / "no such")

@@ -1,7 +1,9 @@
 import json
 import os
+from dataclasses import replace
 
 import pytest
+import yaml
 
 from segsr_arch.errors import ConfigError, DataError, InUseError
 from segsr_arch.files import locking
@@ -43,6 +45,32 @@ def test_options_are_written_once_and_compared_ever_after(place):
     with pytest.raises(ConfigError, match=r"\(datasets:train:dataroot_gt, .*--data"):
         place.check(runs_of(data="/elsewhere"))
     place.check(runs_of(vlm_pretrained="other.pt")[1:])  # other weights, another name
+
+
+@pytest.mark.parametrize(
+    ("kind", "section", "key"),
+    [("train", "train", "ema_decay"), ("final", "path", "param_key_g"), ("final", "val", "x")],
+)
+def test_a_folder_of_another_version_is_told_from_other_arguments(place, kind, section, key):
+    run = runs_of()[0]
+    place.write_options(run)
+    path = place.option_file(run, kind)
+    options = yaml.safe_load(path.read_text())
+    options[section].pop(key, None) or options[section].update({key: 1})
+    path.write_text(yaml.safe_dump(options))
+    message = rf"another version of this package wrote it.*\({section}:{key}\), which no argument sets. .*--out"
+    with pytest.raises(ConfigError, match=message):
+        place.check([run])
+
+
+@pytest.mark.parametrize("change", [{"iterations": 7}, {"amp": "bf16"}, {"num_gpu": 1}])
+def test_what_arguments_set_is_named_with_them(place, change):
+    before = runs_of()
+    for run in before:
+        place.write_options(run)
+    now = [replace(run, name=old.name) for run, old in zip(runs_of(**change), before, strict=True)]
+    with pytest.raises(ConfigError, match="this run was started with other options .* Give the same --iters, --preset"):
+        place.check(now)
 
 
 def test_an_option_file_that_cannot_be_read_is_named(place):

@@ -9,6 +9,7 @@ from segsr_arch.results.comparison import (
     class_table,
     common_columns,
     compare_records,
+    on_shared_values,
     restrict_to_common,
 )
 from tests.results.made import PSNR, SAM, make_record
@@ -34,6 +35,16 @@ def test_class_table_has_a_row_a_class_and_the_mean_of_all_images_last():
     assert table.headers == ("class", "a", "b")
     assert table.values == [["forest", 31.0, 31.0], ["river", 25.0, 24.0], ["mean", 29.0, pytest.approx(86 / 3)]]
     assert table.plain()[2] == ["mean", "29.0000", "28.6667"]
+
+
+def test_means_that_are_compared_are_those_of_the_images_that_all_have_a_value_of():
+    sam = {"forest1": 0.1, "forest2": 0.9, "river1": 0.3}
+    a, b = make_record("a", psnr=A, sam=sam), make_record("b", psnr=B, sam={"forest1": 0.2, "river1": 0.3})
+    table = class_table([a, b], column="sam")
+    assert table.foot[0][2].plain == "0.2500 2 of 3 images"
+    shared = on_shared_values([a, b], column="sam")
+    assert class_table(shared, column="sam").values == [["forest", 0.1, 0.2], ["river", 0.3, 0.3], ["mean", 0.2, 0.25]]
+    assert shared[0].values("psnr_y-crop") == A and shared[1] is b
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,11 @@
 """Which column and which images of evaluations a figure shows."""
 
 import math
+import re
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+
+import yaml
 
 from segsr_arch.errors import ConfigError
 from segsr_arch.known_names import nearest_hint
@@ -44,14 +47,20 @@ def shown_columns(records: Sequence[EvaluationRecord], name: str | None) -> list
     return [first, *(other for other in others if other.metric == "ssim" and other.protocol == first.protocol)][:2]
 
 
-def is_bicubic(method: str) -> bool:
-    """Tell whether a method is bicubic interpolation by its name."""
-    return "bicubic" in method.lower()
+def is_bicubic(record: EvaluationRecord) -> bool:
+    """Whether a method is bicubic interpolation: by its network, by its whole name where its images were given."""
+    if record.options is None:
+        return re.fullmatch(r"bicubic([ _-]?x\d+)?( \(\d+\))?", record.method, re.IGNORECASE) is not None
+    try:
+        options = yaml.safe_load(record.options)
+        return bool(options["network_g"]["type"] == "Bicubic")
+    except (yaml.YAMLError, KeyError, TypeError):  # a text that somebody has changed
+        return False
 
 
-def contenders(methods: Sequence[str]) -> list[str]:
-    """Methods between which differences are looked for: without bicubic, unless fewer than two are left."""
-    others = [method for method in methods if not is_bicubic(method)]
+def contenders(methods: Sequence[str], *, simple: Collection[str]) -> list[str]:
+    """Methods between which differences are looked for: without ``simple`` ones, unless fewer than two are left."""
+    others = [method for method in methods if method not in simple]
     return others if len(others) > 1 else list(methods)
 
 
@@ -96,7 +105,8 @@ def choose_images(
         return list(dict.fromkeys(chosen)), None
     for record in records[1:]:
         check_comparable(records[0], record)
-    judged = contenders([record.method for record in records])
+    simple = [record.method for record in records if is_bicubic(record)]
+    judged = contenders([record.method for record in records], simple=simple)
     values = [record.values(column.name) for record in records if record.method in judged]
     common = [
         row.name for row in records[0].images if all(math.isfinite(each.get(row.name, math.nan)) for each in values)

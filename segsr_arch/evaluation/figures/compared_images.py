@@ -172,15 +172,16 @@ def load_comparison(
     values = {method: [row.values.get(column.name) for column in columns] for method, row in rows.items()}
     pictures = {method: each.sr for method, each in images.items()}
     lq = next((each.lq for each in images.values() if each.lq is not None), None)
+    simple = [record.method for record in records if is_bicubic(record)]
     notes = []
     if lq is None:
         notes.append(f"{name}: no LR image is recorded, so LR and bicubic are left out.")
-    elif not any(is_bicubic(method) for method in pictures):
+    elif not simple:
         enlarged = bicubic(lq, scale)
         pictures = {BICUBIC: enlarged, **pictures}
         values = {BICUBIC: _measure_bicubic(enlarged, gt, columns, scale), **values}
     if region is None:
-        judged = contenders(list(pictures))
+        judged = contenders(list(pictures), simple=simple or [BICUBIC])
         region = find_region(gt, [pictures[label] for label in judged], scale=scale or 1)
     region.check(gt.shape, name)
     low, high = (0, 255) if gt.dtype == np.uint8 else (int(gt.min()), max(int(gt.max()), int(gt.min()) + 1))

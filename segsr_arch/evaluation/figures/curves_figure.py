@@ -72,7 +72,7 @@ def check_curves(series: Sequence[Series]) -> Curve:
             raise ConfigError(f"{both} are of different scales: x{first.scale} and x{other.scale}.")
         if None not in (first.n, other.n) and other.n != first.n:
             raise ConfigError(f"{both} were validated on different numbers of images: {first.n} and {other.n}.")
-        if other.column != first.column:
+        if not other.column.is_same_figure(first.column):
             backends = {curve.column.backend for curve in (first, other)}
             hint = " Read the event files of both by --tensorboard." if "TensorBoard" in backends else ""
             raise ConfigError(

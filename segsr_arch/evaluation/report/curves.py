@@ -3,6 +3,7 @@
 import io
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree
@@ -140,7 +141,14 @@ def draw_charts(validations: Sequence[EvaluationRecord]) -> list[Chart]:
     for record in validations:
         for column in record.columns:
             if column.name in record.summary:
-                values = found.setdefault((record.dataset, record.scale, column), {})
+                known = (key[2] for key in found if key[:2] == (record.dataset, record.scale))
+                figure = next((each for each in known if each.is_same_figure(column)), column)
+                values = found.setdefault((record.dataset, record.scale, figure), {})
                 values.setdefault(record.method, {})[record.iteration] = record.summary[column.name].mean
-    charts = (_chart(f"{key[2].title}, {key[0]}, x{key[1]}", key[2], values) for key, values in found.items())
+    titles = {key: f"{key[2].title}, {key[0]}, x{key[1]}" for key in found}
+    times = Counter(titles.values())
+    for (dataset, scale, column), title in list(titles.items()):
+        if times[title] > 1:  # measured in several ways
+            titles[dataset, scale, column] = f"{title}, {column.backend}"
+    charts = (_chart(titles[key], key[2], values) for key, values in found.items())
     return [chart for chart in charts if chart is not None]

@@ -59,15 +59,17 @@ class Pictures:
 
     Attributes:
         encoded: ``data:`` address by key.
+        full_sizes: Height and width by key of what came of files, before the middle of a large one was cut out.
         missing: What could not be read, a line each, without repetition.
         cut: Size of the largest image of which only the middle is shown.
     """
 
     def __init__(self, *, scale: int) -> None:
         self._scale = scale
-        self._keys: dict[str, str | None] = {}
+        self._keys: dict[tuple[str, tuple[int, int] | None], str | None] = {}
         self._sizes: dict[str, tuple[int, int]] = {}
         self.encoded: dict[str, str] = {}
+        self.full_sizes: dict[str, tuple[int, int]] = {}
         self.missing: list[str] = []
         self.cut: tuple[int, int] | None = None
 
@@ -91,22 +93,30 @@ class Pictures:
         if reason not in self.missing:
             self.missing.append(reason)
 
-    def add_file(self, reference: ImageReference | None, *, factor: int) -> str | None:
+    def add_file(
+        self, reference: ImageReference | None, *, factor: int, within: tuple[int, int] | None = None
+    ) -> str | None:
         """Take an image from its file, once however often it is asked for.
 
         Args:
             reference: Where it is; ``None`` is passed on.
             factor: 1 for an LR image, the scale for SR and HR.
+            within: Height and width, what is beyond which is cut off: the rest of an HR image that is no multiple of
+                the scale.
 
         Returns:
             Its key; ``None`` if it cannot be read.
         """
         if reference is None:
             return None
-        place = str(reference)
+        place = str(reference), within
         if place not in self._keys:
-            image = self.read(reference)
-            self._keys[place] = None if image is None else self.add(self._shown(image, factor))
+            self._keys[place] = None
+            if (image := self.read(reference)) is not None:
+                height, width = within or image.shape[:2]
+                image = image[:height, :width]
+                self._keys[place] = key = self.add(self._shown(image, factor))
+                self.full_sizes[key] = image.shape[:2]
         return self._keys[place]
 
     def _shown(self, image: np.ndarray, factor: int) -> np.ndarray:

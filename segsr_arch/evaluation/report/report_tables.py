@@ -9,7 +9,7 @@ from segsr_arch.errors import ConfigError
 from segsr_arch.evaluation.report.sections import Section
 from segsr_arch.results.comparison import class_table, compare_records
 from segsr_arch.results.record import Column, EvaluationRecord
-from segsr_arch.results.tables import SPREAD_TEXT, Cell, Table, mark_best, mean_cell, over_samples
+from segsr_arch.results.tables import SPREAD_TEXT, Cell, Table, mark_best, mean_cell, mean_of_images
 
 
 def short_title(column: Column) -> str:
@@ -25,16 +25,12 @@ def _direction(column: Column) -> str:
     return f"{column.title} ({column.better} is better)"
 
 
-def _marked(section: Section, cells: Sequence[Cell], column: Column) -> tuple[Cell, ...]:
-    """Values of the methods, the best ones marked if the methods can be compared."""
-    return mark_best(cells, column) if section.comparable(column) else tuple(cells)
-
-
-def _mean_of_images(record: EvaluationRecord, column: Column) -> Cell:
-    mean = record.summary.get(column.name)
-    partly = mean is not None and mean.n < len(record.images)
-    note = f" {mean.n} of {len(record.images)} images" if partly else ""
-    return mean_cell(mean, column.decimals, note=over_samples(record, column) + note)
+def _marked(
+    section: Section, cells: Sequence[Cell], column: Column, *, class_name: str | None = None
+) -> tuple[Cell, ...]:
+    """Means of the methods, the best ones marked if they can be compared, and are those of the same images."""
+    same = section.comparable(column) and section.has_same_images(column, class_name=class_name)
+    return mark_best(cells, column) if same else tuple(cells)
 
 
 def _value_of_set(record: EvaluationRecord, column: Column) -> Cell:
@@ -55,7 +51,7 @@ def mean_table(section: Section) -> Table:
     names = [Cell(value=record.method) for record in section.records]
     counts = [Cell(value=float(len(record.images))) for record in section.records]
     means = [
-        _marked(section, [_mean_of_images(record, column) for record in section.records], column)
+        _marked(section, [mean_of_images(record, column) for record in section.records], column)
         for column in section.columns
     ]
     sets = [[_value_of_set(record, column) for record in section.records] for column in set_columns.values()]
@@ -75,14 +71,18 @@ def per_class_table(section: Section, column: Column) -> Table | None:
         return None
     classes = list({row.name: row.class_name for record in section.records for row in record.images}.values())
 
-    def row(cells: Sequence[Cell], name: str, count: int) -> tuple[Cell, ...]:
-        return Cell(value=name), Cell(value=float(count)), *_marked(section, cells[1:], column)
+    def row(cells: Sequence[Cell], name: str, count: int, class_name: str | None) -> tuple[Cell, ...]:
+        return Cell(value=name), Cell(value=float(count)), *_marked(section, cells[1:], column, class_name=class_name)
+
+    def class_row(cells: Sequence[Cell]) -> tuple[Cell, ...]:
+        name = str(cells[0].value)
+        return row(cells, name, classes.count(name), name)
 
     return Table(
         caption=f"{_direction(column)}, mean of each class",
         headers=("Class", "Images", *(record.method for record in section.records)),
-        rows=tuple(row(cells, str(cells[0].value), classes.count(str(cells[0].value))) for cells in table.rows),
-        foot=(row(table.foot[0], "all images", len(section.image_names)),),
+        rows=tuple(map(class_row, table.rows)),
+        foot=(row(table.foot[0], "all images", len(section.image_names), None),),
     )
 
 
@@ -98,7 +98,8 @@ def per_image_table(section: Section, column: Column) -> Table:
             Cell() if each is None else Cell(value=float(each), decimals=column.decimals, std=of_method.get(name))
             for each, of_method in zip(found, stds, strict=True)
         ]
-        return Cell(value=name), Cell(value=class_of[name] or None), *_marked(section, cells, column)
+        marked = mark_best(cells, column) if section.comparable(column) else cells
+        return Cell(value=name), Cell(value=class_of[name] or None), *marked
 
     return Table(
         caption=f"{_direction(column)}, each image",
@@ -115,9 +116,7 @@ def pair_table(section: Section, column: Column) -> tuple[Table | None, list[str
         not, why it cannot.
     """
     rows, reasons = [], []
-    measured = [record for record in section.records if column.name in record.summary]
-    measured.sort(key=lambda r: r.summary[column.name].mean, reverse=column.better == "higher")
-    for a, b in itertools.combinations(measured, 2):
+    for a, b in itertools.combinations(section.ranked(column), 2):
         try:
             found = compare_records(a, b, column=column.name)
         except ConfigError as error:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from segsr_arch.errors import ConfigError
-from segsr_arch.results.comparison import check_comparable, with_own_names
+from segsr_arch.results.comparison import check_comparable, on_shared_values, with_own_names
 from segsr_arch.results.record import Column, EvaluationRecord, scale_title
 
 
@@ -76,12 +76,34 @@ class Section:
         """Names of all images, sorted."""
         return tuple(sorted({row.name for record in self.records for row in record.images}))
 
-    def best_record(self, column: Column) -> EvaluationRecord | None:
-        """The method with the best mean, ``None`` if no method has this column."""
+    def has_same_images(self, column: Column, *, class_name: str | None = None) -> bool:
+        """Whether all methods that have values of this column, or of it in one class, have them of the same images."""
+        of = {row.name: row.class_name for record in self.records for row in record.images}
+        found = [
+            {name for name in record.values(column.name) if class_name in (None, of[name])} for record in self.records
+        ]
+        return len({frozenset(names) for names in found if names}) < 2
+
+    def ranked(self, column: Column) -> list[EvaluationRecord]:
+        """The methods that have this column, the best first, by their means over the images that all have a value of.
+
+        Where they have none in common, by the means that they have.
+        """
         measured = [record for record in self.records if column.name in record.summary]
         if not measured:
-            return None
-        return sorted(measured, key=lambda r: r.summary[column.name].mean, reverse=column.better == "higher")[0]
+            return []
+        shared = on_shared_values(measured, column=column.name)
+        means = [record.summary.get(column.name) for record in shared]
+        of = dict(zip((record.method for record in measured), means, strict=True))
+
+        def mean(record: EvaluationRecord) -> float:
+            return (of[record.method] or record.summary[column.name]).mean
+
+        return sorted(measured, key=mean, reverse=column.better == "higher")
+
+    def best_record(self, column: Column) -> EvaluationRecord | None:
+        """The first of :meth:`ranked`, ``None`` if no method has this column."""
+        return next(iter(self.ranked(column)), None)
 
 
 def without_repetitions(records: Iterable[EvaluationRecord]) -> list[EvaluationRecord]:

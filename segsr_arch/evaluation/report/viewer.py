@@ -8,6 +8,7 @@ import numpy as np
 from basicsr.utils.matlab_functions import imresize
 
 from segsr_arch.errors import DataError
+from segsr_arch.evaluation.figures.choosing import is_bicubic
 from segsr_arch.evaluation.report.painted_maps import ColourScale, read_shown_maps
 from segsr_arch.evaluation.report.pictures import MAX_SIDE, Pictures, centre_part, to_display
 from segsr_arch.evaluation.report.report_tables import short_title
@@ -79,16 +80,26 @@ def side_key(section: Section, method: str | None) -> str:
 
 
 def _has_bicubic(section: Section) -> bool:
-    return any("bicubic" in record.method.lower() for record in section.records)
+    return any(map(is_bicubic, section.records))
+
+
+def _enlarged_size(section: Section, found: _Found, pictures: Pictures) -> tuple[int, int] | None:
+    """Height and width of an image's SR images, by the LR image where none was saved; ``None`` if neither is there."""
+    saved = [found.pictures[key] for key in found.rows if key in found.pictures]
+    if saved:
+        return pictures.full_sizes[saved[0]]
+    if section.scale is None or LQ not in found.pictures:
+        return None
+    height, width = pictures.full_sizes[found.pictures[LQ]]
+    return section.scale * height, section.scale * width
 
 
 def _collect(section: Section, found: _Found, pictures: Pictures, shown_spreads: Collection[str]) -> None:
     """Read the pictures and maps of one image; spread maps of the methods with these keys alone."""
     rows, scale = found.rows.values(), section.pixel_scale
-    for key, place, factor in ((LQ, "lq", 1), (GT, "gt", scale)):
-        for row in rows:
-            if key not in found.pictures and (picture := pictures.add_file(getattr(row, place), factor=factor)):
-                found.pictures[key] = picture
+    for row in rows:
+        if LQ not in found.pictures and (picture := pictures.add_file(row.lq, factor=1)):
+            found.pictures[LQ] = picture
     for key, row in found.rows.items():
         if picture := pictures.add_file(row.sr, factor=scale):
             found.pictures[key] = picture
@@ -97,6 +108,10 @@ def _collect(section: Section, found: _Found, pictures: Pictures, shown_spreads:
                 found.spreads[key] = centre_part(read_spread(row.spread.map), scale=scale, factor=scale)
             except DataError as error:
                 pictures.note_missing(str(error))
+    size = _enlarged_size(section, found, pictures)
+    for row in rows:
+        if GT not in found.pictures and (picture := pictures.add_file(row.gt, factor=scale, within=size)):
+            found.pictures[GT] = picture
     wants_lr = not _has_bicubic(section) or any(row.maps for row in rows)
     reference = next((row.lq for row in rows if row.lq is not None), None)
     if not wants_lr or LQ not in found.pictures or reference is None:
@@ -163,7 +178,8 @@ def _sides(section: Section, all_found: Mapping[str, _Found], largest_spread: fl
 def _first_sides(section: Section, sides: Sequence[Side], best: str | None) -> tuple[str, str]:
     """Bicubic against the best method where both are there, else what comes close."""
     keys = [side.key for side in sides]
-    simple = [side.key for side in sides if "bicubic" in side.label.lower()] + keys
+    bicubic = [BICUBIC, *(side_key(section, record.method) for record in section.records if is_bicubic(record))]
+    simple = [key for key in keys if key in bicubic] + keys
     right = best if best in keys else keys[-1]
     left = next((key for key in simple if key != right), right)
     return left, right

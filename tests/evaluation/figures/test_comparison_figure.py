@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from segsr_arch.errors import ConfigError, DataError
-from segsr_arch.evaluation.figures.choosing import choose_images
+from segsr_arch.evaluation.figures.choosing import choose_images, is_bicubic
 from segsr_arch.evaluation.figures.compared_images import bicubic, load_comparison
 from segsr_arch.evaluation.figures.comparison_figure import compare_methods
 from segsr_arch.evaluation.figures.regions import Region
@@ -133,6 +133,30 @@ def test_without_lr_images_lr_and_bicubic_are_left_out_and_that_is_said(tmp_path
     figure = compare_methods(find_methods([tmp_path]), images=["farm01"])
     assert "Bicubic" not in texts(figure)
     assert "no LR image is recorded" in all_text(figure)
+
+
+@pytest.mark.parametrize(
+    ("method", "network", "simple"),
+    [
+        ("bicubic", None, True),
+        ("Bicubic_x4", None, True),
+        ("bicubic (2)", None, True),
+        ("SeGSR_bicubic_x4", None, False),
+        ("bicubic", "HAT", False),
+        ("baseline", "Bicubic", True),
+    ],
+)
+def test_bicubic_is_told_by_the_network_or_the_whole_name(tmp_path, method, network, simple):
+    write_evaluation(tmp_path, "other", 1.0)
+    write_evaluation(tmp_path, method, 2.0)
+    options = network and f"# changed\nnetwork_g:\n  type: {network}\n"
+    records = [
+        each if each.method == "other" else dataclasses.replace(each, options=options)
+        for each in find_methods([tmp_path])
+    ]
+    assert [is_bicubic(each) for each in records] == [each.method == method and simple for each in records]
+    labels = [panel.label for panel in load_comparison(records, name="farm01", columns=[PSNR]).panels]
+    assert labels.count("Bicubic") == (0 if simple else 1) and method in labels
 
 
 def test_16_bit_and_grey_images_are_shown(tmp_path):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from matplotlib.text import Text
@@ -91,6 +93,12 @@ def test_curves_that_do_not_show_the_same_are_refused():
         draw_curves([Series(name="g", curves=(first, a_curve("b", {2: 2.0})))])
     with pytest.raises(ConfigError, match="same name: a;"):
         series_of([first, first], {})
+
+
+def test_one_protocol_is_one_figure_whatever_computed_it():
+    other = a_curve("b", {1: 21.0}, column=replace(PSNR, backend="calculate_psnr of basicsr", decimals=4))
+    figure = draw_curves(series_of([a_curve("a", {1: 20.0}), other], {}))
+    assert len(figure.axes[0].lines) == 2
 
 
 def test_event_files_beside_experiments_are_read_where_there_are_no_evaluations(tmp_path):

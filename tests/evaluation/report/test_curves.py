@@ -1,11 +1,12 @@
 import math
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import pytest
 
 from segsr_arch.evaluation.report.curves import draw_charts
-from tests.evaluation.report.small_runs import make_record
+from tests.evaluation.report.small_runs import LPIPS, PSNR, make_record
 
 
 def validations(*given):
@@ -58,6 +59,19 @@ def test_the_same_values_give_the_same_picture_and_charts_share_no_identifier():
     (other,) = draw_charts([make_record("A", {"x": 20.0}, iteration=1, dataset="Other")])
     ids = [re.findall(r'id="([^"]*)"', each.svg) for each in (chart, other)]
     assert ids[0] and len(set(ids[0])) == len(ids[0]) and not set(ids[0]) & set(ids[1])
+
+
+def test_runs_that_measured_one_figure_share_a_chart_and_others_say_how_they_differ():
+    other = replace(PSNR, backend="another library", decimals=3)
+    (chart,) = draw_charts(
+        [make_record("A", {"x": 20.0}, iteration=1), make_record("B", {"x": 21.0}, iteration=1, columns=(other,))]
+    )
+    assert chart.table.headers == ("Iteration", "A", "B")
+    one, two = (replace(LPIPS, backend=name) for name in ("alex", "vgg"))
+    charts = draw_charts(
+        [make_record(name, {"x": 0.2}, iteration=1, columns=(each,)) for name, each in (("A", one), ("B", two))]
+    )
+    assert [each.title for each in charts] == ["LPIPS, Small, x4, alex", "LPIPS, Small, x4, vgg"]
 
 
 def test_one_validation_gives_one_point():

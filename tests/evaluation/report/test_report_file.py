@@ -1,13 +1,17 @@
+import base64
 import json
 import re
 from html.parser import HTMLParser
 
+import cv2
+import numpy as np
 import pytest
 
 from segsr_arch.errors import ConfigError, DataError, SaveError
 from segsr_arch.evaluation.report import write_report
 from segsr_arch.freezing import FrozenIdentity
 from tests.evaluation.report.small_runs import BLUE, COST, LPIPS, PSNR, RED, write_run
+from tests.support import make_image, write_image
 
 EVIL = "<script>alert(1)</script>"
 QUOTED = 'it\'s "odd" & <b>1'
@@ -103,6 +107,22 @@ def test_sides_include_lr_bicubic_methods_and_hr_and_shared_images_are_embedded_
     assert list(data["labels"]) == ["lq", "bicubic", "m0", "m1", "gt"]
     assert len(data["pictures"]) == 4 * 5
     assert data["images"][0]["figures"]["m0"] == "PSNR (y-crop) 20.00 dB"
+
+
+@pytest.mark.parametrize("saved", [True, False])
+def test_hr_images_that_are_no_multiple_of_the_scale_lie_over_the_sr_images(tmp_path, saved):
+    folder = write_run(tmp_path, "A", {"x": 20.0}, colour=RED, data=tmp_path / "data")
+    truth = make_image(0, 67, 66)
+    write_image(tmp_path / "data/HR/x.png", truth)
+    if not saved:
+        (folder / "images/x.png").unlink()
+    _, _, page = write([folder], tmp_path / "r.html")
+    (data,) = viewer_data(page)
+    (image,) = data["images"]
+    encoded = data["pictures"][image["pictures"]["gt"]].split(",", 1)[1]
+    shown = cv2.imdecode(np.frombuffer(base64.b64decode(encoded), np.uint8), cv2.IMREAD_COLOR)
+    np.testing.assert_array_equal(shown, truth[:64, :64])
+    assert (image["height"], image["width"]) == (64, 64)
 
 
 def test_no_second_bicubic_where_one_was_evaluated(tmp_path):

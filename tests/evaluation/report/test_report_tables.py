@@ -29,7 +29,7 @@ def test_mean_table_has_interval_missing_images_and_marks_what_is_best_as_printe
     c = make_record("C", {"x": 10.0, "y": 20.0, "z": 15.0})
     table = mean_table(section_of(a, b, c))
     assert [texts(row) for row in table.rows] == [["A", "3", "25.00"], ["B", "3", "25.00"], ["C", "3", "15.00"]]
-    assert [row[2].best for row in table.rows] == [True, True, False]
+    assert not any(row[2].best for row in table.rows)  # they are means of other images
     assert table.rows[0][2].detail == "[20.00, 30.00] 2 of 3 images"
     assert table.rows[1][2].value == pytest.approx(25.001)
 
@@ -49,8 +49,28 @@ def test_class_table_has_a_column_a_method_and_the_mean_last():
     assert table.headers == ("Class", "Images", "A", "B")
     assert [texts(row) for row in table.rows] == [["beach", "2", "25.00", "27.00"], ["river", "1", "10.00", "–"]]
     assert texts(table.foot[0]) == ["all images", "3", "20.00", "27.00"]
+    assert table.foot[0][3].detail == "2 of 3 images" and not any(cell.best for cell in table.foot[0])
     assert [cell.best for cell in table.rows[0]] == [False, False, False, True]
     assert table.holds_text == (True, False, False, False)
+
+
+def test_the_best_as_printed_is_marked_where_all_means_are_of_the_same_images():
+    a, b, c = (make_record(name, {"x": 30.0, "y": y, "z": {}}) for name, y in (("A", 20), ("B", 20.002), ("C", 15)))
+    assert [row[2].best for row in mean_table(section_of(a, b, c)).rows] == [True, True, False]
+
+
+def test_a_method_without_values_of_its_worst_images_is_neither_first_nor_marked():
+    whole = make_record("whole", {"beach1": 30.0, "beach2": 28.0, "river1": 10.0})
+    gaps = make_record("gaps", {"beach1": 29.0, "beach2": {}, "river1": {}})
+    section = section_of(whole, gaps)
+    assert section.best_record(PSNR).method == "whole"
+    beach, river = per_class_table(section, PSNR).rows
+    assert not any(cell.best for row in (*mean_table(section).rows, beach, river) for cell in row)
+    assert beach[3].detail == "1 of 2 images"
+    table, _ = pair_table(section, PSNR)
+    assert texts(table.rows[0])[0] == "whole − gaps" and table.rows[0][1].value == 1.0
+    marks = [[cell.best for cell in row[2:]] for row in per_image_table(section, PSNR).rows]
+    assert marks[0] == [True, False]
 
 
 def test_no_class_table_without_classes():
